@@ -1,0 +1,1 @@
+"""Checkpoints: one safetensors file, and the directory of a run."""

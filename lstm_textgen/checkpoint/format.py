@@ -1,0 +1,286 @@
+"""
+Format 1: a trained model as one file, with everything that sampling needs.
+
+The tensors are the parameters of `CharModel` under the names that torch gives them,
+and the text beside them says what the model is, which characters it knows and how
+it was trained. No paths, and no names of hosts or users.
+"""
+
+import dataclasses
+import platform
+import re
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from reprlib import repr as shorten
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lstm_textgen.checkpoint.container import DTYPES, Kind, TensorSpec, pack
+from lstm_textgen.checkpoint.durable import write_durably
+from lstm_textgen.checkpoint.reader import AGAIN, open_container
+from lstm_textgen.checkpoint.record import TrainingRecord, check_text
+from lstm_textgen.config import ModelConfig, from_json, to_json
+from lstm_textgen.errors import CheckpointError, ConfigError, VocabularyError
+from lstm_textgen.model.cells import GATES
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.text.tokenizer import Tokenizer, tokenizer_from_json
+
+FORMAT = 1
+"""
+The format that is written, and the newest that is understood. A newer file whose
+`min_reader` is not above it may say more, but nothing that changes the meaning.
+"""
+
+SIZE_CAP = 2 * 2**30
+"""Bytes of the largest model."""
+
+MODEL = Kind(
+    key="lstm_textgen", dtypes=("F32", "BF16"), tensor_cap=256, size_cap=SIZE_CAP
+)
+
+KEYS = {
+    "format",
+    "min_reader",
+    "model",
+    "vocabulary",
+    "training",
+    "made_by",
+    "licence",
+    "note",
+}
+"""What the text of format 1 says, apart from its checksums."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Checkpoint:
+    """A trained model as values, the same in a file and in memory."""
+
+    model: ModelConfig
+    tokenizer: Tokenizer
+    training: TrainingRecord
+    tensors: dict[str, Tensor]
+    """The parameters on the CPU, all of them float32 or all bfloat16."""
+
+    made_by: dict[str, str]
+    """Versions of the programs that wrote it, by name."""
+
+    licence: str = ""
+    """What others may do with the model."""
+
+    note: str = ""
+    """Anything that its maker wants to tell."""
+
+    def __post_init__(self) -> None:
+        check_text("licence", self.licence)
+        check_text("note", self.note)
+        check_text("made_by", " ".join([*self.made_by, *self.made_by.values()]))
+
+
+def checkpoint_of(
+    model: CharModel,
+    tokenizer: Tokenizer,
+    training: TrainingRecord,
+    *,
+    licence: str = "",
+    note: str = "",
+    dtype: torch.dtype = torch.float32,
+) -> Checkpoint:
+    """
+    Photograph a model: what is learned afterwards does not change the picture.
+
+    Args:
+        dtype: How the numbers are kept: float32, or bfloat16 for half the size.
+    """
+    return Checkpoint(
+        model=model.config,
+        tokenizer=tokenizer,
+        training=training,
+        tensors={
+            name: tensor.detach().to("cpu", dtype, copy=True)
+            for name, tensor in model.state_dict().items()
+        },
+        made_by=_versions(),
+        licence=licence,
+        note=note,
+    )
+
+
+def build_model(
+    checkpoint: Checkpoint,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    *,
+    requires_grad: bool = False,
+) -> CharModel:
+    """
+    The network with the weights of *checkpoint*, as a copy.
+
+    Args:
+        device: Where it shall be; None is the CPU.
+        dtype: What it shall compute in.
+        requires_grad: Whether it is to learn on.
+    """
+    model = _without_memory(checkpoint.model, checkpoint.tokenizer.size)
+    model = model.to(dtype).to_empty(device=device or "cpu")
+    model.load_state_dict(checkpoint.tensors)
+    return model.requires_grad_(requires_grad).eval()
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """
+    Write a model so that *path* is always a whole one, the old or the new.
+
+    Raises:
+        CheckpointError: The tensors are not those of the settings, or not finite.
+        OutputError: The file cannot be created there.
+        StorageError: The disk is full or fails.
+    """
+    specs = {name: TensorSpec.of(t) for name, t in checkpoint.tensors.items()}
+    remedy = "Save the weights of a model with exactly these settings."
+    _check_specs("The model to save", checkpoint, specs, remedy)
+    _check_finite("The model to save", checkpoint.tensors)
+    write_durably(path, pack(checkpoint.tensors, MODEL, _described(checkpoint)))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """
+    Read a model that a stranger may have made.
+
+    Raises:
+        MissingError: There is no such file, or it may not be read.
+        CheckpointError: It is not a model of ours, damaged, or too new.
+        StorageError: The disk fails.
+    """
+    with open_container(path, MODEL) as container:
+        checkpoint = _understood(container.metadata, path)
+        _check_specs(str(path), checkpoint, container.specs, AGAIN)
+        tensors = container.read_tensors()
+    _check_finite(str(path), tensors)
+    return dataclasses.replace(checkpoint, tensors=tensors)
+
+
+def parameter_count(model: ModelConfig, vocabulary: int) -> int:
+    """How many numbers a model has, without building it."""
+    E, H, G = model.embedding, model.hidden, GATES[model.cell] * model.hidden
+    first = G * (E + H + 2)
+    above = G * (H + H + 2) * (model.layers - 1)
+    return vocabulary * E + first + above + vocabulary * (H + 1)
+
+
+def _described(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The text about the tensors; `_understood` is the way back."""
+    return {
+        "format": FORMAT,
+        "min_reader": FORMAT,
+        "model": to_json(checkpoint.model),
+        "vocabulary": checkpoint.tokenizer.to_json(),
+        "training": to_json(checkpoint.training),
+        "made_by": checkpoint.made_by,
+        "licence": checkpoint.licence,
+        "note": checkpoint.note,
+    }
+
+
+def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
+    """Everything but the tensors."""
+    _check_format(metadata, path)
+    newer = metadata["format"] > FORMAT  # what it adds may be passed over
+    odd = KEYS - metadata.keys() if newer else KEYS ^ metadata.keys()
+    if odd:
+        what = f"lacks or should not have {shorten(sorted(odd))}"
+        raise CheckpointError(f"{path} is not as format 1 wants it: it {what}.", AGAIN)
+    made_by = metadata["made_by"]
+    texts = [metadata["licence"], metadata["note"]]
+    texts += made_by.values() if isinstance(made_by, dict) else [made_by]
+    if not isinstance(made_by, dict) or not all(isinstance(t, str) for t in texts):
+        problem = f"{path} has something else where licence, note or made_by should be."
+        raise CheckpointError(problem, AGAIN)
+    try:
+        return Checkpoint(
+            model=from_json(ModelConfig, metadata["model"], "model"),
+            tokenizer=tokenizer_from_json(metadata["vocabulary"]),
+            training=from_json(TrainingRecord, metadata["training"], "training"),
+            tensors={},
+            made_by=made_by,
+            licence=metadata["licence"],
+            note=metadata["note"],
+        )
+    except (ConfigError, VocabularyError) as error:
+        problem = f"{path} cannot be understood: {error.problem}"
+        raise CheckpointError(problem, AGAIN) from error
+
+
+def _check_format(metadata: dict[str, Any], path: Path) -> None:
+    written, needed = metadata.get("format"), metadata.get("min_reader")
+    are_numbers = type(written) is int and type(needed) is int
+    if not are_numbers or not 1 <= needed <= written:
+        found = f"format {shorten(written)}, to be read from {shorten(needed)} on"
+        raise CheckpointError(f"{path} names a format that cannot be: {found}.", AGAIN)
+    if needed > FORMAT:
+        raise CheckpointError(
+            f"{path} needs a textgen that reads format {shorten(needed)}; this one "
+            f"reads format {FORMAT}.",
+            _upgrade(metadata.get("made_by")),
+        )
+
+
+def _upgrade(made_by: Any) -> str:
+    """How to get the version that wrote a file; it is a stranger's word."""
+    wrote = made_by.get("lstm_textgen") if isinstance(made_by, dict) else None
+    if isinstance(wrote, str) and re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}", wrote):
+        return f"Upgrade: pip install 'lstm-textgen>={wrote}'"
+    return "Upgrade: pip install --upgrade lstm-textgen"
+
+
+def _check_specs(
+    name: str, checkpoint: Checkpoint, specs: dict[str, TensorSpec], remedy: str
+) -> None:
+    """The tensors are those of the settings, counted before anything is built."""
+    model, vocabulary = checkpoint.model, checkpoint.tokenizer.size
+    dtypes = {spec.dtype for spec in specs.values()}
+    if len(dtypes) != 1 or not dtypes <= set(MODEL.dtypes):
+        found = ", ".join(sorted(dtypes)) or "no numbers"
+        wanted = "all F32 or all BF16 are wanted"
+        raise CheckpointError(f"{name} holds {found}; {wanted}.", remedy)
+    dtype = dtypes.pop()
+    implied = parameter_count(model, vocabulary) * DTYPES[dtype].itemsize
+    found_bytes = sum(spec.size_bytes for spec in specs.values())
+    if found_bytes != implied:
+        problem = f"{name} holds {found_bytes} bytes of weights"
+        raise CheckpointError(f"{problem}; its settings imply {implied}.", remedy)
+    wanted_tensors = _without_memory(model, vocabulary).state_dict()
+    expected = {k: TensorSpec(dtype, tuple(v.shape)) for k, v in wanted_tensors.items()}
+    for key in sorted(expected.keys() | specs.keys()):
+        if specs.get(key) != expected.get(key):
+            raise CheckpointError(
+                f"{name} holds {specs.get(key, 'nothing')} under {shorten(key)}; its "
+                f"settings imply {expected.get(key, 'nothing')}.",
+                remedy,
+            )
+
+
+def _check_finite(name: str, tensors: dict[str, Tensor]) -> None:
+    for key, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{name} holds a weight that is not a number, in {key}.",
+                "Train it again with a lower learning rate, or take an earlier one.",
+            )
+
+
+def _without_memory(model: ModelConfig, vocabulary: int) -> CharModel:
+    """The network with shapes and no numbers."""
+    with torch.device("meta"):
+        return CharModel(model, vocabulary)
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("lstm-textgen")
+    except PackageNotFoundError:  # run from a checkout
+        own = "unknown"
+    python = platform.python_version()
+    return {"lstm_textgen": own, "torch": torch.__version__, "python": python}

@@ -1,0 +1,215 @@
+"""
+Open a container that a stranger may have made: each check before the next step.
+
+Nothing is allocated on the word of the file. A header is read when it fits into the
+file, a tensor when the header accounts for every byte of the file.
+"""
+
+import math
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from reprlib import repr as shorten
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from lstm_textgen.checkpoint.container import (
+    DTYPES,
+    HEADER_CAP,
+    Kind,
+    TensorSpec,
+    tensors_sha256,
+    text_sha256,
+)
+from lstm_textgen.checkpoint.foreign import HEAD_BYTES, recognise
+from lstm_textgen.checkpoint.plain_json import canonical, parse
+from lstm_textgen.errors import CheckpointError, MissingError, StorageError
+
+RANK_CAP = 8
+AGAIN = "Copy or download it again, or take another checkpoint."
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """An open container whose header is in order; its tensors are still on disk."""
+
+    path: Path
+    metadata: dict[str, Any]
+    """The text about the tensors, without its two checksums."""
+
+    specs: dict[str, TensorSpec]
+    """What the tensors are, in the order in which they stand in the file."""
+
+    file: BinaryIO
+    """Where to read on: at the first tensor."""
+
+    sha256: str
+    """What `tensors_sha256` must give."""
+
+    def read_tensors(self) -> dict[str, Tensor]:
+        """
+        Read every tensor, once, into memory of its own.
+
+        Raises:
+            CheckpointError: They are not those that were written.
+        """
+        tensors = {name: self._read(spec) for name, spec in self.specs.items()}
+        if tensors_sha256(tensors) != self.sha256:
+            raise CheckpointError(
+                f"{self.path} is damaged: its numbers do not fit their checksum.", AGAIN
+            )
+        return tensors
+
+    def _read(self, spec: TensorSpec) -> Tensor:
+        buffer = bytearray(spec.size_bytes)
+        if self.file.readinto(buffer) < len(buffer):  # type: ignore[attr-defined]
+            raise _cut_off(self.path)
+        if not buffer:  # frombuffer takes no empty one
+            return torch.empty(spec.shape, dtype=DTYPES[spec.dtype])
+        return torch.frombuffer(buffer, dtype=DTYPES[spec.dtype]).reshape(spec.shape)
+
+
+@contextmanager
+def open_container(path: Path, kind: Kind) -> Iterator[Container]:
+    """
+    Open *path* and read its header.
+
+    The file stays open in between, so that header and tensors belong together even
+    when a new file takes the name.
+
+    Raises:
+        MissingError: There is no such file, or it may not be read.
+        CheckpointError: It is not a container of this kind, or damaged.
+        StorageError: The disk fails.
+    """
+    # O_NONBLOCK: a pipe that nobody writes into would keep us waiting for ever
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MissingError(
+            f"{path} cannot be opened ({reason}).",
+            "Check the name: textgen wants a .safetensors file or the folder of a run.",
+        ) from error
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            what = "is not a regular file, but a folder, a pipe or a device"
+            raise CheckpointError(f"{path} {what}.", "Name a .safetensors file.")
+        with open(handle, "rb", closefd=False) as file:
+            yield _read_header(file, path, kind)
+    except OSError as error:
+        raise StorageError(
+            f"Reading {path} failed ({error.strerror}).", "Check the disk, or copy it."
+        ) from error
+    finally:
+        os.close(handle)
+
+
+def _read_header(file: BinaryIO, path: Path, kind: Kind) -> Container:
+    size = os.fstat(file.fileno()).st_size
+    if size > kind.size_cap:
+        problem = f"{path} has {size} bytes; at most {kind.size_cap} are read."
+        raise CheckpointError(problem, "Take a .safetensors file of textgen.")
+    head = file.read(HEAD_BYTES)
+    length = int.from_bytes(head[:8], "little")
+    if head[8:9] != b"{" or length > HEADER_CAP:
+        what, remedy = recognise(head)
+        raise CheckpointError(f"{path} {what}.", remedy)
+    if 8 + length > size:
+        raise _cut_off(path)
+    file.seek(8)
+    try:
+        header = parse(file.read(length).decode("utf-8"))
+        metadata = _metadata(header, kind.key)
+        specs = _specs(header, kind, size - 8 - length)
+        sha256 = _checksums(metadata)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} is damaged, or not one of ours: {error}.", AGAIN
+        ) from error
+    return Container(path, metadata, specs, file, sha256)
+
+
+def _cut_off(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path} is cut off before its end.", AGAIN)
+
+
+def _metadata(header: Any, key: str) -> dict[str, Any]:
+    """Take our text out of the header."""
+    _demand(isinstance(header, dict), "its header is not an object")
+    texts = header.pop("__metadata__", None)
+    ours = isinstance(texts, dict) and list(texts) == [key]
+    _demand(ours, f"its header says nothing under {key!r}, or more than that")
+    text = texts[key]
+    _demand(isinstance(text, str), f"{key!r} in its header is not a text")
+    metadata = parse(text)
+    whole = isinstance(metadata, dict) and canonical(metadata) == text
+    _demand(whole, f"{key!r} in its header is not an object in canonical form")
+    return dict(metadata)
+
+
+def _checksums(metadata: dict[str, Any]) -> str:
+    """Check the text by its own sum, and return that of the tensors; take both out."""
+    own = metadata.pop("metadata_sha256", None)
+    fits = own == text_sha256(canonical(metadata))
+    _demand(fits, "its description does not fit its checksum")
+    sha256 = metadata.pop("tensors_sha256", None)
+    _demand(isinstance(sha256, str), "the checksum of its tensors is missing")
+    return str(sha256)
+
+
+def _specs(
+    header: dict[str, Any], kind: Kind, data_bytes: int
+) -> dict[str, TensorSpec]:
+    """What the tensors are. One follows the other, and together they fill the file."""
+    count = len(header)
+    _demand(count <= kind.tensor_cap, f"{count} tensors, more than {kind.tensor_cap}")
+    found = sorted(_entry(name, entry, kind) for name, entry in header.items())
+    place = 0
+    specs = {}
+    for start, stop, name, dtype, shape in found:
+        spec = TensorSpec(dtype, shape)
+        fits = start == place and stop - start == spec.size_bytes
+        _demand(fits, f"the bytes of {shorten(name)} are not where they should be")
+        specs[name] = spec
+        place = stop
+    announced = f"{place} bytes announced, {data_bytes} there"
+    _demand(place == data_bytes, announced)
+    return specs
+
+
+def _entry(
+    name: str, entry: Any, kind: Kind
+) -> tuple[int, int, str, str, tuple[int, ...]]:
+    """Where a tensor stands and what it is: start, stop, name, type, shape."""
+    keys = {"dtype", "shape", "data_offsets"}
+    whole = isinstance(entry, dict) and set(entry) == keys
+    _demand(whole, f"{shorten(name)} is not described by {', '.join(sorted(keys))}")
+    dtype, shape, places = entry["dtype"], entry["shape"], entry["data_offsets"]
+    _demand(dtype in kind.dtypes, f"{shorten(name)} has the type {shorten(dtype)}")
+    sizes = _are_sizes(shape, kind.size_cap) and len(shape) <= RANK_CAP
+    _demand(sizes, f"{shorten(name)} has the shape {shorten(shape)}")
+    # a zero must not hide what the other sizes come to
+    most = math.prod(max(size, 1) for size in shape) * DTYPES[dtype].itemsize
+    _demand(most <= kind.size_cap, f"{shorten(name)} has the shape {shorten(shape)}")
+    pair = _are_sizes(places, kind.size_cap) and len(places) == 2
+    _demand(pair, f"{shorten(name)} is said to stand at {shorten(places)}")
+    return places[0], places[1], name, dtype, tuple(shape)
+
+
+def _are_sizes(value: Any, cap: int) -> bool:
+    """Whole numbers from 0 to *cap*; `True` is none, though Python calls it an int."""
+    return isinstance(value, list) and all(
+        type(item) is int and 0 <= item <= cap for item in value
+    )
+
+
+def _demand(ok: bool, otherwise: str) -> None:
+    if not ok:
+        raise ValueError(otherwise)

@@ -1,0 +1,1 @@
+"""Evaluation: how many nats a model needs for a text."""

@@ -1,0 +1,152 @@
+"""
+How many nats a model needs per character of a text.
+
+Losses are sums with a count beside them, divided once, where they are shown.
+
+Shapes: T steps, B streams, V vocabulary.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from lstm_textgen.errors import CorpusError
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.text.streams import IGNORE
+
+WINDOW = 1024
+"""Characters that an evaluation reads at a time: memory, not meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Nats that a model needed for some characters."""
+
+    nats: float
+    characters: int
+
+    def __add__(self, other: "Loss") -> "Loss":
+        return Loss(self.nats + other.nats, self.characters + other.characters)
+
+    @property
+    def nats_per_char(self) -> float:
+        """The mean; not a number where nothing was read."""
+        return self.nats / self.characters if self.characters else math.nan
+
+    @property
+    def bits_per_char(self) -> float:
+        """The mean in bits: 8 for noise, about 1 for what people achieve."""
+        return self.nats_per_char / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """Among how many equally likely characters the model is undecided."""
+        return math.exp(min(self.nats_per_char, 700.0))
+
+
+def summed_loss(
+    logits: Float[Tensor, "T B V"], targets: Int64[Tensor, "T B"]
+) -> Float[Tensor, ""]:
+    """Nats that the targets cost, summed; a target of `IGNORE` costs nothing."""
+    return functional.cross_entropy(
+        logits.flatten(0, 1).float() if logits.dtype.itemsize < 4 else logits.flatten(0, 1),
+        targets.flatten(),
+        ignore_index=IGNORE,
+        reduction="sum",
+    )
+
+
+@torch.inference_mode()
+def evaluate(
+    model: CharModel,
+    ids: NDArray[np.unsignedinteger],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Loss:
+    """
+    Read a text once from its first to its last character and sum the nats.
+
+    The memory is carried all the way; every character but the first, which
+    nothing predicts, is counted once.
+
+    Args:
+        model: Reads on the device and in the type of its weights.
+        ids: The text, at least 2 characters.
+        progress: Called with the number of characters of each window read.
+
+    Raises:
+        CorpusError: The text has fewer than 2 characters.
+    """
+    _check_length(ids)
+    state = model.zero_state(1)
+    total = Loss(0.0, 0)
+    for start in range(0, len(ids) - 1, WINDOW):
+        piece = torch.from_numpy(ids[start : start + WINDOW + 1].astype(np.int64))
+        window = piece.to(state.layers[0].hidden.device).unsqueeze(1)
+        logits, state = model(window[:-1], state)
+        nats = summed_loss(logits, window[1:])
+        total += Loss(nats.item(), len(window) - 1)
+        if progress is not None:
+            progress(len(window) - 1)
+    return total
+
+
+@torch.inference_mode()
+def estimate(
+    model: CharModel,
+    ids: NDArray[np.unsignedinteger],
+    *,
+    streams: int = 32,
+    characters: int | None = None,
+    warm_up: int = 64,
+) -> Loss:
+    """
+    A quick estimate of `evaluate`: several places of the text read side by side.
+
+    Each stream first reads *warm_up* characters that are not counted, so that it
+    does not start from nothing; what is lost is memory older than that.
+
+    Args:
+        model: Reads on the device and in the type of its weights.
+        ids: The text, at least 2 characters.
+        streams: How many places, spread evenly. Fewer for a very short text.
+        characters: How many to count altogether, at most; None for the whole text.
+        warm_up: Characters that every stream reads before it counts.
+
+    Raises:
+        CorpusError: The text has fewer than 2 characters.
+    """
+    _check_length(ids)
+    transitions = len(ids) - 1
+    streams = max(1, min(streams, transitions // (4 * warm_up + 1)))
+    bounds = np.arange(streams + 1) * transitions // streams
+    longest = int(np.diff(bounds).max())
+    length = longest if characters is None else min(longest, -(-characters // streams))
+    device = model.head.weight.device
+    state, total = model.zero_state(streams), Loss(0.0, 0)
+    for start in range(-warm_up, length, WINDOW):
+        steps = np.arange(start, min(start + WINDOW, length))[:, None]
+        places = bounds[:-1] + steps
+        counted = (steps >= 0) & (places < bounds[1:])
+        inside = places.clip(0, transitions - 1)
+        targets = np.where(counted, ids[inside + 1].astype(np.int64), IGNORE)
+        inputs = torch.from_numpy(ids[inside].astype(np.int64)).to(device)
+        logits, state = model(inputs, state)
+        nats = summed_loss(logits, torch.from_numpy(targets).to(device))
+        total += Loss(nats.item(), int(counted.sum()))
+    return total
+
+
+def _check_length(ids: NDArray[np.unsignedinteger]) -> None:
+    if len(ids) < 2:
+        raise CorpusError(
+            f"The text to evaluate has {len(ids)} characters.",
+            "Give a text of at least 2 characters.",
+        )

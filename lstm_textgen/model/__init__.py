@@ -1,0 +1,1 @@
+"""Model: cells, layers and the network. Tensors in, tensors out."""

@@ -1,0 +1,147 @@
+"""
+One step of each cell as plain equations: the oracles of every faster path.
+
+A step weighs what comes in and what is remembered, each by a matrix,
+
+    a = W x + b        from the input
+    m = U h + d        from the memory
+
+and each cell then has its own way to make the next memory of these two.
+
+Shapes: B streams, E inputs, H hidden units, G gate rows: 4H for the LSTM, 3H for
+the GRU, H for the RNN. The order of the gates is that of torch, so that the
+weights of `nn.LSTM`, `nn.GRU` and `nn.RNN` fit unchanged.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from lstm_textgen.config import Cell
+from lstm_textgen.model.state import LayerState
+
+
+@dataclass(frozen=True, slots=True)
+class CellWeights:
+    """Parameters of one layer, gates stacked row over row."""
+
+    inputs: Float[Tensor, "G E"]
+    recurrent: Float[Tensor, "G H"]
+    bias: Float[Tensor, " G"]
+    recurrent_bias: Float[Tensor, " G"]
+    """Apart from `bias`, because the GRU's reset gate acts on this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LSTMGates:
+    """How far each gate of an LSTM is open, 0 to 1, and what it would note."""
+
+    input: Float[Tensor, "B H"]
+    forget: Float[Tensor, "B H"]
+    candidate: Float[Tensor, "B H"]
+    """What the input gate lets into the memory cell, -1 to 1."""
+    output: Float[Tensor, "B H"]
+
+
+def from_input(
+    x: Float[Tensor, "B E"], weights: CellWeights
+) -> Float[Tensor, "B G"]:
+    """What the input contributes to every gate: a = W x + b."""
+    return x @ weights.inputs.T + weights.bias
+
+
+def from_memory(
+    hidden: Float[Tensor, "B H"], weights: CellWeights
+) -> Float[Tensor, "B G"]:
+    """What the memory contributes to every gate: m = U h + d."""
+    return hidden @ weights.recurrent.T + weights.recurrent_bias
+
+
+def lstm_gates(a: Float[Tensor, "B G"], m: Float[Tensor, "B G"]) -> LSTMGates:
+    """
+    Open and close the gates of an LSTM.
+
+        i, f, g, o = split(a + m)
+
+    with a sigmoid over i, f, o (input, forget, output) and tanh over g.
+    """
+    i, f, g, o = (a + m).chunk(4, dim=-1)
+    return LSTMGates(i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid())
+
+
+def lstm_update(
+    a: Float[Tensor, "B G"], m: Float[Tensor, "B G"], state: LayerState
+) -> LayerState:
+    """
+    The LSTM: gates decide what to drop, what to note and what to use.
+
+        c' = f * c + i * g
+        h' = o * tanh(c')
+
+    Source:
+        Hochreiter and Schmidhuber (1997), Long Short-Term Memory. Neural
+        Computation 9(8). The forget gate: Gers, Schmidhuber and Cummins (2000),
+        Learning to Forget. Neural Computation 12(10).
+    """
+    assert state.cell is not None, "an LSTM remembers in a cell"
+    gates = lstm_gates(a, m)
+    cell = gates.forget * state.cell + gates.input * gates.candidate
+    return LayerState(gates.output * cell.tanh(), cell)
+
+
+def gru_update(
+    a: Float[Tensor, "B G"], m: Float[Tensor, "B G"], state: LayerState
+) -> LayerState:
+    """
+    The GRU: one gate resets, the other chooses between old and new.
+
+        r, z = sigmoid(split(a + m))
+        n    = tanh(a_n + r * m_n)
+        h'   = (1 - z) * n + z * h
+
+    The reset gate r acts after the product with U, as in cuDNN and torch.
+
+    Source:
+        Cho et al. (2014), Learning Phrase Representations using RNN
+        Encoder-Decoder. https://arxiv.org/abs/1406.1078
+    """
+    r_input, z_input, n_input = a.chunk(3, dim=-1)
+    r_memory, z_memory, n_memory = m.chunk(3, dim=-1)
+    reset = (r_input + r_memory).sigmoid()
+    update = (z_input + z_memory).sigmoid()
+    new = (n_input + reset * n_memory).tanh()
+    return LayerState((1 - update) * new + update * state.hidden)
+
+
+def rnn_update(
+    a: Float[Tensor, "B G"], m: Float[Tensor, "B G"], state: LayerState
+) -> LayerState:
+    """
+    The classic network: everything is rewritten at every step.
+
+        h' = tanh(a + m)
+
+    Source:
+        Elman (1990), Finding Structure in Time. Cognitive Science 14(2).
+    """
+    return LayerState((a + m).tanh())
+
+
+Update = Callable[[Tensor, Tensor, LayerState], LayerState]
+UPDATES: dict[Cell, Update] = {
+    "lstm": lstm_update,
+    "gru": gru_update,
+    "rnn": rnn_update,
+}
+GATES: dict[Cell, int] = {"lstm": 4, "gru": 3, "rnn": 1}
+"""How many blocks of H rows the weights of a cell have."""
+
+
+def step(
+    cell: Cell, x: Float[Tensor, "B E"], state: LayerState, weights: CellWeights
+) -> LayerState:
+    """Advance a layer by one character."""
+    a, m = from_input(x, weights), from_memory(state.hidden, weights)
+    return UPDATES[cell](a, m, state)

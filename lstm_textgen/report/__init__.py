@@ -1,0 +1,1 @@
+"""Report: draws events and results for people."""

@@ -1,0 +1,1 @@
+"""Sampling: logits to characters, one at a time."""

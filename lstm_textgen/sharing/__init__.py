@@ -1,0 +1,1 @@
+"""Sharing: corpora that travel with the package or come over the network."""

@@ -1,0 +1,1 @@
+"""Bytes, characters, ids and streams: from files to training windows, numpy only."""

@@ -1,0 +1,147 @@
+"""
+B read heads over a text, equally far apart; a position is (epoch, tick).
+
+Letters: N ids, B streams, T steps, L characters of the longest stream.
+
+The text is read as a circle. Each epoch begins at a fresh offset; stream b
+reads from offset + floor(b N / B) to where stream b + 1 began. An epoch is cut
+into ticks of nearly the same number of steps, so that no tail is dropped.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Int64, UInt
+
+from lstm_textgen.errors import ConfigError, CorpusError
+
+IGNORE = -100
+"""Target where a stream has ended; the value that torch's cross entropy skips."""
+
+ALL = slice(None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """Which ids train, validate and test: from start, up to but without stop."""
+
+    train: tuple[int, int]
+    validation: tuple[int, int]
+    test: tuple[int, int]
+
+
+def split_text(length: int, validation: float, test: float) -> Split:
+    """
+    Cut by position: the test part off the very end, validation before it.
+
+    Args:
+        length: Ids of the whole text.
+        validation: Share of the whole that validates, in [0, 0.5].
+        test: Share of the whole that tests, in [0, 0.5].
+
+    Returns:
+        Parts that follow each other. The shares are taken exactly as the
+        decimals they were written as, and rounded up.
+
+    Raises:
+        CorpusError: Nothing is left to train on.
+    """
+    held_out = math.ceil(Fraction(str(validation)) * length)
+    tested = math.ceil(Fraction(str(test)) * length)
+    trained = length - held_out - tested
+    if trained < 1:
+        raise CorpusError(
+            f"Of {length} characters, {held_out} validate and {tested} test.",
+            "Train on a longer text, or hold out a smaller share.",
+        )
+    return Split(
+        train=(0, trained),
+        validation=(trained, trained + held_out),
+        test=(trained + held_out, length),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Streams:
+    """
+    Windows of inputs and targets, each found from its position alone.
+
+    In an epoch every character is a target exactly once.
+
+    Raises:
+        CorpusError: The text has fewer than two characters.
+        ConfigError: There are more streams than characters.
+    """
+
+    ids: UInt[np.ndarray, " N"]
+    """The text; only what a window needs is read."""
+
+    streams: int
+    """B, how many places are read side by side."""
+
+    window: int
+    """The longest window: most steps of a tick."""
+
+    seed: int
+    """Decides where each epoch begins, 0 or more."""
+
+    def __post_init__(self) -> None:
+        count = len(self.ids)
+        if count < 2:
+            raise CorpusError(
+                f"The text to train on has {count} characters.",
+                "Train on a text of at least two, better of 100,000 or more.",
+            )
+        for name in ("streams", "window"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ConfigError(f"{name} is {value}.", f"Set {name} to 1 or more.")
+        if self.streams > count:
+            raise ConfigError(
+                f"streams is {self.streams}, and the text has {count} characters.",
+                f"Set streams to {count} or less, or train on a longer text.",
+            )
+
+    @property
+    def ticks(self) -> int:
+        """Windows in an epoch."""
+        return -(-self._longest // self.window)
+
+    @property
+    def _longest(self) -> int:
+        return -(-len(self.ids) // self.streams)
+
+    def window_at(
+        self, epoch: int, tick: int, columns: slice = ALL
+    ) -> tuple[Int64[np.ndarray, "T B"], Int64[np.ndarray, "T B"]]:
+        """
+        Inputs and targets of one tick.
+
+        Args:
+            epoch: 0 or more.
+            tick: From 0 to `ticks` - 1.
+            columns: The share of the streams that is wanted.
+
+        Returns:
+            Characters, and the characters that follow them. On the last tick
+            the streams that are a character shorter have IGNORE as last target.
+        """
+        assert epoch >= 0
+        assert 0 <= tick < self.ticks
+        first, stop = (t * self._longest // self.ticks for t in (tick, tick + 1))
+        bounds = np.arange(self.streams + 1) * len(self.ids) // self.streams
+        starts, lengths = bounds[:-1][columns], np.diff(bounds)[columns]
+        steps = np.arange(first, stop + 1)[:, None]  # one more, for the targets
+        # The last character of the text is followed by its first. That seam is
+        # false, but it is one among N, and moving it would lose characters.
+        places = (self._offset(epoch) + starts + steps) % len(self.ids)
+        read = self.ids[places].astype(np.int64)  # (T + 1, B)
+        ended = steps[:-1] >= lengths
+        return read[:-1], np.where(ended, IGNORE, read[1:])
+
+    def _offset(self, epoch: int) -> int:
+        """Where *epoch* begins; SeedSequence is stable over versions of numpy."""
+        drawn = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
+        return int(drawn.generate_state(1, np.uint64)[0]) % len(self.ids)

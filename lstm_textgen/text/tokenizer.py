@@ -1,0 +1,275 @@
+"""
+Characters or bytes as ids, and back without loss.
+
+Letters: N ids, V vocabulary.
+"""
+
+import codecs
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int64, Integer, UInt, UInt32
+
+from lstm_textgen.config import TokenizerKind
+from lstm_textgen.errors import ConfigError, VocabularyError
+from lstm_textgen.text.replace import unknown_character
+
+CODE_POINTS = 0x110000
+UNKNOWN = "\ufffd"
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """Ids to text one by one, as a model writes them."""
+
+    def push(self, id: int) -> str:
+        """The characters that *id* completes: none, one, or more."""
+
+    def flush(self) -> str:
+        """What is left at the end: U+FFFD for a character cut short, else nothing."""
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """What every tokenizer can do; it is a container of the characters it knows."""
+
+    @property
+    def kind(self) -> TokenizerKind:
+        """`char` or `byte`."""
+
+    @property
+    def size(self) -> int:
+        """V, how many different ids there are."""
+
+    @property
+    def dtype(self) -> "np.dtype[Any]":
+        """The smallest unsigned type that holds every id."""
+
+    def __contains__(self, char: object) -> bool:
+        """Whether `encode` takes *char*."""
+
+    def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
+        """
+        The ids of *text*.
+
+        Args:
+            text: Any length.
+            offset: Characters before *text* in a longer one, for the error.
+
+        Raises:
+            VocabularyError: A character is not known.
+        """
+
+    def decode(self, ids: Sequence[int] | Integer[np.ndarray, " N"]) -> str:
+        """The text of *ids*, each of them from 0 to V - 1."""
+
+    def decoder(self) -> Decoder:
+        """A decoder that takes the ids one by one."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `tokenizer_from_json` is the way back."""
+
+
+@dataclass(frozen=True)
+class CharTokenizer:
+    """
+    One id for each character of the vocabulary, in the order of code points.
+
+    Args:
+        characters: The vocabulary: sorted by code point, distinct, not empty.
+        unknown: The one of them that stands for every other character. None
+            makes another character an error.
+
+    Raises:
+        VocabularyError: The vocabulary is not as described.
+    """
+
+    characters: str
+    unknown: str | None = None
+
+    kind: ClassVar[TokenizerKind] = "char"
+
+    def __post_init__(self) -> None:
+        if not self.characters:
+            raise _bad("The vocabulary is empty.")
+        if any("\ud800" <= char <= "\udfff" for char in self.characters):
+            raise _bad("The vocabulary holds half a character (a surrogate).")
+        if list(self.characters) != sorted(set(self.characters)):
+            raise _bad("The vocabulary is not sorted, or holds a character twice.")
+        if self.unknown is not None and self.unknown not in list(self.characters):
+            raise _bad(f"The unknown mark {self.unknown!r} is not in the vocabulary.")
+
+    @classmethod
+    def from_text(cls, text: str) -> "CharTokenizer":
+        """The vocabulary of all characters of *text*, which is not empty."""
+        return cls("".join(sorted(set(text))))
+
+    @classmethod
+    def from_counts(
+        cls, counts: Int64[np.ndarray, " codes"], min_count: int = 1
+    ) -> "CharTokenizer":
+        """
+        The vocabulary of the characters that occur often enough.
+
+        Args:
+            counts: How often each code point occurs, from `count_characters`.
+            min_count: Rarer characters become U+FFFD, which joins the
+                vocabulary only if there are any. 1 keeps all.
+
+        Raises:
+            ConfigError: Every character is rarer than *min_count*.
+        """
+        kept = counts >= max(min_count, 1)
+        if counts.any() and not kept.any():
+            raise ConfigError(
+                f"min_count is {min_count}, and no character occurs so often.",
+                f"Set min_count to {counts.max()} or less.",
+            )
+        folds = bool(((counts > 0) & ~kept).any())
+        characters = {chr(code) for code in np.flatnonzero(kept)}
+        characters |= {UNKNOWN} if folds else set()
+        return cls("".join(sorted(characters)), UNKNOWN if folds else None)
+
+    @property
+    def size(self) -> int:
+        return len(self.characters)
+
+    @property
+    def dtype(self) -> "np.dtype[Any]":
+        return np.min_scalar_type(self.size - 1)
+
+    @cached_property
+    def _codes(self) -> UInt32[np.ndarray, " V"]:
+        return _code_points(self.characters)
+
+    @cached_property
+    def _ids(self) -> Int64[np.ndarray, " codes"]:
+        """The id of each code point up to one past the highest; -1 is none."""
+        table = np.full(int(self._codes[-1]) + 2, -1)
+        table[self._codes] = np.arange(self.size)
+        if self.unknown is not None:
+            table[table < 0] = table[ord(self.unknown)]
+        return table
+
+    def __contains__(self, char: object) -> bool:
+        if not isinstance(char, str) or len(char) != 1:
+            return False
+        return self.unknown is not None or char in self.characters
+
+    def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
+        # clip: all code points past the end of the table share its last entry
+        ids = self._ids.take(_code_points(text), mode="clip")
+        if ids.size and ids.min() < 0:
+            place = int((ids < 0).argmax())
+            raise unknown_character(text[place], offset + place, self)
+        return ids.astype(self.dtype)
+
+    def decode(self, ids: Sequence[int] | Integer[np.ndarray, " N"]) -> str:
+        places = np.asarray(ids, dtype=np.int64)
+        assert not places.size or places.min() >= 0, "a negative id would wrap around"
+        return self._codes[places].tobytes().decode("utf-32-le")
+
+    def decoder(self) -> Decoder:
+        return _CharDecoder(self.characters)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "characters": self.characters,
+            "unknown": self.unknown,
+        }
+
+
+@dataclass(frozen=True)
+class ByteTokenizer:
+    """One id for each byte of UTF-8. Every text fits, in more ids."""
+
+    kind: ClassVar[TokenizerKind] = "byte"
+    size: ClassVar[int] = 256
+    dtype: ClassVar["np.dtype[Any]"] = np.dtype(np.uint8)
+
+    def __contains__(self, char: object) -> bool:
+        if not isinstance(char, str) or len(char) != 1:
+            return False
+        return not "\ud800" <= char <= "\udfff"
+
+    def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
+        try:
+            return np.frombuffer(text.encode("utf-8"), np.uint8)
+        except UnicodeEncodeError as error:
+            char, place = text[error.start], offset + error.start
+            raise unknown_character(char, place, self) from error
+
+    def decode(self, ids: Sequence[int] | Integer[np.ndarray, " N"]) -> str:
+        """The text of *ids*; bytes that are no UTF-8 become U+FFFD."""
+        return np.asarray(ids, np.uint8).tobytes().decode("utf-8", "replace")
+
+    def decoder(self) -> Decoder:
+        return _ByteDecoder()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind}
+
+
+class _CharDecoder:
+    def __init__(self, characters: str) -> None:
+        self._characters = characters
+
+    def push(self, id: int) -> str:
+        return self._characters[id]
+
+    def flush(self) -> str:
+        return ""
+
+
+class _ByteDecoder:
+    """Holds the bytes of a character back until it is whole."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def push(self, id: int) -> str:
+        return self._decoder.decode(bytes([id]))
+
+    def flush(self) -> str:
+        return self._decoder.decode(b"", True)
+
+
+def tokenizer_from_json(data: object) -> Tokenizer:
+    """
+    The tokenizer that `to_json` described.
+
+    Raises:
+        VocabularyError: Anything is missing, superfluous, of a wrong type, or
+            not as `CharTokenizer` wants it.
+    """
+    if not isinstance(data, dict):
+        raise _bad(f"The vocabulary is {type(data).__name__}, not an object.")
+    if data == {"kind": "byte"}:
+        return ByteTokenizer()
+    if data.get("kind") != "char" or data.keys() != {"kind", "characters", "unknown"}:
+        raise _bad(f"The vocabulary has unexpected contents: {str(data)[:60]!r}.")
+    characters, unknown = data["characters"], data["unknown"]
+    if not isinstance(characters, str) or not isinstance(unknown, str | None):
+        raise _bad("The vocabulary has a value of the wrong type.")
+    return CharTokenizer(characters, unknown)
+
+
+def count_characters(chunks: Iterable[str]) -> Int64[np.ndarray, " codes"]:
+    """How often each code point occurs in *chunks*, in memory that stays constant."""
+    counts = np.zeros(CODE_POINTS, np.int64)
+    for chunk in chunks:
+        found = np.bincount(_code_points(chunk))
+        counts[: len(found)] += found
+    return counts
+
+
+def _code_points(text: str) -> UInt32[np.ndarray, " N"]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
+
+
+def _bad(problem: str) -> VocabularyError:
+    return VocabularyError(problem, "Use another model: this vocabulary is damaged.")

@@ -1,0 +1,1 @@
+"""Training: truncated backpropagation through time, as a stream of events."""

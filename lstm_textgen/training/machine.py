@@ -1,0 +1,179 @@
+"""Where to compute, with how many threads, in which precision, and how fast that is."""
+
+import contextlib
+import copy
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from lstm_textgen.config import OptimizerConfig, Precision
+from lstm_textgen.errors import ConfigError
+from lstm_textgen.evaluation.perplexity import summed_loss
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.training.optimizer import make_optimizer
+
+PAYS = 1.1
+"""Bfloat16 is taken where it is this many times as fast as float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a run computes."""
+
+    device: torch.device
+    threads: int
+    dtype: torch.dtype = torch.float32
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Matrix products in bfloat16 where that was chosen, else nothing."""
+        if self.dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def describe(self) -> str:
+        """For people: `cpu, 2 threads, float32`."""
+        precision = str(self.dtype).removeprefix("torch.")
+        if self.device.type == "cpu":
+            threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+            return f"cpu, {threads}, {precision}"
+        return f"{self.device}, {precision}"
+
+
+def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
+    """
+    Find the device, and set the threads of this process.
+
+    Args:
+        device: `auto` takes a CUDA device where there is one; else a torch name.
+        threads: For the CPU, 1 or more. None takes the usable cores.
+
+    Raises:
+        ConfigError: There is no such device here, or no such number of threads.
+    """
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads is {threads}.", "Set threads to 1 or more.")
+    count = threads or min(usable_cores(), torch.get_num_threads())
+    torch.set_num_threads(count)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"Device {device!r} cannot be used here.", "Take --device auto or cpu."
+        ) from error
+    return Machine(found, count)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: by its affinity, and by its control group."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))  # "max" is a ValueError
+    return cores
+
+
+def matrix_rate(machine: Machine, *, seconds: float = 0.1, size: int = 512) -> float:
+    """
+    Floating-point operations a second in a square matrix product.
+
+    Args:
+        machine: Where, and in which type.
+        seconds: How long to measure, at least one product.
+        size: Rows of the matrices.
+    """
+    a = torch.randn(size, size).to(machine.device, machine.dtype)
+    products = 0
+    _wait_for(a @ a)  # the first one sets things up
+    began_s = time.perf_counter()
+    while time.perf_counter() - began_s < seconds:
+        _wait_for(a @ a)
+        products += 1
+    return 2 * size**3 * products / (time.perf_counter() - began_s)
+
+
+def choose_precision(
+    machine: Machine, precision: Precision, model: CharModel, config: OptimizerConfig
+) -> tuple[Machine, float]:
+    """
+    Decide on float32 or bfloat16 by running real steps, and tell the speed.
+
+    Args:
+        machine: Where to compute.
+        precision: What was asked for; `auto` decides by the clock.
+        model: Stays as it is; the steps are made with a copy.
+        config: Streams and window of a step.
+
+    Returns:
+        The machine with its type chosen, and characters a second.
+
+    Raises:
+        ConfigError: Bfloat16 was asked for and does not run here.
+    """
+    plain = replace(machine, dtype=torch.float32)
+    half = replace(machine, dtype=torch.bfloat16)
+    if precision == "float32":
+        return plain, training_speed(plain, model, config)
+    if precision == "auto" and not _products_pay(plain, half):
+        return plain, training_speed(plain, model, config)
+    try:
+        half_speed = training_speed(half, model, config)
+    except RuntimeError as error:  # the kernel has no such type on this processor
+        if precision == "bfloat16":
+            raise ConfigError(
+                "bfloat16 does not run on this machine.", "Take --precision auto."
+            ) from error
+        return plain, training_speed(plain, model, config)
+    plain_speed = 0.0 if precision == "bfloat16" else training_speed(
+        plain, model, config
+    )
+    return (half, half_speed) if half_speed > PAYS * plain_speed else (plain, plain_speed)
+
+
+def training_speed(
+    machine: Machine, model: CharModel, config: OptimizerConfig, seconds: float = 0.4
+) -> float:
+    """Characters a second in real steps, made with a copy of *model*."""
+    model = copy.deepcopy(model)
+    optimizer = make_optimizer(model, config)
+    ids = torch.zeros(
+        config.window, config.streams, dtype=torch.int64, device=machine.device
+    )
+    steps, began_s = -1, time.perf_counter()  # the first step sets things up
+    while steps < 1 or time.perf_counter() - began_s < seconds:
+        with machine.autocast():
+            logits, _ = model(ids, model.zero_state(config.streams))
+            nats = summed_loss(logits, ids)
+        (nats / ids.numel()).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        _wait_for(nats)
+        steps += 1
+        if steps == 0:
+            began_s = time.perf_counter()
+    return steps * ids.numel() / (time.perf_counter() - began_s)
+
+
+def _products_pay(plain: Machine, half: Machine) -> bool:
+    """
+    Whether plain matrix products are faster in bfloat16.
+
+    Asked first, because a processor that only imitates the type takes a hundred
+    times as long, too long for a whole step.
+    """
+    size = 128
+    half_rate = matrix_rate(half, seconds=0.02, size=size)
+    return half_rate > PAYS * matrix_rate(plain, seconds=0.02, size=size)
+
+
+def _wait_for(tensor: torch.Tensor) -> None:
+    if tensor.device.type != "cpu":
+        tensor.flatten()[0].item()

@@ -1,0 +1,253 @@
+"""
+What a run will be, decided before it starts: its size, its length, its end.
+
+What the user has set stays. The rest follows from the text, the budget and the
+measured speed of the machine; `docs/recipe.md` has the trials behind the rules.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from lstm_textgen.config import (
+    BudgetConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    TextConfig,
+    to_json,
+)
+from lstm_textgen.errors import ConfigError, CorpusError
+from lstm_textgen.model.cells import GATES
+from lstm_textgen.model.init import initialise
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.training.machine import Machine, choose_precision, matrix_rate
+from lstm_textgen.training.trainer import EVALUATIONS
+
+PRESETS: dict[str, dict[str, tuple[int, int]]] = {
+    "tiny": {"cpu": (1, 128), "gpu": (1, 256)},
+    "small": {"cpu": (2, 192), "gpu": (2, 512)},
+    "base": {"cpu": (2, 384), "gpu": (2, 1024)},
+    "large": {"cpu": (2, 768), "gpu": (3, 1024)},
+}
+"""Layers and hidden units by name, for each kind of device."""
+
+LADDER = (
+    *((2, hidden) for hidden in (96, 128, 160, 192, 224, 256, 320, 384, 512, 640)),
+    *((3, hidden) for hidden in (640, 768, 1024)),
+)
+"""Layers and hidden units among which a run without a preset chooses."""
+
+CHARACTERS_PER_PARAMETER = 4.5
+"""How often a model should be fed in a run: more wants a larger model."""
+
+EVALUATION_SHARE = 0.01
+"""Share of a run that its evaluations may take, the last one not counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wishes:
+    """What the user has set; the rest is for the plan to choose."""
+
+    preset: str | None = None
+    text: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `TextConfig`."""
+    model: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `ModelConfig`."""
+    optimizer: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `OptimizerConfig`."""
+    budget: BudgetConfig | None = None
+    run: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `RunConfig` itself: seed and precision."""
+
+    def differences(self, config: RunConfig) -> list[str]:
+        """Where an existing run is other than what was set, for people."""
+        recorded = to_json(config)
+        groups = {"text": self.text, "model": self.model, "optimizer": self.optimizer}
+        wished = [
+            (key, value, recorded[group][key])
+            for group, wishes in groups.items()
+            for key, value in wishes.items()
+        ]
+        if self.budget is not None:
+            budget = to_json(self.budget)
+            wished += [(k, budget[k], recorded["budget"][k]) for k in budget]
+        if "seed" in self.run:
+            wished.append(("seed", self.run["seed"], config.seed))
+        return [f"{k} {there}, not {here}" for k, here, there in wished if here != there]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A run as it will be."""
+
+    config: RunConfig
+    machine: Machine
+    parameters: int
+    characters_per_second: float
+    """Measured with real steps of this model on this machine."""
+    characters: int
+    """Expected to be read, all epochs together."""
+    seconds: float
+    """Expected to be taken."""
+    sample: int
+    """Held-out characters that an evaluation during the run counts."""
+    chosen: tuple[str, ...]
+    """What the plan chose by itself, for people."""
+
+
+def make_plan(
+    wishes: Wishes, *, characters: int, vocabulary: int, machine: Machine
+) -> Plan:
+    """
+    Decide on everything that the user left open.
+
+    Args:
+        wishes: What the user has set.
+        characters: Ids of the training part.
+        vocabulary: Different characters.
+        machine: Where to compute. Its precision is chosen here.
+
+    Raises:
+        ConfigError: An unknown preset, or a setting out of range.
+        CorpusError: The training part is shorter than a window.
+    """
+    budget = wishes.budget or default_budget(characters, machine)
+    optimizer = OptimizerConfig(**_batch(machine, budget) | dict(wishes.optimizer))
+    streams = fitting_streams(characters, optimizer, fixed="streams" in wishes.optimizer)
+    optimizer = replace(optimizer, streams=streams)
+    model = _model(wishes, budget, optimizer, characters, machine)
+
+    network = CharModel(model, vocabulary).to(machine.device)
+    initialise(network, torch.Generator().manual_seed(0))
+    precision = wishes.run.get("precision", "auto")
+    machine, speed = choose_precision(machine, precision, network, optimizer)
+    total = _total_characters(budget, optimizer, characters, speed)
+    if "dropout" not in wishes.optimizer:
+        optimizer = replace(optimizer, dropout=default_dropout(total / characters))
+    config = RunConfig(
+        text=TextConfig(**wishes.text),
+        model=model,
+        optimizer=optimizer,
+        budget=budget,
+        seed=wishes.run.get("seed", 1),
+        precision="float32" if machine.dtype == torch.float32 else "bfloat16",
+    )
+    seconds = 60 * budget.minutes if budget.minutes else total / speed
+    forward = 3  # reading costs a third of learning
+    return Plan(
+        config=config,
+        machine=machine,
+        parameters=network.parameter_count(),
+        characters_per_second=speed,
+        characters=int(total),
+        seconds=seconds,
+        sample=max(4096, int(EVALUATION_SHARE * forward * total / EVALUATIONS)),
+        chosen=_chosen(wishes),
+    )
+
+
+def default_budget(characters: int, machine: Machine) -> BudgetConfig:
+    """A minute for 100,000 characters, from one to ten; a tenth of that on a GPU."""
+    per_minute = 100_000 if machine.device.type == "cpu" else 1_000_000
+    return BudgetConfig(minutes=float(min(10, max(1, round(characters / per_minute)))))
+
+
+def default_dropout(epochs: float) -> float:
+    """None for a text that is read twice or less, more with every doubling."""
+    return round(min(0.5, max(0.0, 0.1 * math.log2(max(epochs, 1e-9) / 2))), 2)
+
+
+def fitting_streams(
+    characters: int, optimizer: OptimizerConfig, *, fixed: bool = False
+) -> int:
+    """
+    As many streams as were asked for, fewer where the text is too short for them.
+
+    Args:
+        characters: Ids of the training part.
+        optimizer: Streams and window.
+        fixed: The user wants just this many.
+
+    Raises:
+        CorpusError: Not even one stream has a whole window.
+    """
+    if characters <= optimizer.window:
+        raise CorpusError(
+            f"The text has {characters:,} characters to train on, "
+            f"and a window is {optimizer.window}.",
+            f"Give a longer text, or take --window {max(1, characters // 4)}.",
+        )
+    if fixed:
+        return optimizer.streams
+    return max(1, min(optimizer.streams, characters // optimizer.window))
+
+
+def size_for(parameters: float, cell_rows: int) -> tuple[int, int]:
+    """The rung of the ladder whose recurrent layers come closest to *parameters*."""
+
+    def distance(rung: tuple[int, int]) -> float:
+        layers, hidden = rung
+        weights = cell_rows * hidden * (hidden + 64 + (layers - 1) * 2 * hidden)
+        return abs(math.log(weights / parameters))
+
+    return min(LADDER, key=distance)
+
+
+def _model(
+    wishes: Wishes,
+    budget: BudgetConfig,
+    optimizer: OptimizerConfig,
+    characters: int,
+    machine: Machine,
+) -> ModelConfig:
+    if wishes.preset is not None:
+        layers, hidden = _preset(wishes.preset, machine)
+        return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
+    if budget.minutes is not None:
+        # 6 operations for a parameter and character, 3/4 of the rate of products
+        operations = 0.75 * matrix_rate(machine) * 60 * budget.minutes
+        parameters = math.sqrt(operations / 6 / CHARACTERS_PER_PARAMETER)
+    else:
+        total = _total_characters(budget, optimizer, characters, speed=0)
+        parameters = total / CHARACTERS_PER_PARAMETER
+    rows = GATES[wishes.model.get("cell", "lstm")]
+    layers, hidden = size_for(parameters, rows)
+    return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
+
+
+def _preset(name: str, machine: Machine) -> tuple[int, int]:
+    if name not in PRESETS:
+        raise ConfigError(
+            f"There is no preset {name!r}.", f"Choose one of {', '.join(PRESETS)}."
+        )
+    return PRESETS[name]["cpu" if machine.device.type == "cpu" else "gpu"]
+
+
+def _batch(machine: Machine, budget: BudgetConfig) -> dict[str, Any]:
+    """Streams and window: small steps where they cost nothing, large on a GPU."""
+    if machine.device.type != "cpu":
+        return {"streams": 64, "window": 128}
+    return {}
+
+
+def _total_characters(
+    budget: BudgetConfig, optimizer: OptimizerConfig, characters: int, speed: float
+) -> float:
+    if budget.minutes is not None:
+        return max(1.0, 60 * budget.minutes * speed)
+    if budget.epochs is not None:
+        return budget.epochs * characters
+    assert budget.steps is not None, "BudgetConfig has exactly one"
+    return float(budget.steps * optimizer.streams * optimizer.window)
+
+
+def _chosen(wishes: Wishes) -> tuple[str, ...]:
+    sizes = {"layers", "hidden"} & set(wishes.model)
+    chosen = [] if wishes.preset or sizes else ["size"]
+    chosen += [] if wishes.budget else ["budget"]
+    chosen += [] if "dropout" in wishes.optimizer else ["dropout"]
+    return tuple(chosen)
