@@ -221,7 +221,9 @@ def from_json(kind: type[T], data: object, where: str = "settings") -> T:
             of range.
     """
     if not isinstance(data, dict):
-        raise ConfigError(f"{where} is {_shown(data)}.", "Make it an object of settings.")
+        raise ConfigError(
+            f"{where} is {_shown(data)}.", "Make it an object of settings."
+        )
     hints = typing.get_type_hints(kind)
     for key in data:
         if key not in hints:
@@ -259,7 +261,9 @@ def _typed(name: str, value: object, hint: Any) -> Any:
 
 
 def _wrong(name: str, value: object, allowed: str) -> typing.NoReturn:
-    raise ConfigError(f"{name} is {_shown(value)}.", f"Set {name} to a value {allowed}.")
+    raise ConfigError(
+        f"{name} is {_shown(value)}.", f"Set {name} to a value {allowed}."
+    )
 
 
 def _shown(value: object) -> str:

@@ -123,7 +123,7 @@ def tensors_sha256(tensors: dict[str, Tensor]) -> str:
         line = canonical([name, spec.dtype, list(spec.shape)]) + "\n"
         digest.update(line.encode("ascii"))
         flat = tensors[name].detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy())
+        digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

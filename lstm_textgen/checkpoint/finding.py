@@ -15,7 +15,8 @@ def runs_in(folder: Path) -> list[Path]:
     """The runs in *folder* that have a model, the newest model first."""
     try:
         models = [RunDirectory(path).model_path for path in folder.iterdir()]
-        dated = [(path.stat().st_mtime_ns, path) for path in models if path.is_file()]
+        there = [path for path in models if os.path.isfile(path)]
+        dated = [(path.stat().st_mtime_ns, path) for path in there]
     except OSError:  # no such folder, or nothing that we may look at
         return []
     return [path.parent for _, path in sorted(dated, reverse=True)]

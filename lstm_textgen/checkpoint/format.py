@@ -16,7 +16,8 @@ from reprlib import repr as shorten
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from lstm_textgen.checkpoint.container import DTYPES, Kind, TensorSpec, pack
 from lstm_textgen.checkpoint.durable import write_durably
@@ -142,7 +143,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     remedy = "Save the weights of a model with exactly these settings."
     _check_specs("The model to save", checkpoint, specs, remedy)
     _check_finite("The model to save", checkpoint.tensors)
-    write_durably(path, pack(checkpoint.tensors, MODEL, _described(checkpoint)))
+    write_durably(path, pack(checkpoint.tensors, MODEL, describe(checkpoint)))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -170,7 +171,7 @@ def parameter_count(model: ModelConfig, vocabulary: int) -> int:
     return vocabulary * E + first + above + vocabulary * (H + 1)
 
 
-def _described(checkpoint: Checkpoint) -> dict[str, Any]:
+def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     """The text about the tensors; `_understood` is the way back."""
     return {
         "format": FORMAT,
@@ -214,9 +215,10 @@ def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
 
 
 def _check_format(metadata: dict[str, Any], path: Path) -> None:
-    written, needed = metadata.get("format"), metadata.get("min_reader")
-    are_numbers = type(written) is int and type(needed) is int
-    if not are_numbers or not 1 <= needed <= written:
+    written: Any = metadata.get("format")
+    needed: Any = metadata.get("min_reader")
+    numbers = type(written) is int and type(needed) is int
+    if not (numbers and 1 <= needed <= written):
         found = f"format {shorten(written)}, to be read from {shorten(needed)} on"
         raise CheckpointError(f"{path} names a format that cannot be: {found}.", AGAIN)
     if needed > FORMAT:
@@ -273,8 +275,24 @@ def _check_finite(name: str, tensors: dict[str, Tensor]) -> None:
 
 def _without_memory(model: ModelConfig, vocabulary: int) -> CharModel:
     """The network with shapes and no numbers."""
-    with torch.device("meta"):
+    with torch.device("meta"), _WithoutBirth():
         return CharModel(model, vocabulary)
+
+
+class _WithoutBirth(TorchFunctionMode):
+    """
+    Lets modules leave their first weights undrawn.
+
+    On the meta device there is nothing to draw, and yet the attempt imports torch's
+    compiler, which takes longer than all the rest of loading.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _versions() -> dict[str, str]:

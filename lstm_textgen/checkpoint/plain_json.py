@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-
 DEPTH_CAP = 32
-"""The most objects and lists inside one another."""
+"""How deep a value may lie inside objects and lists."""
 
 
 def canonical(value: Any) -> str:
@@ -55,9 +54,10 @@ def _strings(value: Any, depth: int = 0) -> Iterator[str]:
         raise ValueError("nested too deeply")
     if isinstance(value, str):
         yield value
-    children = value if isinstance(value, list) else ()
-    if isinstance(value, dict):
-        yield from value
-        children = value.values()
-    for child in children:
-        yield from _strings(child, depth + 1)
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield key
+            yield from _strings(child, depth + 1)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _strings(child, depth + 1)

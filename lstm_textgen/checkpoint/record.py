@@ -100,7 +100,7 @@ def check_text(name: str, text: str) -> None:
         raise ConfigError(problem, "Take that character out.")
 
 
-def _check_number(name: str, value: float) -> None:
+def _check_number(name: str, value: int | float) -> None:
     if not (0 <= value < 2**63 and math.isfinite(value)):
         problem = f"{name} is {shorten(value)}."
         raise ConfigError(problem, f"Set {name} to a finite number, 0 or more.")

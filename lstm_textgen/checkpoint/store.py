@@ -24,6 +24,7 @@ from lstm_textgen.errors import (
     MissingError,
     OutputError,
     SettingsFileError,
+    StorageError,
 )
 
 STATE = Kind(
@@ -117,13 +118,13 @@ class RunDirectory:
             ) from error
         try:
             settings = parse(text.decode("utf-8"))
+            if not isinstance(settings, dict):
+                raise ValueError("not an object of settings")
         except ValueError as error:
-            settings = error
-        if not isinstance(settings, dict):
             raise SettingsFileError(
-                f"{path} is damaged: it is not an object of settings.",
+                f"{path} is damaged ({error}).",
                 "Restore it from a copy, or start a new run with -o.",
-            )
+            ) from error
         return settings
 
     @contextmanager
@@ -197,7 +198,7 @@ class RunDirectory:
 
         Returns:
             The tensors, the progress, and whether they are those of the state
-            before, because the newest is damaged. None if there never was one.
+            before, because the newest is damaged or gone. None if there is none.
 
         Raises:
             CheckpointError: No state is whole.
@@ -210,7 +211,7 @@ class RunDirectory:
                 with open_container(path, STATE) as container:
                     tensors = container.read_tensors()
                 return tensors, container.metadata, path != self.state_path
-            except CheckpointError:
+            except (CheckpointError, StorageError):
                 if path == there[-1]:
                     raise
         return None
@@ -234,13 +235,10 @@ class RunDirectory:
 
         Lines that are no JSON objects go too: a crash may have torn one.
         """
-        with (
-            contextlib.suppress(FileNotFoundError),
-            self.metrics_path.open("rb") as log,
-        ):
-            write_durably(
-                self.metrics_path, (line for line in log if _keeps(line, step))
-            )
+        path = self.metrics_path
+        with translated_errors(path), contextlib.suppress(FileNotFoundError):
+            lines = path.read_bytes().splitlines(keepends=True)
+            write_durably(path, [line for line in lines if _keeps(line, step)])
 
 
 def _link(path: Path, name: Path) -> bool:

@@ -56,7 +56,9 @@ def summed_loss(
 ) -> Float[Tensor, ""]:
     """Nats that the targets cost, summed; a target of `IGNORE` costs nothing."""
     return functional.cross_entropy(
-        logits.flatten(0, 1).float() if logits.dtype.itemsize < 4 else logits.flatten(0, 1),
+        logits.flatten(0, 1).float()
+        if logits.dtype.itemsize < 4
+        else logits.flatten(0, 1),
         targets.flatten(),
         ignore_index=IGNORE,
         reduction="sum",

@@ -45,9 +45,7 @@ class LSTMGates:
     output: Float[Tensor, "B H"]
 
 
-def from_input(
-    x: Float[Tensor, "B E"], weights: CellWeights
-) -> Float[Tensor, "B G"]:
+def from_input(x: Float[Tensor, "B E"], weights: CellWeights) -> Float[Tensor, "B G"]:
     """What the input contributes to every gate: a = W x + b."""
     return x @ weights.inputs.T + weights.bias
 

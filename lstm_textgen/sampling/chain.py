@@ -23,7 +23,7 @@ Transform = Callable[[Tensor], Tensor]
 
 
 def make_chain(config: SampleConfig) -> list[Transform]:
-    """The transforms that *config* asks for; those that would do nothing are left out."""
+    """The transforms that *config* asks for, without those that would do nothing."""
     chain: list[Transform] = []
     if config.temperature == 0:
         return [partial(keep_top_k, top_k=1)]

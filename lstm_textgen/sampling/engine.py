@@ -90,7 +90,5 @@ def generate(
         rolls = torch.tensor([die.roll() for die in dice], dtype=torch.float64)
         ids = draw(changed.cpu(), rolls).to(logits.device)
         paid = -logits.log_softmax(dim=-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
-        yield [
-            Drawn(*pair) for pair in zip(ids.tolist(), paid.tolist(), strict=True)
-        ]
+        yield [Drawn(*pair) for pair in zip(ids.tolist(), paid.tolist(), strict=True)]
         logits, state = stepper.step(ids, state)

@@ -93,7 +93,8 @@ class TextReader:
             read_bytes += len(chunk)
             if not head:
                 head = chunk[:HEAD_BYTES]
-                _refuse_binary(path, head)
+                if not self.encoding.startswith(("utf-16", "utf-32")):
+                    _refuse_binary(path, head)
             try:
                 text = decoder.decode(chunk, not chunk)
             except UnicodeError as error:

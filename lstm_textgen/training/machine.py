@@ -132,10 +132,12 @@ def choose_precision(
                 "bfloat16 does not run on this machine.", "Take --precision auto."
             ) from error
         return plain, training_speed(plain, model, config)
-    plain_speed = 0.0 if precision == "bfloat16" else training_speed(
-        plain, model, config
+    plain_speed = (
+        0.0 if precision == "bfloat16" else training_speed(plain, model, config)
     )
-    return (half, half_speed) if half_speed > PAYS * plain_speed else (plain, plain_speed)
+    return (
+        (half, half_speed) if half_speed > PAYS * plain_speed else (plain, plain_speed)
+    )
 
 
 def training_speed(

@@ -77,7 +77,9 @@ class Wishes:
             wished += [(k, budget[k], recorded["budget"][k]) for k in budget]
         if "seed" in self.run:
             wished.append(("seed", self.run["seed"], config.seed))
-        return [f"{k} {there}, not {here}" for k, here, there in wished if here != there]
+        return [
+            f"{k} {there}, not {here}" for k, here, there in wished if here != there
+        ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +119,9 @@ def make_plan(
     """
     budget = wishes.budget or default_budget(characters, machine)
     optimizer = OptimizerConfig(**_batch(machine, budget) | dict(wishes.optimizer))
-    streams = fitting_streams(characters, optimizer, fixed="streams" in wishes.optimizer)
+    streams = fitting_streams(
+        characters, optimizer, fixed="streams" in wishes.optimizer
+    )
     optimizer = replace(optimizer, streams=streams)
     model = _model(wishes, budget, optimizer, characters, machine)
 
@@ -219,11 +223,19 @@ def _model(
     return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
 
 
-def _preset(name: str, machine: Machine) -> tuple[int, int]:
-    if name not in PRESETS:
+def check_preset(name: str | None) -> None:
+    """
+    Raises:
+        ConfigError: There is no preset of that name.
+    """
+    if name is not None and name not in PRESETS:
         raise ConfigError(
             f"There is no preset {name!r}.", f"Choose one of {', '.join(PRESETS)}."
         )
+
+
+def _preset(name: str, machine: Machine) -> tuple[int, int]:
+    check_preset(name)
     return PRESETS[name]["cpu" if machine.device.type == "cpu" else "gpu"]
 
 

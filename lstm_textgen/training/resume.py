@@ -28,9 +28,7 @@ def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors |= {f"optimizer.{name}.{key}": moments[key] for key in moments}
     tensors |= {f"memory.{k}": v for k, v in trainer.memory.tensors().items()}
     tensors["generator"] = trainer.generator.get_state()
-    position = dataclasses.replace(
-        trainer.position, spent_s=trainer.meter.elapsed_s()
-    )
+    position = dataclasses.replace(trainer.position, spent_s=trainer.meter.elapsed_s())
     return {k: v.detach().cpu() for k, v in tensors.items()}, {
         "position": dataclasses.asdict(position)
     }
@@ -92,4 +90,3 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-

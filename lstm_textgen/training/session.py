@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lstm_textgen.checkpoint.format import (
@@ -162,8 +161,12 @@ class Session:
             characters=len(text.ids),
             sha256=text.sha256,
             encoding=self.plan.config.text.encoding,
+            train_start=self.split.train[0],
+            train_stop=self.split.train[1],
             validation_start=self.split.validation[0],
             validation_stop=self.split.validation[1],
+            test_start=self.split.test[0],
+            test_stop=self.split.test[1],
             steps=at.step,
             epochs=at.characters / len(self.trainer.streams.ids),
             seconds=self.trainer.meter.elapsed_s(),

@@ -105,7 +105,8 @@ class Trainer:
         while (reason := self._stop_reason()) is None:
             progress = self.meter.progress(self.position.step)
             if int(progress * EVALUATIONS) > self.position.evaluations:
-                yield self.read_losses(progress)
+                if self._loss_characters:
+                    yield self.read_losses(progress)
                 yield self._evaluate(progress)
             self._step(progress)
             if time.monotonic() - self._read_at_s >= REPORT_EVERY_S:
@@ -219,9 +220,7 @@ class Trainer:
                 loss = estimate(self.model, self.held_out, characters=self.sample)
         best_so_far = self.position.best_nats_per_char
         best = best_so_far is None or loss.nats_per_char < best_so_far
-        self.position = replace(
-            self.position, evaluations=int(progress * EVALUATIONS)
-        )
+        self.position = replace(self.position, evaluations=int(progress * EVALUATIONS))
         if best and loss.characters:
             self.position = replace(
                 self.position,

@@ -16,7 +16,8 @@ from lstm_textgen.text.source import Source
 
 TEXT = st.text(
     st.one_of(
-        st.sampled_from("\r\n\ufeffaé€𝄞"), st.characters(exclude_characters="\0")
+        st.sampled_from("\r\n\ufeffaé€𝄞"),
+        st.characters(codec="utf-8", exclude_characters="\0"),
     ),
     max_size=30,
 )
@@ -145,6 +146,14 @@ def test_binary_files_are_refused(tmp_path):
     for part, data in cases.items():
         with pytest.raises(CorpusError, match=f"looks like a binary file.*{part}"):
             list(reader_of(tmp_path, data))
+
+
+def test_wide_text_may_begin_like_an_archive(tmp_path):
+    """U+8B1F in UTF-16 has the bytes with which gzip begins, and is text."""
+    data = "\u8b1f".encode("utf-16-le")
+    assert data == b"\x1f\x8b"
+
+    assert "".join(reader_of(tmp_path, data, encoding="utf-16-le")) == "\u8b1f"
 
 
 @pytest.mark.parametrize("data", [b"", codecs.BOM_UTF8])

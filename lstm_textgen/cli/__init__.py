@@ -1,0 +1,106 @@
+"""
+The command line: each command parses, calls one function and prints.
+
+This module knows the names of the commands, and is the one place where an error
+becomes a message and an exit code. Torch is imported inside the commands, so that
+help comes at once.
+"""
+
+import sys
+import time
+from typing import Annotated
+
+STARTED_S = time.monotonic()
+"""When this process began to count: a budget in minutes includes its imports."""
+
+import typer  # noqa: E402  after the clock has started
+
+from lstm_textgen.cli import corpora, evaluate, info, sample, train  # noqa: E402
+from lstm_textgen.cli.options import option  # noqa: E402
+from lstm_textgen.errors import TextgenError  # noqa: E402
+from lstm_textgen.report.terminal import say  # noqa: E402
+
+HELP = """
+Train a small network on any text, character by character, and let it write on.
+
+\b
+    textgen train fables                learn from a bundled text
+    textgen sample --prompt "The fox"   let the newest model write on
+    textgen train book.txt --minutes 5  learn from your own text
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "TEXTGEN",
+        "max_content_width": 100,
+    },
+)
+app.command("train", short_help="Learn from a text.")(train.train)
+app.command("sample", short_help="Let a model write on.")(sample.sample)
+app.command("evaluate", short_help="How well a model knows a text.")(evaluate.evaluate)
+app.command("info", short_help="What a checkpoint is.")(info.info)
+app.add_typer(corpora.app, name="corpora", short_help="Texts to learn from.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from lstm_textgen import __version__
+
+        typer.echo(f"textgen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def run() -> None:
+    """What `textgen`, `lstm-textgen` and `python -m lstm_textgen` call."""
+    try:
+        code = app(prog_name="textgen", standalone_mode=False)
+    except TextgenError as error:
+        sys.exit(_report(error.problem, error.remedy, error.exit_code))
+    except typer.TyperException as error:
+        if "NoArgs" in type(error).__name__:  # the help was shown
+            sys.exit(error.exit_code)
+        sys.exit(_report(*_usage(error), error.exit_code))
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        problem = f"A defect of this program: {type(error).__name__}: {error}"
+        sys.exit(
+            _report(problem, "Run it again with --debug and report what it says.", 1)
+        )
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(problem: str, remedy: str, code: int) -> int:
+    """Two lines on stderr: what is wrong, and what to do."""
+    if "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exc()
+    say(f"error: {' '.join(problem.split())}")
+    say(f"  try: {' '.join(remedy.split())}")
+    return code
+
+
+def _usage(error: typer.TyperException) -> tuple[str, str]:
+    """A mistake in the words of a command."""
+    message = getattr(error, "format_message", lambda: str(error))()
+    context = getattr(error, "ctx", None)
+    return message, f"{context.command_path if context else 'textgen'} --help"

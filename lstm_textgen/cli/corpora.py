@@ -1,0 +1,83 @@
+"""`textgen corpora`: texts to learn from, bundled or to be fetched."""
+
+from typing import Annotated
+
+import typer
+
+from lstm_textgen.cli.options import AsJson, Debug, Quiet, print_json
+
+app = typer.Typer(
+    help="""
+\b
+textgen corpora
+textgen corpora get tinyshakespeare
+
+Texts that have a name: bundled ones, and public ones that can be fetched.
+""",
+    rich_markup_mode="rich",
+    invoke_without_command=True,
+)
+
+
+@app.callback()
+def list_corpora(context: typer.Context, json: AsJson = False) -> None:
+    """
+    \b
+    textgen corpora
+    textgen corpora get tinyshakespeare
+
+    List the texts that have a name: bundled ones, and public ones to fetch.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    import dataclasses
+
+    from lstm_textgen.report.tables import show_corpora
+    from lstm_textgen.sharing.corpora import all_corpora
+
+    listed = all_corpora()
+    if json:
+        entries = [
+            dataclasses.asdict(entry.corpus)
+            | {"path": str(entry.path) if entry.path else None}
+            for entry in listed
+        ]
+        print_json({"corpora": entries})
+    else:
+        show_corpora(listed)
+
+
+@app.command("get", short_help="Fetch a text and check its digest.")
+def get(
+    name: Annotated[str, typer.Argument(help="One of those that are listed.")],
+    json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """
+    \b
+    textgen corpora get tinyshakespeare
+    textgen train tinyshakespeare
+
+    Fetch a text, check its digest, and keep it where train finds it by name. A
+    transfer that broke goes on where it stopped.
+    """
+    from lstm_textgen.errors import MissingError
+    from lstm_textgen.report.fetching import fetching_bar
+    from lstm_textgen.report.terminal import say
+    from lstm_textgen.sharing.corpora import known, nearest
+    from lstm_textgen.sharing.get import get_corpus
+
+    corpus = known(name)
+    if corpus is None:
+        near = nearest(name)
+        remedy = f"Did you mean {near[0]}?" if near else "See them: textgen corpora"
+        raise MissingError(f"There is no corpus {name!r}.", remedy)
+    with fetching_bar(name, quiet=quiet) as progress:
+        got = get_corpus(corpus, progress=progress)
+    for note in [] if quiet else got.notes:
+        say(f"note: {note}")
+    if json:
+        print_json({"name": name, "path": str(got.path)})
+    else:
+        typer.echo(got.path)

@@ -1,0 +1,80 @@
+"""`textgen evaluate`: how well a model knows a text."""
+
+from typing import Annotated
+
+import typer
+
+from lstm_textgen.cli.options import (
+    AsJson,
+    Debug,
+    Device,
+    Quiet,
+    Threads,
+    named_texts,
+    option,
+    print_json,
+)
+
+
+def evaluate(
+    checkpoint: Annotated[str, typer.Argument(help="A model or a run.")],
+    text: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, patterns, - for stdin, or a corpus name."),
+    ],
+    split: Annotated[
+        str | None,
+        option(
+            "--split",
+            help="Only this part of the text it was trained on: train, validation or "
+            "test.",
+            default="all of any text",
+        ),
+    ] = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """
+    \b
+    textgen evaluate checkpoints/book book.txt --split validation
+    textgen evaluate model.safetensors other.txt --json
+
+    Read a text once, from its first to its last character, and say how many bits
+    per character the model needs for it. Every character is counted once.
+    """
+    from lstm_textgen.checkpoint.finding import resolve_checkpoint
+    from lstm_textgen.checkpoint.format import build_model, load_checkpoint
+    from lstm_textgen.evaluation import perplexity
+    from lstm_textgen.evaluation.part import part_of
+    from lstm_textgen.report.reading import reading_bar
+    from lstm_textgen.report.training import meaning
+    from lstm_textgen.text.encode import default_cache, encode_with
+    from lstm_textgen.text.source import find_source
+    from lstm_textgen.training.machine import choose_machine
+
+    model = load_checkpoint(resolve_checkpoint(checkpoint))
+    machine = choose_machine(device, threads)
+    encoded = encode_with(
+        find_source(named_texts(text)),
+        model.tokenizer,
+        model.training.encoding,
+        cache=default_cache(),
+    )
+    ids = part_of(encoded, model.training, split)
+    network = build_model(model, machine.device)
+    with reading_bar(40 * len(ids), quiet=quiet, unit="") as progress:
+        loss = perplexity.evaluate(network, ids, progress=progress)
+    if json:
+        print_json(
+            {
+                "characters": loss.characters,
+                "nats_per_char": loss.nats_per_char,
+                "bits_per_char": loss.bits_per_char,
+                "perplexity": loss.perplexity,
+            }
+        )
+    else:
+        typer.echo(meaning(loss, model.tokenizer.size))

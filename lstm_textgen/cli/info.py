@@ -1,0 +1,36 @@
+"""`textgen info`: what a checkpoint is."""
+
+from typing import Annotated
+
+import typer
+
+from lstm_textgen.cli.options import AsJson, Debug, Quiet, print_json
+
+
+def info(
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(help="A model or a run. (default: the newest run)"),
+    ] = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """
+    \b
+    textgen info checkpoints/fables
+    textgen info model.safetensors --json
+
+    Say what a model is, what it was trained on, and how well it does. The whole
+    file is checked on the way.
+    """
+    from lstm_textgen.checkpoint.finding import resolve_checkpoint
+    from lstm_textgen.checkpoint.format import describe, load_checkpoint
+    from lstm_textgen.report.tables import show_checkpoint
+
+    path = resolve_checkpoint(checkpoint)
+    model = load_checkpoint(path)
+    if json:
+        print_json(describe(model))
+    else:
+        show_checkpoint(path, model)

@@ -1,0 +1,138 @@
+"""What several commands share: options, and finding the text that is meant."""
+
+import json
+import os
+import signal
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lstm_textgen.config import unknown_key
+from lstm_textgen.errors import MissingError, SettingsFileError
+
+
+def option(*names: str, help: str, default: object = None, **more: Any) -> Any:
+    """
+    An option whose help shows *default*; None where a plan decides.
+
+    Args:
+        names: As typed, such as `--length` and `-n`.
+        help: One line.
+        default: What to show as its default.
+        more: As for `typer.Option`.
+    """
+    shown = help if default is None else f"{help} (default: {default})"
+    return typer.Option(
+        *names, help=shown, show_default=False, show_envvar=False, **more
+    )
+
+
+AsJson = Annotated[bool, option("--json", help="Print JSON.", rich_help_panel="Output")]
+Quiet = Annotated[
+    bool, option("--quiet", "-q", help="No progress.", rich_help_panel="Output")
+]
+Debug = Annotated[
+    bool,
+    option("--debug", help="On an error, show where.", rich_help_panel="Output"),
+]
+Threads = Annotated[
+    int | None,
+    option(
+        "--threads",
+        help="Threads of the CPU.",
+        default="usable cores",
+        rich_help_panel="Machine",
+    ),
+]
+Device = Annotated[
+    str,
+    option(
+        "--device",
+        help="auto, cpu, cuda, cuda:1, ...",
+        default="auto",
+        rich_help_panel="Machine",
+    ),
+]
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on stdout; a number that is none becomes null."""
+    finite = {k: None if v != v else v for k, v in value.items()}
+    typer.echo(json.dumps(finite, allow_nan=False))
+
+
+def named_texts(arguments: list[str]) -> list[str]:
+    """
+    Put the path of a corpus in the place of its name.
+
+    A file or folder of that name in the current folder goes first.
+
+    Raises:
+        MissingError: A registered corpus that was not fetched yet, or nothing of
+            that name.
+    """
+    from lstm_textgen.sharing.corpora import corpus_path, known, nearest, not_fetched
+
+    found = []
+    for argument in arguments:
+        corpus = known(argument)
+        if Path(argument).exists() or argument == "-":
+            found.append(argument)
+        elif corpus is not None:
+            path = corpus_path(argument)
+            if path is None:
+                raise not_fetched(corpus)
+            found.append(str(path))
+        elif near := nearest(argument):
+            raise MissingError(
+                f"There is no file {argument!r}, and no corpus of that name.",
+                f"Did you mean {near[0]}? textgen corpora lists them all.",
+            )
+        else:
+            found.append(argument)
+    return found
+
+
+def read_settings(context: typer.Context, path: Path | None) -> Path | None:
+    """
+    Take the options of a command from a TOML file, below flags and environment.
+
+    Raises:
+        MissingError: It cannot be read.
+        SettingsFileError: It is not TOML, or names an unknown option.
+    """
+    if path is None:
+        return None
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingError(
+            f"{path} cannot be read ({error.strerror}).", "Check --config."
+        ) from error
+    except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError
+        raise SettingsFileError(f"{path} is not TOML ({error}).", "Mend it.") from error
+    known = [parameter.name for parameter in context.command.params if parameter.name]
+    renamed = {key.replace("-", "_"): value for key, value in settings.items()}
+    for key in renamed:
+        if key not in known:
+            error = unknown_key(key, known, str(path))
+            raise SettingsFileError(error.problem, error.remedy)
+    context.default_map = renamed
+    return path
+
+
+def end_by_signal(stopped_by: str | None) -> None:
+    """
+    After everything is saved, end as the signal that stopped the run would have.
+
+    A shell loop around the command then ends too, which an exit code alone would
+    not achieve.
+    """
+    numbers = {"interrupted": signal.SIGINT, "terminated": signal.SIGTERM}
+    if stopped_by in numbers:
+        sys.stdout.flush()
+        signal.signal(numbers[stopped_by], signal.SIG_DFL)
+        os.kill(os.getpid(), numbers[stopped_by])

@@ -1,0 +1,52 @@
+"""Find again the part of a text that a model was trained or judged on."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.errors import ConfigError, CorpusError
+from lstm_textgen.text.cache import EncodedText
+
+
+def part_of(
+    text: EncodedText, training: TrainingRecord, split: str | None
+) -> NDArray[np.unsignedinteger[Any]]:
+    """
+    The ids of one part of the text that a model was trained on.
+
+    Args:
+        text: The text as it is now.
+        training: What the checkpoint says of its text.
+        split: `train`, `validation` or `test`; None for the whole of any text.
+
+    Raises:
+        ConfigError: There is no part of that name.
+        CorpusError: It is another text, or the part is empty.
+    """
+    if split is None:
+        return text.ids
+    parts = {
+        "train": (training.train_start, training.train_stop),
+        "validation": (training.validation_start, training.validation_stop),
+        "test": (training.test_start, training.test_stop),
+    }
+    if split not in parts:
+        raise ConfigError(
+            f"There is no split {split!r}.", f"Choose one of {', '.join(parts)}."
+        )
+    if text.sha256 != training.sha256:
+        raise CorpusError(
+            f"The text {text.name!r} is not the one that this model was trained on "
+            f"({training.corpus!r}): sha256 {text.sha256[:12]}..., "
+            f"not {training.sha256[:12]}....",
+            "Give the same text, or leave --split out to read all of this one.",
+        )
+    start, stop = parts[split]
+    if start == stop:
+        raise CorpusError(
+            f"This model has no {split} part.",
+            "Leave --split out, or train with a share for it.",
+        )
+    return text.ids[start:stop]

@@ -1,0 +1,33 @@
+"""A bar for long reading, and none for short."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+from tqdm import tqdm
+
+LONG_BYTES = 30_000_000
+"""Less than this is read before a bar could be looked at."""
+
+
+@contextlib.contextmanager
+def reading_bar(
+    size: int, *, quiet: bool = False, what: str = "reading", unit: str = "B"
+) -> Iterator[Callable[[int], None] | None]:
+    """
+    A bar on stderr while something of *size* is read.
+
+    Yields:
+        What to call with the amount that was read, or None where no bar is wanted.
+    """
+    if quiet or size < LONG_BYTES or not sys.stderr.isatty():
+        yield None
+        return
+    with tqdm(
+        total=size, desc=what, unit=unit, unit_scale=True, leave=False, file=sys.stderr
+    ) as bar:
+
+        def advance(amount: int) -> None:
+            bar.update(amount)
+
+        yield advance

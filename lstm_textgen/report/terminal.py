@@ -1,0 +1,61 @@
+"""
+What may reach a screen, and how text leaves this program.
+
+Text from a model, a file name or a stranger's checkpoint is shown on a terminal only
+after `sanitise`; into a pipe or a file it goes exactly as it is.
+"""
+
+import os
+import re
+import sys
+from typing import TextIO
+
+UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # changes of direction
+)
+REPLACEMENT = "\ufffd"
+
+
+def sanitise(text: str) -> str:
+    """Take every character out of *text* that could steer a terminal."""
+    return UNSAFE.sub(REPLACEMENT, text)
+
+
+def write_text(text: str, stream: TextIO | None = None) -> None:
+    """
+    Put text on stdout at once; safe characters only where a person reads it.
+
+    Ends the process quietly when nobody reads any more, as after `| head`.
+
+    Args:
+        text: Anything; characters that the stream cannot hold become `?`.
+        stream: Another stream than stdout.
+    """
+    stream = stream or sys.stdout
+    shown = sanitise(text) if stream.isatty() else text
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(shown.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        silence(stream)
+        sys.exit(0)
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr."""
+    stream = sys.stderr
+    encoding = stream.encoding or "utf-8"
+    safe = sanitise(text).encode(encoding, "replace").decode(encoding)
+    print(safe, file=stream, flush=True)
+
+
+def silence(stream: TextIO) -> None:
+    """Let what is still to be flushed into a closed pipe go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether colour is welcome: on a terminal, unless NO_COLOR is set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,211 @@
+"""
+A training run as people see it: announced, followed, summed up. All on stderr.
+
+On a terminal there is a bar and, above it, a line for each look at the held-out text
+and for what the model writes; elsewhere only such lines, now and then.
+"""
+
+import sys
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from tqdm import tqdm
+
+from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.evaluation.perplexity import Loss
+from lstm_textgen.report.terminal import sanitise, say, wants_colour
+from lstm_textgen.training.events import (
+    Evaluated,
+    Event,
+    StepDone,
+    Stopped,
+    StopReason,
+    Wrote,
+)
+from lstm_textgen.training.start import Prepared
+
+BAR = "{percentage:3.0f}%|{bar:20}| {desc}"
+LINE_EVERY_S = 10.0
+"""Where there is no terminal: at least so long between two lines."""
+
+DIM, PLAIN = "\x1b[2m", "\x1b[0m"
+NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "classic RNN"}
+
+
+def announce(prepared: Prepared) -> None:
+    """Say what the run will be, before it begins."""
+    plan, text = prepared.plan, prepared.text
+    config, model = plan.config, plan.config.model
+    unit = "bytes" if config.text.tokenizer == "byte" else "characters"
+    held_out = prepared.split.validation[1] - prepared.split.validation[0]
+    for note in text.notes:
+        say(f"note: {note}")
+    say(
+        f"text     {text.name}: {len(text.ids):,} {unit}, {text.tokenizer.size} "
+        f"different; the last {held_out:,} validate"
+    )
+    layers = f"{model.layers} layer{'s' if model.layers > 1 else ''}"
+    say(
+        f"model    {NAMES[model.cell]}, {layers} of {model.hidden} units, "
+        f"{plan.parameters:,} parameters"
+    )
+    rate = f"{plan.characters_per_second:,.0f} characters a second"
+    say(f"machine  {plan.machine.describe()}; about {rate}")
+    characters = prepared.split.train[1] - prepared.split.train[0]
+    end = datetime.now() + timedelta(seconds=plan.seconds)
+    epochs = plan.characters / characters
+    chosen = f" ({', '.join(plan.chosen)} chosen for you)" if plan.chosen else ""
+    say(
+        f"budget   {_budget(prepared)}, about {epochs:.1f} epochs; "
+        f"done at about {end:%H:%M}{chosen}"
+    )
+    say(f"run      {prepared.path}")
+
+
+class Progress:
+    """Follows a run, event by event. Use it as a context manager."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._on_terminal = sys.stderr.isatty() and not quiet
+        self._bar: tqdm | None = None  # type: ignore[type-arg]
+        self._line_at_s = -LINE_EVERY_S
+
+    def __enter__(self) -> "Progress":
+        if self._on_terminal:
+            self._bar = tqdm(
+                total=1.0, bar_format=BAR, dynamic_ncols=True, file=sys.stderr
+            )
+            self._bar.set_description_str("first step ...")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, event: Event) -> None:
+        """Draw one event."""
+        if self._quiet:
+            return
+        if isinstance(event, StepDone):
+            self._step(event)
+        if isinstance(event, Evaluated) and event.loss.characters:
+            self._line(_evaluated(event))
+        if isinstance(event, Wrote):
+            self._line(f"        {self._dim(sanitise(event.text))}")
+
+    def _step(self, event: StepDone) -> None:
+        if self._bar is not None:
+            self._bar.n = round(event.progress, 4)
+            self._bar.set_description_str(_step_text(event))
+        elif time.monotonic() - self._line_at_s >= LINE_EVERY_S:
+            self._line_at_s = time.monotonic()
+            say(f"{event.progress:4.0%}  {_step_text(event)}")
+
+    def _line(self, text: str) -> None:
+        if self._bar is None:
+            say(text)
+        else:
+            self._bar.write(text, file=sys.stderr)
+
+    def _dim(self, text: str) -> str:
+        return f"{DIM}{text}{PLAIN}" if wants_colour(sys.stderr) else text
+
+
+class RunSummary:
+    """What is left to say of a run when it is over."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.model_path = RunDirectory(prepared.path).model_path
+        self.loss: Loss | None = None
+        self.stopped: Stopped | None = None
+
+    def add(self, event: Event) -> None:
+        """Take note of one event."""
+        if isinstance(event, Evaluated) and event.best and event.loss.characters:
+            self.loss = event.loss
+        if isinstance(event, Stopped):
+            self.stopped = event
+
+    @property
+    def stopped_by(self) -> StopReason | None:
+        return self.stopped.reason if self.stopped else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` promises."""
+        stopped = self.stopped
+        assert stopped is not None, "a run that ended tells how"
+        return {
+            "checkpoint": str(self.model_path),
+            "validation_nats_per_char": self.loss and self.loss.nats_per_char,
+            "characters_per_second": stopped.characters / stopped.elapsed_s,
+            "elapsed_s": stopped.elapsed_s,
+            "steps": stopped.step,
+            "epochs": stopped.epochs,
+            "stopped_by": stopped.reason,
+        }
+
+
+def sum_up(prepared: Prepared, summary: RunSummary) -> None:
+    """Say how it went, what the figure means, and what to do next."""
+    run, stopped, loss = prepared.path, summary.stopped, summary.loss
+    if stopped is None:
+        return
+    if stopped.reason in ("interrupted", "terminated"):
+        say(f"Stopped at step {stopped.step:,}; everything is saved in {run}.")
+        say(f"Go on: run the same command with -o {run} --resume")
+        return
+    if stopped.reason == "no improvement":
+        say("Stopped early: the held-out text has long stopped getting easier.")
+    if loss is not None:
+        say(meaning(loss, prepared.text.tokenizer.size))
+    say(f"Let it write: textgen sample {run} --prompt 'The '")
+
+
+def say_warning(warning: str | None) -> None:
+    """Something that the user should know, though the work goes on."""
+    if warning is not None:
+        say(f"warning: {warning}")
+
+
+def meaning(loss: Loss, vocabulary: int) -> str:
+    """A loss in words."""
+    return (
+        f"Held-out text: {loss.nats_per_char:.4f} nats = {loss.bits_per_char:.3f} bits "
+        f"per character, as unsure as a choice among {loss.perplexity:.1f} equally "
+        f"likely characters (knowing nothing: {vocabulary})."
+    )
+
+
+def _budget(prepared: Prepared) -> str:
+    budget = prepared.plan.config.budget
+    if budget.minutes is not None:
+        return f"{budget.minutes:g} minute{'' if budget.minutes == 1 else 's'}"
+    if budget.epochs is not None:
+        return f"{budget.epochs:g} epochs"
+    return f"{budget.steps:,} steps"
+
+
+def _step_text(event: StepDone) -> str:
+    left_s = event.elapsed_s / max(event.progress, 1e-6) - event.elapsed_s
+    left = f", {_clock(left_s)} left" if event.progress > 0.01 else ""
+    return (
+        f"step {event.step:,}, loss {event.loss.nats_per_char:.3f} nats "
+        f"({event.loss.bits_per_char:.2f} bits), "
+        f"{event.characters_per_second:,.0f} characters/s{left}"
+    )
+
+
+def _evaluated(event: Evaluated) -> str:
+    loss = f"{event.loss.nats_per_char:.4f} nats ({event.loss.bits_per_char:.3f} bits)"
+    if event.final:
+        return f"100%  the best model on all held-out text: {loss} per character"
+    mark = "best so far" if event.best else "not better"
+    return f"{event.progress:4.0%}  step {event.step:,}: held-out {loss}, {mark}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

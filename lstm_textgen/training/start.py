@@ -1,0 +1,286 @@
+"""
+Before the first step: the text encoded, the run planned, its directory made.
+
+Nothing is written into a run directory before everything has been checked.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lstm_textgen.checkpoint.finding import RUNS, free_name
+from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.config import RunConfig, TextConfig, from_json, to_json
+from lstm_textgen.errors import (
+    ConfigError,
+    CorpusError,
+    OutputError,
+    SettingsFileError,
+)
+from lstm_textgen.model.init import initialise
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.text.cache import EncodedText
+from lstm_textgen.text.encode import default_cache, encode_source
+from lstm_textgen.text.source import Source
+from lstm_textgen.text.streams import Split, Streams, split_text
+from lstm_textgen.training.budget import Meter
+from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.plan import Plan, Wishes, make_plan
+from lstm_textgen.training.session import Session, judging_seconds
+from lstm_textgen.training.trainer import Trainer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """A run that could start."""
+
+    text: EncodedText
+    split: Split
+    plan: Plan
+    path: Path
+    """The run directory; it need not exist yet."""
+    resumes: bool
+    """There is a run in it already, and it goes on."""
+
+
+def prepare(
+    source: Source,
+    wishes: Wishes,
+    machine: Machine,
+    *,
+    output: Path | None = None,
+    resume: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Prepared:
+    """
+    Encode the text and decide on the run. Writes nothing but the cache of ids.
+
+    Args:
+        source: The text.
+        wishes: What the user has set.
+        machine: Where to compute.
+        output: The run directory. None takes a free name in `checkpoints/`.
+        resume: Go on with the run that is there, if there is one.
+        progress: Called with the bytes that were read.
+
+    Raises:
+        CorpusError: The text is too short or has a single character.
+        OutputError: The directory is taken, or its run has other settings.
+    """
+    path = output or (RUNS / source.name if resume else free_name(RUNS, source.name))
+    directory = RunDirectory(path)
+    resumes = resume and directory.settings_path.exists()
+    settings = directory.settings() if resumes else {}
+    if not resumes:
+        check_free(path)
+    text_config = TextConfig(**wishes.text)
+    recorded = None
+    if resumes:
+        recorded = _recorded_config(settings, path)
+        check_same(wishes, recorded, path)
+        text_config = recorded.text
+    text = encode_source(source, text_config, cache=default_cache(), progress=progress)
+    check_text(text)
+    split = split_text(len(text.ids), text_config.validation, text_config.test)
+    characters = split.train[1] - split.train[0]
+    vocabulary = text.tokenizer.size
+    if recorded is not None:
+        check_corpus(settings, text, path)
+        wishes = _as_recorded(recorded)
+    plan = make_plan(
+        wishes, characters=characters, vocabulary=vocabulary, machine=machine
+    )
+    if recorded is not None:
+        plan = replace(plan, config=recorded, sample=_recorded_sample(settings, path))
+    return Prepared(text=text, split=split, plan=plan, path=path, resumes=resumes)
+
+
+@contextlib.contextmanager
+def open_session(
+    prepared: Prepared, *, started_s: float, save_every_s: float = 30.0
+) -> Iterator[tuple[Session, str | None]]:
+    """
+    Make the run directory, lock it, and build what runs.
+
+    Args:
+        prepared: From `prepare`.
+        started_s: When the clock of this process began to count.
+        save_every_s: How much work a crash may cost.
+
+    Yields:
+        The session, and a warning if there is one.
+
+    Raises:
+        BusyError: Another process trains in this directory.
+        OutputError: It cannot be created.
+    """
+    plan, directory = prepared.plan, RunDirectory(prepared.path)
+    if not prepared.resumes:
+        directory = RunDirectory.create(prepared.path, _settings(prepared))
+    with directory.lock():
+        trainer = build_trainer(prepared, started_s=started_s)
+        session = Session(
+            trainer,
+            prepared.text,
+            prepared.split,
+            plan,
+            directory,
+            save_every_s=save_every_s,
+        )
+        warning = session.resume() if prepared.resumes else None
+        if prepared.resumes:
+            trainer.meter = _meter(prepared, started_s, trainer.position.spent_s)
+        yield session, warning
+
+
+def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
+    """A trainer before its first step: same settings and seed, same weights."""
+    plan, split, ids = prepared.plan, prepared.split, prepared.text.ids
+    config = plan.config
+    model = CharModel(config.model, prepared.text.tokenizer.size)
+    initialise(model, torch.Generator().manual_seed(config.seed))
+    return Trainer(
+        model.to(plan.machine.device),
+        _streams(prepared),
+        ids[slice(*split.validation)],
+        config,
+        machine=plan.machine,
+        meter=_meter(prepared, started_s, 0.0),
+        sample=plan.sample,
+    )
+
+
+def check_free(path: Path) -> None:
+    """
+    A new run may not land on anything that is there.
+
+    Raises:
+        OutputError: Something is.
+    """
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() or path.is_symlink():
+        raise OutputError(
+            f"{path} exists already.",
+            "Add --resume to go on with it, or choose another name with -o.",
+        )
+
+
+def check_text(text: EncodedText) -> None:
+    """
+    There must be something to learn.
+
+    Raises:
+        CorpusError: One character only, over and over.
+    """
+    first = text.ids[:1]
+    if (text.ids[:4096] == first).all() and (text.ids == first).all():
+        only = text.tokenizer.decode(text.ids[:1].tolist())
+        raise CorpusError(
+            f"The text is the character {only!r} and nothing else "
+            f"({len(text.ids):,} times).",
+            "Give a text with at least two different characters.",
+        )
+
+
+def check_same(wishes: Wishes, recorded: RunConfig, path: Path) -> None:
+    """
+    What the user sets must be what the run was made with.
+
+    Raises:
+        OutputError: It is not.
+    """
+    differences = wishes.differences(recorded)
+    if differences:
+        raise OutputError(
+            f"The run in {path} was made with other settings: "
+            f"{'; '.join(differences)}.",
+            "Leave these options out to go on, or start a new run with -o.",
+        )
+
+
+def check_corpus(settings: dict[str, Any], text: EncodedText, path: Path) -> None:
+    """
+    A run goes on with the text that it began with.
+
+    Raises:
+        CorpusError: The digest of the text is another.
+    """
+    recorded = settings.get("corpus", {}).get("sha256")
+    if recorded != text.sha256:
+        raise CorpusError(
+            f"The text is not the one that the run in {path} began with: sha256 "
+            f"{text.sha256[:12]}..., not {str(recorded)[:12]}....",
+            "Give it the same text, or start a new run with -o.",
+        )
+
+
+def _streams(prepared: Prepared) -> Streams:
+    config = prepared.plan.config
+    return Streams(
+        ids=prepared.text.ids[slice(*prepared.split.train)],
+        streams=config.optimizer.streams,
+        window=config.optimizer.window,
+        seed=config.seed,
+    )
+
+
+def _meter(prepared: Prepared, started_s: float, spent_s: float) -> Meter:
+    held_out = prepared.split.validation[1] - prepared.split.validation[0]
+    return Meter(
+        prepared.plan.config.budget,
+        ticks=_streams(prepared).ticks,
+        started_s=started_s,
+        spent_s=spent_s,
+        reserve_s=judging_seconds(held_out, prepared.plan.characters_per_second),
+    )
+
+
+def _settings(prepared: Prepared) -> dict[str, Any]:
+    """What `run.json` says: all that decides the result, and nothing personal."""
+    plan, text = prepared.plan, prepared.text
+    return {
+        "format": 1,
+        "config": to_json(plan.config),
+        "evaluation_sample": plan.sample,
+        "corpus": {
+            "name": text.name,
+            "characters": len(text.ids),
+            "sha256": text.sha256,
+        },
+    }
+
+
+def _recorded_config(settings: dict[str, Any], path: Path) -> RunConfig:
+    try:
+        return from_json(RunConfig, settings.get("config"), "run.json: config")
+    except ConfigError as error:
+        raise SettingsFileError(
+            f"{path}: {error.problem}", "Start a new run with -o under another name."
+        ) from error
+
+
+def _recorded_sample(settings: dict[str, Any], path: Path) -> int:
+    sample = settings.get("evaluation_sample")
+    if type(sample) is not int or sample < 1:
+        raise SettingsFileError(
+            f"{path}: run.json: evaluation_sample is {sample!r}.",
+            "Start a new run with -o under another name.",
+        )
+    return sample
+
+
+def _as_recorded(config: RunConfig) -> Wishes:
+    """Wishes that leave the plan nothing to choose."""
+    data = to_json(config)
+    return Wishes(
+        text=data["text"],
+        model=data["model"],
+        optimizer=data["optimizer"],
+        budget=config.budget,
+        run={"seed": config.seed, "precision": config.precision},
+    )

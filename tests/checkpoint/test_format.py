@@ -1,0 +1,203 @@
+"""Format 1: what is written and that it comes back."""
+
+import dataclasses
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors
+import torch
+
+from lstm_textgen.checkpoint.format import (
+    KEYS,
+    build_model,
+    checkpoint_of,
+    load_checkpoint,
+    parameter_count,
+    save_checkpoint,
+)
+from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.config import ModelConfig
+from lstm_textgen.errors import CheckpointError, ConfigError
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+
+
+def same_values(one, other):
+    plain = [
+        {f.name: getattr(c, f.name) for f in dataclasses.fields(c)}
+        for c in (one, other)
+    ]
+    tensors = [values.pop("tensors") for values in plain]
+    equal = all(torch.equal(tensors[0][k], tensors[1][k]) for k in tensors[0])
+    types = [{k: t.dtype for k, t in each.items()} for each in tensors]
+    return plain[0] == plain[1] and equal and types[0] == types[1]
+
+
+def test_a_checkpoint_comes_back(saved, checkpoint):
+    """Settings, vocabulary, record, texts and every bit of the weights are the same."""
+    assert same_values(load_checkpoint(saved), checkpoint)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("tokenizer", [ByteTokenizer(), CharTokenizer.from_text("ab")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_every_kind_of_model_comes_back(tmp_path, cell, tokenizer, dtype):
+    """Each cell, each tokenizer and both types of numbers; bfloat16 stays that."""
+    config = ModelConfig(cell=cell, layers=2, hidden=3, embedding=2, residual=False)
+    model = CharModel(config, tokenizer.size)
+    checkpoint = checkpoint_of(model, tokenizer, TrainingRecord(), dtype=dtype)
+
+    save_checkpoint(tmp_path / "model", checkpoint)
+    loaded = load_checkpoint(tmp_path / "model")
+
+    assert same_values(loaded, checkpoint)
+    assert {t.dtype for t in loaded.tensors.values()} == {dtype}
+
+
+def test_the_built_model_speaks_as_the_old_one(saved, model):
+    """The loaded network gives the same logits, bit for bit."""
+    ids = torch.tensor([[0], [3], [1]])
+    built = build_model(load_checkpoint(saved))
+
+    with torch.no_grad():
+        expected, _ = model(ids, model.zero_state(1))
+        found, _ = built(ids, built.zero_state(1))
+
+    assert torch.equal(found, expected)
+    assert not any(p.requires_grad for p in built.parameters())
+    assert not built.training
+
+
+def test_the_built_model_is_a_copy(checkpoint, model):
+    """Learning changes neither the checkpoint nor what it was made from."""
+    built = build_model(checkpoint, requires_grad=True)
+    before = checkpoint.tensors["head.bias"].clone()
+
+    assert all(p.requires_grad for p in built.parameters())
+    with torch.no_grad():
+        built.head.bias.add_(1)
+        model.head.bias.add_(1)
+    assert torch.equal(checkpoint.tensors["head.bias"], before)
+
+
+def test_bfloat16_weights_are_widened_exactly(model):
+    """A model built in float64 from bfloat16 has exactly those numbers."""
+    tokenizer = CharTokenizer.from_text("hällo\0")
+    checkpoint = checkpoint_of(model, tokenizer, TrainingRecord(), dtype=torch.bfloat16)
+
+    built = build_model(checkpoint, dtype=torch.float64).state_dict()
+
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(built[name], tensor.bfloat16().double())
+
+
+def test_loading_draws_no_random_numbers(saved):
+    """The global generator stands where it stood, so seeds keep their meaning."""
+    before = torch.get_rng_state()
+
+    build_model(load_checkpoint(saved))
+
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_loading_imports_no_compiler(saved):
+    """A fresh process that loads a model does not wait for torch's compiler."""
+    code = (
+        "import sys, pathlib\n"
+        "from lstm_textgen.checkpoint.format import build_model, load_checkpoint\n"
+        f"build_model(load_checkpoint(pathlib.Path({str(saved)!r})))\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+    )
+    root = Path(__file__).parents[2]
+
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+def test_the_same_model_has_the_same_bytes(tmp_path, saved, checkpoint):
+    """Saving again, and saving what was loaded, gives the file again."""
+    save_checkpoint(tmp_path / "again", checkpoint)
+    save_checkpoint(tmp_path / "loaded", load_checkpoint(saved))
+
+    assert (tmp_path / "again").read_bytes() == saved.read_bytes()
+    assert (tmp_path / "loaded").read_bytes() == saved.read_bytes()
+
+
+def test_safe_open_reads_the_model(saved, model):
+    """The library that others use finds the parameters under torch's names."""
+    with safetensors.safe_open(saved, framework="pt") as file:
+        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        described = json.loads(file.metadata()["lstm_textgen"])
+
+    assert found.keys() == model.state_dict().keys()
+    assert all(torch.equal(found[k], v) for k, v in model.state_dict().items())
+    assert described["model"]["cell"] == "lstm"
+    checksums = {"tensors_sha256", "metadata_sha256"}
+    assert set(described) == KEYS | checksums
+    assert set(described["made_by"]) == {"lstm_textgen", "torch", "python"}
+
+
+def test_mode_lets_others_read(saved):
+    """A model is not 0600, as the library's own writer would leave it."""
+    other = saved.parent / "other"
+    other.touch()
+
+    assert stat.S_IMODE(saved.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("layers", [1, 2, 16])
+@pytest.mark.parametrize(("hidden", "embedding", "vocabulary"), [(1, 1, 1), (5, 3, 7)])
+def test_the_count_is_that_of_the_network(cell, layers, hidden, embedding, vocabulary):
+    """What is computed without building is what a built network has."""
+    config = ModelConfig(cell=cell, layers=layers, hidden=hidden, embedding=embedding)
+
+    counted = CharModel(config, vocabulary).parameter_count()
+
+    assert parameter_count(config, vocabulary) == counted
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_model_that_ran_away_is_not_saved(tmp_path, checkpoint, value):
+    """One weight that is not finite is refused, and no file appears."""
+    checkpoint.tensors["head.bias"][1] = value
+
+    with pytest.raises(CheckpointError, match=r"head\.bias"):
+        save_checkpoint(tmp_path / "model", checkpoint)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_tensors_of_the_settings_are_saved(tmp_path, checkpoint):
+    """One more, one less, another shape, another type: none is written."""
+    tensors = checkpoint.tensors
+    bias = tensors["head.bias"]
+    rest = {k: v for k, v in tensors.items() if k != "head.bias"}
+
+    for wrong in (
+        {**tensors, "more": bias},
+        {**tensors, "more": bias[:0]},
+        rest,
+        {},
+        {**rest, "head.bais": bias},
+        {**rest, "head.bias": bias.reshape(1, 5)},
+        {**rest, "head.bias": bias.double()},
+        {**rest, "head.bias": bias.bfloat16()},
+        {k: v.half() for k, v in tensors.items()},
+    ):
+        changed = dataclasses.replace(checkpoint, tensors=wrong)
+        with pytest.raises(CheckpointError) as caught:
+            save_checkpoint(tmp_path / "model", changed)
+        assert caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["x" * 10_001, "a\0b", "\udcff"])
+@pytest.mark.parametrize("field", ["licence", "note"])
+def test_free_texts_have_bounds(checkpoint, field, text):
+    """A text that could not be kept is refused where it is given."""
+    with pytest.raises(ConfigError, match=field):
+        dataclasses.replace(checkpoint, **{field: text})

@@ -1,0 +1,386 @@
+"""Files that are damaged, foreign or made to do harm."""
+
+import contextlib
+import json
+import os
+import random
+import tracemalloc
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lstm_textgen.checkpoint.container import pack, text_sha256
+from lstm_textgen.checkpoint.format import MODEL, load_checkpoint
+from lstm_textgen.checkpoint.plain_json import canonical
+from lstm_textgen.checkpoint.store import STATE
+from lstm_textgen.errors import CheckpointError, MissingError, TextgenError
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+
+def refused(path, kind=CheckpointError):
+    """The error for *path*, which names it and has two parts."""
+    with pytest.raises(kind) as caught:
+        load_checkpoint(path)
+    assert str(path) in caught.value.problem
+    assert caught.value.remedy
+    return caught.value
+
+
+def same_meaning(one, other):
+    keys = ["model", "tokenizer", "training", "made_by", "licence", "note"]
+    equal = all(getattr(one, key) == getattr(other, key) for key in keys)
+    pairs = [(one.tensors[k], other.tensors[k]) for k in one.tensors]
+    return equal and all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_is_refused_by_name(tmp_path, zipped):
+    """What torch.save writes, new or old, is called what it is and never opened."""
+    path = tmp_path / "model.pt"
+    torch.save({"a": torch.ones(2)}, path, _use_new_zipfile_serialization=zipped)
+
+    error = refused(path)
+
+    assert ("zip" if zipped else "pickle") in error.problem
+    assert "pickle can run code" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"", "empty"),
+        (LFS, "Git LFS"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"\n <html lang=en>", "web page"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc", "gzip"),
+        ("Ein Fuchs sah hoch am Weinstock süße Trauben hängen.".encode(), "a text"),
+        (b'{"model": 1}', "a text"),
+        (b"\x00\x01\x02", "not a safetensors file"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "not a safetensors file"),
+        (bytes(100), "not a safetensors file"),
+        ((2**63).to_bytes(8, "little") + b"{}", "not a safetensors file"),
+        ((4 * 2**20 + 1).to_bytes(8, "little") + b"{}", "not a safetensors file"),
+        ((1000).to_bytes(8, "little") + b"{}", "cut off"),
+    ],
+    ids=str,
+)
+def test_other_files_are_called_what_they_are(tmp_path, data, word):
+    """A stray download, an archive, a corpus: the error says which."""
+    path = tmp_path / "file"
+    path.write_bytes(data)
+
+    assert word in refused(path).problem
+
+
+def test_a_text_cut_inside_a_character_is_still_a_text(tmp_path):
+    """The 64 bytes that are looked at may end anywhere."""
+    for shift in range(4):
+        path = tmp_path / "file"
+        path.write_bytes(b"x" * shift + "日本語".encode() * 20)
+        assert "a text" in refused(path).problem
+
+
+def test_what_is_no_file_at_all(tmp_path):
+    """A folder or a pipe is refused without waiting; a missing file is missing."""
+    os.mkfifo(tmp_path / "pipe")
+
+    refused(tmp_path)
+    refused(tmp_path / "pipe")
+    refused(tmp_path / "none", MissingError)
+    refused(tmp_path / "pipe" / "below", MissingError)
+    with pytest.raises(MissingError):
+        load_checkpoint(tmp_path / "a\0b")
+
+
+def test_a_file_over_the_cap_is_not_read(tmp_path):
+    """A sparse file of 3 GiB costs nothing to refuse."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(3 * 2**30)
+
+    assert "3221225472 bytes" in refused(path).problem
+
+
+def test_every_truncation_is_refused(tmp_path, saved):
+    """No beginning of a good file is taken for one."""
+    data = saved.read_bytes()
+    path = tmp_path / "short"
+    for length in [*range(0, len(data), 13), *range(len(data) - 9, len(data))]:
+        path.write_bytes(data[:length])
+        refused(path)
+    path.write_bytes(data + b"\0")
+    refused(path)
+
+
+def test_every_flipped_bit_is_found(tmp_path, saved):
+    """In header, description and weights: one random bit of every byte."""
+    data = bytearray(saved.read_bytes())
+    path = tmp_path / "flipped"
+    bits = random.Random(7)
+    for place in range(len(data)):
+        mask = 1 << bits.randrange(8)
+        data[place] ^= mask
+        path.write_bytes(data)
+        refused(path)
+        data[place] ^= mask
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(changes=st.lists(st.tuples(st.integers(0), st.binary(max_size=9)), max_size=4))
+def test_a_mutation_is_refused_or_means_the_same(tmp_path, saved, changes):
+    """Bytes put over others anywhere never crash, and never change the meaning."""
+    data = bytearray(saved.read_bytes())
+    for place, piece in changes:
+        place %= len(data)
+        data[place : place + len(piece)] = piece
+    path = tmp_path / "mutated"
+    path.write_bytes(data)
+
+    loaded = None
+    with contextlib.suppress(TextgenError):  # anything else is a bug
+        loaded = load_checkpoint(path)
+    assert loaded is None or same_meaning(loaded, load_checkpoint(saved))
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.binary(max_size=200), length=st.integers(0, 100))
+def test_random_bytes_are_refused(tmp_path, data, length):
+    """With or without a length that fits, they are a CheckpointError."""
+    path = tmp_path / "random"
+    for content in (data, length.to_bytes(8, "little") + b"{" + data):
+        path.write_bytes(content)
+        refused(path)
+
+
+def entry(dtype="F32", shape=(1,), places=(0, 4)):
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": list(places)}
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"a": entry(), "b": entry()},
+        {"a": entry(places=(0, 4)), "b": entry(places=(3, 7))},
+        {"a": entry(places=(0, 4)), "b": entry(places=(5, 9))},
+        {"a": entry(places=(1, 5))},
+        {"a": entry(places=(4, 0))},
+        {"a": entry(places=(0, 8))},
+        {"a": entry(places=(-4, 0))},
+        {"a": entry(places=(0, 4, 4))},
+        {"a": entry(places=(0, 4.0))},
+        {"a": entry(places=(False, 4))},
+        {"a": entry(shape=(True,))},
+        {"a": entry(shape=(-1,))},
+        {"a": entry(shape=(2**62, 4), places=(0, 2**64))},
+        {"a": entry(shape=(2**32, 2**32), places=(0, 0))},
+        {"a": entry(shape=(0, 2**30, 2**30), places=(0, 0))},
+        {"a": entry(shape=(10**4000,), places=(0, 4 * 10**4000))},
+        {"a": entry(shape=(1,) * 9)},
+        {"a": entry(shape=(2**29,), places=(0, 2**31))},
+        {"a": entry(dtype="F64", places=(0, 8))},
+        {"a": entry(dtype="f32")},
+        {"a": entry(dtype=["F32"])},
+        {"a": entry(dtype={"F32": 1})},
+        {"a": {**entry(), "more": 1}},
+        {"a": {"dtype": "F32", "shape": [1]}},
+        {"a": {**entry(), "shape": 1}},
+        {"a": None},
+        {"a": [[[[[[[[1]]]]]]]]},
+        {str(i): entry(places=(4 * i, 4 * i + 4)) for i in range(300)},
+        {"\ud800": entry()},
+    ],
+    ids=lambda tensors: str(tensors)[:60],
+)
+def test_a_table_of_tensors_that_cannot_be(forge, split, tensors):
+    """Overlaps, gaps, wrong sizes and types, and numbers made to overflow."""
+    texts = {"__metadata__": split[0]["__metadata__"]}
+    path = forge({**texts, **tensors}, bytes(8))
+
+    tracemalloc.start()
+    error = refused(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 2**21
+    assert len(error.problem) < 500
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{",
+        b"{}",
+        b"{}" + b" " * 6,
+        b'{"__metadata__":{}}',
+        b'{"__metadata__":null}',
+        b'{"__metadata__":["lstm_textgen"]}',
+        b'{"__metadata__":{"lstm_textgen":1}}',
+        b'{"__metadata__":{"lstm_textgen":"{"}}',
+        b'{"__metadata__":{"lstm_textgen":"[]"}}',
+        b'{"__metadata__":{"lstm_textgen":"{}"}}',
+        b'{"__metadata__":{"lstm_textgen":"{}","format":"pt"}}',
+        b'{"__metadata__":{"lstm_textgen":"{}"},"__metadata__":{"lstm_textgen":"{}"}}',
+        b'{"__metadata__":{"lstm_textgen":"\xff"}}',
+        b'{"a":' * 100_000,
+        b'{"__metadata__":{"lstm_textgen":"' + b"[" * 100_000 + b'"}}',
+        b'{"a":' + b"9" * 5000 + b"}",
+    ],
+    ids=lambda header: str(header[:60]),
+)
+def test_a_header_that_cannot_be(forge, header):
+    """No text of ours, two of them, broken ones, endless ones."""
+    refused(forge(header))
+
+
+def test_a_text_that_is_not_canonical(forge, split):
+    """A space more, with a checksum that still fits, is another file, so refused."""
+    header, data = split
+    text = header["__metadata__"]["lstm_textgen"]
+    load_checkpoint(forge(header, data))
+
+    header["__metadata__"]["lstm_textgen"] = text.replace(":", ": ", 1)
+    refused(forge(header, data))
+
+
+def test_weights_must_be_those_of_the_checksum(forge, split):
+    """A checksum of the weights that is missing or no text is refused."""
+    header, data = split
+    described = json.loads(header["__metadata__"]["lstm_textgen"])
+    for wrong in (None, 1, "", "00" * 32):
+        changed = {**described, "tensors_sha256": wrong}
+        del changed["metadata_sha256"]
+        changed["metadata_sha256"] = text_sha256(canonical(changed))
+        header["__metadata__"]["lstm_textgen"] = canonical(changed)
+        refused(forge(header, data))
+
+
+@pytest.fixture
+def repacked(tmp_path, checkpoint, metadata):
+    """A file with valid checksums whose description or tensors are changed."""
+
+    def write(changes, tensors=None):
+        path = tmp_path / "repacked"
+        merged = {**metadata, **changes}
+        merged = {k: v for k, v in merged.items() if v is not ...}
+        path.write_bytes(pack(tensors or checkpoint.tensors, MODEL, merged))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"more": 1},
+        {"format": 0, "min_reader": 0},
+        {"format": True},
+        {"format": "1"},
+        {"format": ...},
+        {"min_reader": ...},
+        {"min_reader": 1.0},
+        {"licence": None},
+        {"note": ["x"]},
+        {"note": "x" * 10_001},
+        {"note": "a\0b"},
+        {"licence": ...},
+        {"made_by": "me"},
+        {"made_by": {"torch": 2}},
+        {"made_by": {"torch": {}}},
+        {"model": None},
+        {"model": {"cell": "transformer"}},
+        {"model": {"hidden": 3.0}},
+        {"model": {"hidden": 0}},
+        {"model": {"hidden": True}},
+        {"model": {"heads": 8}},
+        {"vocabulary": None},
+        {"vocabulary": {"kind": "char"}},
+        {"vocabulary": {"kind": "char", "characters": "ba", "unknown": None}},
+        {"vocabulary": {"kind": "char", "characters": "", "unknown": None}},
+        {"vocabulary": [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]},
+        {"training": {"steps": -1}},
+        {"training": {"steps": "7"}},
+        {"training": {"corpus": "\ud800"}},
+        {"training": {"host": "here"}},
+        {"training": {"validation_start": 5, "validation_stop": 4}},
+    ],
+    ids=str,
+)
+def test_a_description_that_cannot_be(repacked, changes):
+    """Unknown, missing, mistyped and impossible entries, with fitting checksums."""
+    refused(repacked(changes))
+
+
+def test_a_description_from_the_future(repacked):
+    """A newer format is refused by what it needs, and names the version."""
+    made_by = {"lstm_textgen": "1.4.0", "torch": "3.0", "python": "3.15"}
+    newer = {"format": 3, "min_reader": 2, "made_by": made_by, "more": 1}
+
+    error = refused(repacked(newer))
+
+    assert "format 2" in error.problem
+    assert "lstm-textgen>=1.4.0" in error.remedy
+    assert load_checkpoint(repacked({**newer, "min_reader": 1})).made_by == made_by
+
+
+@pytest.mark.parametrize(
+    "version", ["1; rm -rf ~", "1.0\n", "\x1b[2J", 7, None, "9" * 99]
+)
+def test_no_stranger_writes_the_remedy(repacked, version):
+    """A version that is none is not put into a command to be copied."""
+    made_by = {"lstm_textgen": version}
+
+    error = refused(repacked({"format": 2, "min_reader": 2, "made_by": made_by}))
+
+    assert error.remedy == "Upgrade: pip install --upgrade lstm-textgen"
+
+
+def test_settings_made_to_fill_the_memory(repacked, metadata):
+    """16 layers of 8192 units are refused by arithmetic, not by trying."""
+    model = {**metadata["model"], "hidden": 8192, "layers": 16, "embedding": 8192}
+
+    tracemalloc.start()
+    error = refused(repacked({"model": model}))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert "imply" in error.problem
+    assert peak < 2**20
+
+
+def test_tensors_that_are_not_those_of_the_settings(repacked, checkpoint):
+    """One more, one less, renamed, turned, mixed types, not finite."""
+    tensors = checkpoint.tensors
+    bias = tensors["head.bias"]
+    rest = {k: v for k, v in tensors.items() if k != "head.bias"}
+    not_finite = {**rest, "head.bias": bias.clone().fill_(torch.nan)}
+
+    for wrong in (
+        {**tensors, "more": bias},
+        {**tensors, "more": bias[:0]},
+        rest,
+        {**rest, "head.bais": bias},
+        {**rest, "head.bias": bias.reshape(5, 1)},
+        {**tensors, "head.weight": tensors["head.weight"].T},
+        {**rest, "head.bias": bias.bfloat16()},
+        not_finite,
+    ):
+        refused(repacked({}, wrong))
+
+
+def test_other_safetensors_files_are_not_ours(tmp_path, checkpoint):
+    """A model without our text, and the state of a run, are refused."""
+    path = tmp_path / "state"
+    path.write_bytes(pack(checkpoint.tensors, STATE, {}))
+
+    assert "lstm_textgen" in refused(path).problem
