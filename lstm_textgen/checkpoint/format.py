@@ -16,13 +16,13 @@ from reprlib import repr as shorten
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from lstm_textgen.checkpoint.container import DTYPES, Kind, TensorSpec, pack
 from lstm_textgen.checkpoint.durable import write_durably
 from lstm_textgen.checkpoint.reader import AGAIN, open_container
 from lstm_textgen.checkpoint.record import TrainingRecord, check_text
+from lstm_textgen.checkpoint.skeleton import skeleton
 from lstm_textgen.config import ModelConfig, from_json, to_json
 from lstm_textgen.errors import CheckpointError, ConfigError, VocabularyError
 from lstm_textgen.model.cells import GATES
@@ -124,7 +124,7 @@ def build_model(
         dtype: What it shall compute in.
         requires_grad: Whether it is to learn on.
     """
-    model = _without_memory(checkpoint.model, checkpoint.tokenizer.size)
+    model = skeleton(checkpoint.model, checkpoint.tokenizer.size)
     model = model.to(dtype).to_empty(device=device or "cpu")
     model.load_state_dict(checkpoint.tensors)
     return model.requires_grad_(requires_grad).eval()
@@ -253,7 +253,7 @@ def _check_specs(
     if found_bytes != implied:
         problem = f"{name} holds {found_bytes} bytes of weights"
         raise CheckpointError(f"{problem}; its settings imply {implied}.", remedy)
-    wanted_tensors = _without_memory(model, vocabulary).state_dict()
+    wanted_tensors = skeleton(model, vocabulary).state_dict()
     expected = {k: TensorSpec(dtype, tuple(v.shape)) for k, v in wanted_tensors.items()}
     for key in sorted(expected.keys() | specs.keys()):
         if specs.get(key) != expected.get(key):
@@ -271,28 +271,6 @@ def _check_finite(name: str, tensors: dict[str, Tensor]) -> None:
                 f"{name} holds a weight that is not a number, in {key}.",
                 "Train it again with a lower learning rate, or take an earlier one.",
             )
-
-
-def _without_memory(model: ModelConfig, vocabulary: int) -> CharModel:
-    """The network with shapes and no numbers."""
-    with torch.device("meta"), _WithoutBirth():
-        return CharModel(model, vocabulary)
-
-
-class _WithoutBirth(TorchFunctionMode):
-    """
-    Lets modules leave their first weights undrawn.
-
-    On the meta device there is nothing to draw, and yet the attempt imports torch's
-    compiler, which takes longer than all the rest of loading.
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        if getattr(func, "__module__", None) == nn.init.__name__:
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
 
 
 def _versions() -> dict[str, str]:

@@ -118,8 +118,8 @@ def read_settings(context: typer.Context, path: Path | None) -> Path | None:
     renamed = {key.replace("-", "_"): value for key, value in settings.items()}
     for key in renamed:
         if key not in known:
-            error = unknown_key(key, known, str(path))
-            raise SettingsFileError(error.problem, error.remedy)
+            unknown = unknown_key(key, known, str(path))
+            raise SettingsFileError(unknown.problem, unknown.remedy)
     context.default_map = renamed
     return path
 

@@ -203,16 +203,35 @@ def train(
     saves, and --resume goes on. Without a budget or size, sensible ones are chosen
     and announced.
     """
-    text = dict(tokenizer=tokenizer, min_count=min_count, encoding=encoding)
-    text |= dict(validation=validation, test=test)
-    model = dict(cell=cell, layers=layers, hidden=hidden, embedding=embedding)
-    model |= dict(residual=residual)
-    optimizer = dict(learning_rate=learning_rate, streams=streams, window=window)
-    optimizer |= dict(dropout=dropout, weight_drop=weight_drop, clip=clip)
-    optimizer |= dict(weight_decay=weight_decay, warm_up=warm_up, patience=patience)
-    budget = dict(minutes=minutes, epochs=epochs, steps=steps)
     wishes = _wishes(
-        preset, text, model, optimizer, budget, dict(seed=seed, precision=precision)
+        preset,
+        text={
+            "tokenizer": tokenizer,
+            "min_count": min_count,
+            "encoding": encoding,
+            "validation": validation,
+            "test": test,
+        },
+        model={
+            "cell": cell,
+            "layers": layers,
+            "hidden": hidden,
+            "embedding": embedding,
+            "residual": residual,
+        },
+        optimizer={
+            "streams": streams,
+            "window": window,
+            "learning_rate": learning_rate,
+            "warm_up": warm_up,
+            "weight_decay": weight_decay,
+            "clip": clip,
+            "dropout": dropout,
+            "weight_drop": weight_drop,
+            "patience": patience,
+        },
+        budget={"minutes": minutes, "epochs": epochs, "steps": steps},
+        run={"seed": seed, "precision": precision},
     )
     prepared = _prepare(corpus, wishes, output, resume, device, threads, quiet)
     if not dry_run:
@@ -224,6 +243,7 @@ Given = Mapping[str, Any]
 
 def _wishes(
     preset: str | None,
+    *,
     text: Given,
     model: Given,
     optimizer: Given,

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from lstm_textgen.model.cells import GATES
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
 
@@ -32,7 +33,7 @@ def initialise(model: CharModel, generator: torch.Generator) -> None:
         Jozefowicz, Zaremba and Sutskever (2015), An Empirical Exploration of
         Recurrent Network Architectures (forget bias), section 2.2.
     """
-    H = model.config.hidden
+    H, gates = model.config.hidden, GATES[model.config.cell]
 
     def fill(target: Tensor, init: object, **options: float) -> None:
         drawn = torch.empty(target.shape, dtype=torch.float32)
@@ -42,9 +43,9 @@ def initialise(model: CharModel, generator: torch.Generator) -> None:
     fill(model.embedding.weight, nn.init.normal_)
     for layer in model.layers:
         weights = cell_weights(layer)  # type: ignore[arg-type]
-        for block in weights.inputs.split(H):
+        for block in weights.inputs.chunk(gates):
             fill(block, nn.init.xavier_uniform_)
-        for block in weights.recurrent.split(H):
+        for block in weights.recurrent.chunk(gates):
             fill(block, nn.init.orthogonal_)
         weights.bias.zero_()
         weights.recurrent_bias.zero_()

@@ -4,6 +4,8 @@ A layer over time: torch's fused kernel, and the slow loop that it is held to.
 Shapes: T steps, B streams, E inputs, H hidden units, G gate rows.
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from lstm_textgen.config import Cell
 from lstm_textgen.model.cells import CellWeights, step
 from lstm_textgen.model.state import LayerState
 
-MODULES: dict[Cell, type[nn.RNNBase]] = {
+MODULES: dict[Cell, Callable[[int, int], nn.RNNBase]] = {
     "lstm": nn.LSTM,
     "gru": nn.GRU,
     "rnn": nn.RNN,
@@ -23,10 +25,10 @@ KERNELS = {"gru": torch.gru, "rnn": torch.rnn_tanh}
 def cell_weights(layer: nn.RNNBase) -> CellWeights:
     """The parameters of a one-layer torch module, under the names of the equations."""
     return CellWeights(
-        inputs=layer.weight_ih_l0,
-        recurrent=layer.weight_hh_l0,
-        bias=layer.bias_ih_l0,
-        recurrent_bias=layer.bias_hh_l0,
+        inputs=layer.get_parameter("weight_ih_l0"),
+        recurrent=layer.get_parameter("weight_hh_l0"),
+        bias=layer.get_parameter("bias_ih_l0"),
+        recurrent_bias=layer.get_parameter("bias_hh_l0"),
     )
 
 

@@ -8,7 +8,7 @@ and for what the model writes; elsewhere only such lines, now and then.
 import sys
 import time
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
@@ -69,7 +69,7 @@ class Progress:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._on_terminal = sys.stderr.isatty() and not quiet
-        self._bar: tqdm | None = None  # type: ignore[type-arg]
+        self._bar: tqdm[NoReturn] | None = None
         self._line_at_s = -LINE_EVERY_S
 
     def __enter__(self) -> "Progress":

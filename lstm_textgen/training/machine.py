@@ -154,7 +154,7 @@ def training_speed(
         with machine.autocast():
             logits, _ = model(ids, model.zero_state(config.streams))
             nats = summed_loss(logits, ids)
-        (nats / ids.numel()).backward()
+        torch.autograd.backward(nats / ids.numel())
         optimizer.step()
         optimizer.zero_grad()
         _wait_for(nats)

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_textgen.checkpoint.format import (
-    TrainingRecord,
     build_model,
     checkpoint_of,
     load_checkpoint,
 )
+from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import DivergedError

@@ -185,7 +185,7 @@ class Trainer:
                 torch.from_numpy(inputs).to(device), self.memory, noise
             )
             nats = summed_loss(logits, torch.from_numpy(targets).to(device))
-        (nats / characters).backward()
+        torch.autograd.backward(nats / characters)
         norm = torch.nn.utils.clip_grad_norm_(
             self._parameters, settings.clip or math.inf
         )
@@ -241,5 +241,5 @@ class Trainer:
             (), dtype=torch.float64, device=self.machine.device
         )
         self._loss_characters = 0
-        self._gradient_norm: Tensor = torch.zeros(())
+        self._gradient_norm = torch.zeros(())
         self._read_at_s = time.monotonic()

@@ -20,6 +20,7 @@ from lstm_textgen.checkpoint.format import (
     save_checkpoint,
 )
 from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.checkpoint.skeleton import skeleton
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.model.network import CharModel
@@ -158,6 +159,16 @@ def test_the_count_is_that_of_the_network(cell, layers, hidden, embedding, vocab
     counted = CharModel(config, vocabulary).parameter_count()
 
     assert parameter_count(config, vocabulary) == counted
+
+
+def test_a_skeleton_takes_no_memory():
+    """The largest settings have a skeleton, and all of it is on the meta device."""
+    config = ModelConfig(layers=16, hidden=8192, embedding=8192)
+
+    parameters = list(skeleton(config, 0x110000).parameters())
+
+    assert sum(p.numel() for p in parameters) == parameter_count(config, 0x110000)
+    assert {p.device for p in parameters} == {torch.device("meta")}
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])

@@ -1,0 +1,32 @@
+"""The network that settings imply, with shapes and no memory for its numbers."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from lstm_textgen.config import ModelConfig
+from lstm_textgen.model.network import CharModel
+
+
+def skeleton(model: ModelConfig, vocabulary: int) -> CharModel:
+    """The network with shapes and no numbers."""
+    with torch.device("meta"), _WithoutBirth():
+        return CharModel(model, vocabulary)
+
+
+class _WithoutBirth(TorchFunctionMode):
+    """
+    Lets modules leave their first weights undrawn.
+
+    On the meta device there is nothing to draw, and yet the attempt imports torch's
+    compiler, which takes longer than all the rest of loading.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
