@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -179,18 +180,16 @@ class RunDirectory:
             StorageError: The disk is full or fails.
         """
         data = pack(tensors, STATE, progress)
-        # a second name holds the old state while the new one takes its first name
         kept = self.path / ".state.previous.part"
         with translated_errors(self.state_path):
-            kept.unlink(missing_ok=True)
-            linked = self.state_path.exists() and _link(self.state_path, kept)
             try:
+                _keep(self.state_path, kept)
                 write_durably(self.state_path, data)
+                if kept.exists():
+                    os.replace(kept, self.previous_state_path)
             except BaseException:
                 kept.unlink(missing_ok=True)
                 raise
-            if linked:
-                os.replace(kept, self.previous_state_path)
 
     def load_state(self) -> tuple[dict[str, Tensor], dict[str, Any], bool] | None:
         """
@@ -241,13 +240,15 @@ class RunDirectory:
             write_durably(path, [line for line in lines if _keeps(line, step)])
 
 
-def _link(path: Path, name: Path) -> bool:
-    """Give a file a second name, where the file system can."""
+def _keep(path: Path, name: Path) -> None:
+    """Give a file, if it is there, a second name that outlives a new file's coming."""
+    name.unlink(missing_ok=True)
+    if not path.exists():
+        return
     try:
         os.link(path, name)
-    except OSError:
-        return False
-    return True
+    except OSError:  # a file system that knows no second names
+        shutil.copyfile(path, name)
 
 
 def _named(holder: Path) -> str:

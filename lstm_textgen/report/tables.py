@@ -18,7 +18,11 @@ def show_corpora(listed: list[Listed]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("name", "language", "size", "here", "licence", "what it is"):
         right = heading == "size"
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        table.add_column(
+            heading,
+            justify="right" if right else "left",
+            no_wrap=heading != "what it is",
+        )
     for entry in listed:
         corpus = entry.corpus
         size = entry.path.stat().st_size if entry.path else corpus.size_bytes

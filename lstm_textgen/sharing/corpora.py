@@ -14,9 +14,9 @@ import platformdirs
 
 from lstm_textgen.errors import MissingError
 
-OURS = "CC0-1.0, written for this project"
-GUTENBERG = "public domain, with the Project Gutenberg licence inside"
-WIKIPEDIA = "GFDL, by the authors of Wikipedia"
+OURS = "CC0-1.0"
+GUTENBERG = "public domain"
+WIKIPEDIA = "GFDL"
 
 RAW_GITHUB = "https://raw.githubusercontent.com"
 
@@ -87,19 +87,19 @@ BUNDLED = (
     Corpus(
         name="fables",
         language="English",
-        about="Short fables with animals, in plain prose.",
+        about="189 fables, dialogues and ballads.",
         licence=OURS,
     ),
     Corpus(
         name="cuentos",
         language="Spanish",
-        about="Short tales, in plain prose.",
+        about="50 tales, dialogues and ballads.",
         licence=OURS,
     ),
     Corpus(
         name="favole",
         language="Italian",
-        about="Short fables, in plain prose.",
+        about="59 fables, dialogues and rhymes.",
         licence=OURS,
     ),
 )
@@ -108,7 +108,7 @@ REGISTERED = (
     Corpus(
         name="tinyshakespeare",
         language="English",
-        about="1.1 MB of Shakespeare's plays, the usual first corpus.",
+        about="Shakespeare's plays, the usual first corpus.",
         licence="public domain",
         address=f"{RAW_GITHUB}/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
         size_bytes=1_115_394,
@@ -117,8 +117,8 @@ REGISTERED = (
     ),
     Corpus(
         name="enwik8",
-        language="English with XML and wiki markup",
-        about="The first 100 MB of Wikipedia in 2006, as of the Hutter Prize.",
+        language="English, markup",
+        about="Wikipedia in 2006, as of the Hutter Prize.",
         licence=WIKIPEDIA,
         address="https://mattmahoney.net/dc/enwik8.zip",
         size_bytes=100_000_000,
@@ -136,8 +136,8 @@ REGISTERED = (
     ),
     Corpus(
         name="text8",
-        language="English, a to z and spaces only",
-        about="100 MB of Wikipedia cleaned down to 27 characters.",
+        language="English, a to z",
+        about="Wikipedia cleaned down to 27 characters.",
         licence=WIKIPEDIA,
         address="https://mattmahoney.net/dc/text8.zip",
         size_bytes=100_000_000,
@@ -154,7 +154,7 @@ REGISTERED = (
     Corpus(
         name="don-quijote",
         language="Spanish",
-        about="Cervantes, both parts, Project Gutenberg no. 2000.",
+        about="Cervantes, from Project Gutenberg.",
         licence=GUTENBERG,
         # Project Gutenberg rebuilds its files now and then, and no published digest
         # was found; one that is true today would soon be wrong.
@@ -163,7 +163,7 @@ REGISTERED = (
     Corpus(
         name="divina-commedia",
         language="Italian",
-        about="Dante's three books in verse, from Project Gutenberg.",
+        about="Dante, from Project Gutenberg.",
         licence=GUTENBERG,
         # A fixed commit, as Project Gutenberg rebuilds its files now and then.
         address=f"{RAW_GITHUB}/vbextreme/huffman/"
@@ -175,7 +175,7 @@ REGISTERED = (
     Corpus(
         name="nottingham",
         language="ABC notation",
-        about="1,034 folk tunes as text, the cleaned Nottingham Music Database.",
+        about="1,034 folk tunes as text.",
         licence="GPL-3.0",
         address=f"{RAW_GITHUB}/jukedeck/nottingham-dataset/"
         "bcb2afc67d291acdd689ed0c22ab2a8a480f38a6/ABC_cleaned",

@@ -1,0 +1,92 @@
+"""Finding the checkpoint that the user means."""
+
+import os
+
+import pytest
+
+from lstm_textgen.checkpoint.finding import (
+    free_name,
+    newest_run,
+    resolve_checkpoint,
+    runs_in,
+)
+from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.errors import MissingError
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two runs with a model, one without, and what else may lie about."""
+    folder = tmp_path / "checkpoints"
+    for name, at in (("old", 1000), ("new", 2000), ("empty", None)):
+        run = RunDirectory.create(folder / name, {})
+        if at is not None:
+            run.model_path.touch()
+            os.utime(run.model_path, (at, at))
+    (folder / "file").touch()
+    (folder / "other" / "model.safetensors").mkdir(parents=True)
+    return folder
+
+
+def test_the_newest_run_is_that_of_the_newest_model(runs):
+    """The time of the model decides; a run without one does not count."""
+    assert runs_in(runs) == [runs / "new", runs / "old"]
+    assert newest_run(runs) == runs / "new"
+
+    os.utime(runs / "old" / "model.safetensors", (3000, 3000))
+    assert newest_run(runs) == runs / "old"
+
+
+def test_no_runs_in_no_folder(tmp_path, runs):
+    """A folder that is missing, a file, or empty has no runs."""
+    (tmp_path / "bare").mkdir()
+
+    for folder in (tmp_path / "none", runs / "file", tmp_path / "bare"):
+        assert newest_run(folder) is None
+
+
+def test_a_free_name_is_the_first_that_nothing_has(tmp_path):
+    """Folders, files and dangling links take a name; the folder may be missing."""
+    assert free_name(tmp_path / "none", "fables") == tmp_path / "none" / "fables"
+    (tmp_path / "fables").mkdir()
+    (tmp_path / "fables-2").touch()
+    (tmp_path / "fables-3").symlink_to("nowhere")
+
+    assert free_name(tmp_path, "fables") == tmp_path / "fables-4"
+
+
+def test_what_names_a_model(runs):
+    """A file is itself, a run is its model, nothing is the newest run."""
+    model = runs / "old" / "model.safetensors"
+
+    assert resolve_checkpoint(str(model), folder=runs) == model
+    assert resolve_checkpoint(str(runs / "old"), folder=runs) == model
+    newest = resolve_checkpoint(None, folder=runs)
+    assert newest == runs / "new" / "model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("argument", "problem", "remedy"),
+    [
+        ("{runs}/none", "does not exist", "textgen train fables"),
+        ("{runs}/a\0b", "does not exist", "textgen train"),
+        ("old", "does not exist", "Did you mean {runs}/old?"),
+        ("{runs}", "not one of a run", "such as {runs}/new"),
+        ("{runs}/empty", "has not saved a model yet", "--resume -o {runs}/empty"),
+        ("{runs}/other", "not one of a run", "Name a"),
+        ("x" * 300, "does not exist", "Name a"),
+    ],
+)
+def test_what_names_none(runs, argument, problem, remedy):
+    """Each wrong turn has its own way out."""
+    with pytest.raises(MissingError) as caught:
+        resolve_checkpoint(argument.format(runs=runs), folder=runs)
+
+    assert problem in caught.value.problem
+    assert remedy.format(runs=runs) in caught.value.remedy
+
+
+def test_nothing_was_trained_yet(tmp_path):
+    """Without any run, the remedy is the first command of the tutorial."""
+    with pytest.raises(MissingError, match="textgen train fables"):
+        resolve_checkpoint(None, folder=tmp_path / "checkpoints")
