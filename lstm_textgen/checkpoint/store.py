@@ -133,16 +133,15 @@ class RunDirectory:
         """
         Keep other processes out for as long as this lasts.
 
-        The system drops the lock when the process dies, however that happens.
+        The system drops the lock when the process dies, however that happens. What
+        a killed process was writing is deleted by the next one that locks.
 
         Raises:
             BusyError: Another run works here.
             OutputError: The folder may not be written to.
         """
         lock = FileLock(self.path / ".lock", timeout=0)
-        holder = (
-            self.path / ".lock.pid"
-        )  # apart: some versions of filelock empty theirs
+        holder = self.path / ".lock.pid"  # apart: filelock may empty its own file
         with translated_errors(self.path / ".lock"):
             try:
                 lock.acquire()
@@ -153,6 +152,8 @@ class RunDirectory:
                 ) from error
         try:
             with translated_errors(holder):
+                for stale in self.path.glob(".*.part"):  # a killed run was writing it
+                    stale.unlink()
                 holder.write_text(str(os.getpid()), encoding="ascii")
             yield
         finally:

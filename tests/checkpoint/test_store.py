@@ -147,6 +147,13 @@ class TestLock:
             process.kill()
             process.communicate()
 
+    def test_what_a_killed_run_was_writing_goes(self, run):
+        """Parts of files that a kill left behind are deleted, and nothing else."""
+        (run.path / ".0a1b2c.part").write_bytes(b"half a model")
+
+        with run.lock():
+            assert set(os.listdir(run.path)) == {"run.json", ".lock", ".lock.pid"}
+
     def test_one_process_locks_once(self, run):
         """A second lock in the same process is refused as well."""
         with run.lock(), pytest.raises(BusyError), RunDirectory(run.path).lock():

@@ -1,0 +1,35 @@
+# Each target makes what it needs in .venv; nothing else has to be installed but Python.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test bench clean
+
+demo: .venv/installed ## learn from a bundled text for a minute, then write
+	$(BIN)/textgen train fables --minutes 1
+	@echo
+	$(BIN)/textgen sample --prompt "The fox" --length 600
+
+test: .venv/dev ## what CI runs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: .venv/installed ## a few minutes on an idle machine; see benchmarks/README.md
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/sampling.py
+
+clean:
+	rm -rf .venv
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/dev: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
