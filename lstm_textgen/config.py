@@ -117,7 +117,7 @@ class OptimizerConfig:
         _check("warm_up", self.warm_up, 0 <= self.warm_up <= 0.5, "from 0 to 0.5")
         for name in ("weight_decay", "clip"):
             value = getattr(self, name)
-            _check(name, value, value >= 0 and math.isfinite(value), "0 or more")
+            _check(name, value, 0 <= value < math.inf, "0 or more")
         for name in ("beta2", "dropout", "weight_drop"):
             value = getattr(self, name)
             _check(name, value, 0 <= value < 1, "at least 0, below 1")
@@ -148,7 +148,7 @@ class BudgetConfig:
                 "Set exactly one of minutes, epochs and steps.",
             )
         for name, value in given.items():
-            _check(name, value, value > 0 and math.isfinite(value), "above 0")
+            _check(name, value, 0 < value < 2**63, "above 0, below 2^63")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

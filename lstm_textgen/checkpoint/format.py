@@ -124,8 +124,8 @@ def build_model(
         dtype: What it shall compute in.
         requires_grad: Whether it is to learn on.
     """
-    model = skeleton(checkpoint.model, checkpoint.tokenizer.size)
-    model = model.to(dtype).to_empty(device=device or "cpu")
+    size = checkpoint.tokenizer.size
+    model = skeleton(checkpoint.model, size, device or "cpu").to(dtype)
     model.load_state_dict(checkpoint.tensors)
     return model.requires_grad_(requires_grad).eval()
 

@@ -1,4 +1,4 @@
-"""The network that settings imply, with shapes and no memory for its numbers."""
+"""The network that settings imply, before it has any numbers."""
 
 from typing import Any
 
@@ -10,9 +10,16 @@ from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.network import CharModel
 
 
-def skeleton(model: ModelConfig, vocabulary: int) -> CharModel:
-    """The network with shapes and no numbers."""
-    with torch.device("meta"), _WithoutBirth():
+def skeleton(
+    model: ModelConfig, vocabulary: int, device: torch.device | str = "meta"
+) -> CharModel:
+    """
+    The network with shapes and no numbers.
+
+    Args:
+        device: Where memory is taken; on `meta` none is.
+    """
+    with torch.device(device), _WithoutBirth():
         return CharModel(model, vocabulary)
 
 
@@ -20,8 +27,8 @@ class _WithoutBirth(TorchFunctionMode):
     """
     Lets modules leave their first weights undrawn.
 
-    On the meta device there is nothing to draw, and yet the attempt imports torch's
-    compiler, which takes longer than all the rest of loading.
+    They are about to be replaced. And on the meta device the attempt to draw them
+    imports torch's compiler, which takes longer than all the rest of loading.
     """
 
     def __torch_function__(

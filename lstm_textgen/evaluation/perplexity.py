@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from lstm_textgen.errors import CorpusError
 from lstm_textgen.model.network import CharModel
+from lstm_textgen.model.state import StackState
 from lstm_textgen.text.streams import IGNORE
 
 WINDOW = 1024
@@ -112,15 +113,17 @@ def estimate(
     """
     A quick estimate of `evaluate`: several places of the text read side by side.
 
-    Each stream first reads *warm_up* characters that are not counted, so that it
-    does not start from nothing; what is lost is memory older than that.
+    Each stream but the first, before which nothing stands, reads *warm_up*
+    characters that are not counted, so that it does not start from nothing; what is
+    lost is memory older than that.
 
     Args:
         model: Reads on the device and in the type of its weights.
         ids: The text, at least 2 characters.
         streams: How many places, spread evenly. Fewer for a very short text.
-        characters: How many to count altogether, at most; None for the whole text.
-        warm_up: Characters that every stream reads before it counts.
+        characters: How many to count altogether, rounded up to as many for every
+            stream; None for the whole text.
+        warm_up: Characters that a stream reads before it counts.
 
     Raises:
         CorpusError: The text has fewer than 2 characters.
@@ -132,18 +135,36 @@ def estimate(
     longest = int(np.diff(bounds).max())
     length = longest if characters is None else min(longest, -(-characters // streams))
     device = model.head.weight.device
-    state, total = model.zero_state(streams), Loss(0.0, 0)
-    for start in range(-warm_up, length, WINDOW):
+    state, total = _warmed_up(model, ids, bounds[:-1], warm_up), Loss(0.0, 0)
+    for start in range(0, length, WINDOW):
         steps = np.arange(start, min(start + WINDOW, length))[:, None]
         places = bounds[:-1] + steps
-        counted = (steps >= 0) & (places < bounds[1:])
-        inside = places.clip(0, transitions - 1)
+        counted = places < bounds[1:]
+        inside = places.clip(max=transitions - 1)
         targets = np.where(counted, ids[inside + 1].astype(np.int64), IGNORE)
         inputs = torch.from_numpy(ids[inside].astype(np.int64)).to(device)
         logits, state = model(inputs, state)
         nats = summed_loss(logits, torch.from_numpy(targets).to(device))
         total += Loss(nats.item(), int(counted.sum()))
     return total
+
+
+def _warmed_up(
+    model: CharModel,
+    ids: NDArray[np.unsignedinteger],
+    starts: NDArray[np.int64],
+    warm_up: int,
+) -> StackState:
+    """What each stream remembers of the characters before it; the first, nothing."""
+    state = model.zero_state(len(starts))
+    if warm_up == 0:
+        return state
+    before = (starts + np.arange(-warm_up, 0)[:, None]).clip(0)
+    inputs = torch.from_numpy(ids[before].astype(np.int64))
+    device = model.head.weight.device
+    _, state = model(inputs.to(device), state)
+    has_past = torch.from_numpy(starts > 0).to(device).unsqueeze(-1)
+    return state.map(lambda tensor: tensor * has_past)
 
 
 def _check_length(ids: NDArray[np.unsignedinteger]) -> None:

@@ -39,7 +39,7 @@ class FastStepper:
             for layer in model.layers
         ]
         self._table = from_input(model.embedding.weight, self._layers[0])  # (V, G)
-        self._head = model.head.weight.T.contiguous()
+        self._head = _in_order(model.head.weight.T)
         self._head_bias = model.head.bias.clone()
 
     @torch.inference_mode()
@@ -72,8 +72,13 @@ class FastStepper:
 def _laid_out(weights: CellWeights) -> CellWeights:
     """The same matrices, stored so that x @ W.T reads them in order."""
     return CellWeights(
-        inputs=weights.inputs.T.contiguous().T,
-        recurrent=weights.recurrent.T.contiguous().T,
+        inputs=_in_order(weights.inputs.T).T,
+        recurrent=_in_order(weights.recurrent.T).T,
         bias=weights.bias.clone(),
         recurrent_bias=weights.recurrent_bias.clone(),
     )
+
+
+def _in_order(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
+    """A copy, row after row; `contiguous` would share a single row or column."""
+    return matrix.clone(memory_format=torch.contiguous_format)

@@ -27,7 +27,9 @@ def divide_by_temperature(
         Ackley, Hinton and Sejnowski (1985), A Learning Algorithm for Boltzmann
         Machines. Cognitive Science 9(1).
     """
-    return (logits - logits.amax(dim=-1, keepdim=True)) / temperature
+    # a temperature too small for the type would be 0, and 0 / 0 no number
+    divisor = max(temperature, torch.finfo(logits.dtype).tiny)
+    return (logits - logits.amax(dim=-1, keepdim=True)) / divisor
 
 
 def keep_top_k(

@@ -61,7 +61,7 @@ def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
-        torch.zeros(1, device=found)
+        torch.zeros(1, device=found).item()  # `meta` makes tensors without numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(
             f"Device {device!r} cannot be used here.", "Take --device auto or cpu."
@@ -90,7 +90,9 @@ def matrix_rate(machine: Machine, *, seconds: float = 0.1, size: int = 512) -> f
         seconds: How long to measure, at least one product.
         size: Rows of the matrices.
     """
-    a = torch.randn(size, size).to(machine.device, machine.dtype)
+    generator = torch.Generator().manual_seed(0)  # the global one stays as it is
+    a = torch.randn(size, size, generator=generator)
+    a = a.to(machine.device, machine.dtype)
     products = 0
     _wait_for(a @ a)  # the first one sets things up
     began_s = time.perf_counter()

@@ -16,10 +16,10 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
-    Everything that an exact resume needs.
+    Everything that an exact resume needs; going on does not change it.
 
     Returns:
-        Tensors under names with a prefix each (`model.`, `optimizer.`, `memory.`,
+        Copies of tensors under names with a prefix each (`model.`, `optimizer.`, `memory.`,
         `generator`), and the position as plain JSON.
     """
     tensors = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
@@ -29,9 +29,8 @@ def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors |= {f"memory.{k}": v for k, v in trainer.memory.tensors().items()}
     tensors["generator"] = trainer.generator.get_state()
     position = dataclasses.replace(trainer.position, spent_s=trainer.meter.elapsed_s())
-    return {k: v.detach().cpu() for k, v in tensors.items()}, {
-        "position": dataclasses.asdict(position)
-    }
+    copies = {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}
+    return copies, {"position": dataclasses.asdict(position)}
 
 
 def restore(

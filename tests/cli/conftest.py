@@ -1,0 +1,263 @@
+"""The program as its users meet it: a process with arguments, streams and an end."""
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-m", "lstm_textgen"]
+PATIENCE_S = 60
+"""How long a process may take that takes two seconds on a quiet machine."""
+
+TINY = (
+    *("--steps", "3", "--hidden", "8", "--layers", "1", "--embedding", "4"),
+    *("--streams", "4", "--window", "16", "--threads", "1"),
+)
+"""The smallest run that is one."""
+
+TEXT = "".join(
+    f'Said the {bird} to the {beast}, "It\'s {n} o\'clock," and slept.\n'
+    for n in range(1, 13)
+    for bird in ("crow", "wren", "jay")
+    for beast in ("fox", "mule")
+)
+"""About 4,000 characters with straight quotes, of ASCII only."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a process ended, and what it said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self):
+        """The one object on stdout."""
+        return json.loads(self.stdout)
+
+    def assert_refused(self, code, *words):
+        """Two lines for people that hold *words*, nothing on stdout, and *code*."""
+        *before, problem, remedy = self.stderr.splitlines()
+
+        assert (self.code, self.stdout) == (code, ""), self.stderr
+        assert problem.startswith("error: ")
+        assert remedy.startswith("  try: ")
+        assert min(len(problem), len(remedy)) > len("error: ") + 10
+        assert all(line.startswith("note: ") for line in before), before
+        assert [word for word in words if word not in problem + remedy] == []
+
+
+class Warm:
+    """Runs the program in forks of a process that has imported torch."""
+
+    def __init__(self, environment):
+        self.server = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("warm.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
+
+    def run(self, arguments, *, folder, environment, **files):
+        """The exit code; *files* are the paths of stdin, stdout and stderr."""
+        request = {
+            "arguments": [str(argument) for argument in arguments],
+            "folder": str(folder),
+            "environment": environment,
+        } | {name: str(path) for name, path in files.items()}
+        self.server.stdin.write(json.dumps(request).encode() + b"\n")
+        self.server.stdin.flush()
+        return int(self.server.stdout.readline())
+
+    def close(self):
+        self.server.stdin.close()
+        self.server.stdout.close()
+        self.server.wait(PATIENCE_S)
+
+
+class Screen:
+    """A terminal, 100 columns wide, that remembers all it was sent."""
+
+    def __enter__(self):
+        self.master, self.slave = pty.openpty()
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 0, 0))
+        self.path = os.ttyname(self.slave)
+        self._sent = b""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        return self
+
+    def _read(self):
+        while True:
+            try:
+                self._sent += os.read(self.master, 65536)
+            except OSError:  # the last one has left the terminal
+                return
+
+    def __exit__(self, *_):
+        os.close(self.slave)
+        self._reader.join(PATIENCE_S)
+        os.close(self.master)
+
+    @property
+    def text(self):
+        """What was sent; complete once the screen is closed."""
+        return self._sent.decode("utf-8").replace("\r\n", "\n")
+
+
+class Textgen:
+    """
+    Starts the program in *folder*.
+
+    `run` starts the real one. The call of the object itself does the same in a fork
+    of a process that has imported torch, which saves two seconds.
+    """
+
+    def __init__(self, warm, folder, environment):
+        self.warm = warm
+        self.folder = folder
+        self.environment = environment
+
+    def __call__(self, *arguments, stdin=b"", env=None, **screens):
+        """
+        Args:
+            stdin: What it may read.
+            env: Variables beside those that are always set.
+            screens: A `Screen` as `stdout` or `stderr`.
+        """
+        folder = self.folder.parent / f"{self.folder.name}.streams"
+        folder.mkdir(exist_ok=True)
+        files = {name: folder / name for name in ("stdin", "stdout", "stderr")}
+        for path in files.values():
+            path.write_bytes(stdin if path.name == "stdin" else b"")
+        code = self.warm.run(
+            arguments,
+            folder=self.folder,
+            environment=self.environment | (env or {}),
+            **files | {name: screen.path for name, screen in screens.items()},
+        )
+        out, err = (files[name].read_bytes() for name in ("stdout", "stderr"))
+        return Outcome(code, out.decode("utf-8"), err.decode("utf-8"))
+
+    def train(self, *arguments, **more):
+        """Train the smallest model that is one."""
+        return self("train", *TINY, *arguments, **more)
+
+    def run(self, *arguments, before=(), stdin=b""):
+        """The same with the real program; *before* are options of Python."""
+        command = [PROGRAM[0], *before, *PROGRAM[1:], *map(str, arguments)]
+        done = subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            cwd=self.folder,
+            env=self.environment,
+            timeout=PATIENCE_S,
+        )
+        out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+        return Outcome(done.returncode, out, err)
+
+    def start(self, *arguments):
+        """The real program, running; its stdout and stderr are pipes of text."""
+        return subprocess.Popen(
+            [*PROGRAM, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=self.environment,
+            encoding="utf-8",
+        )
+
+    def screen(self):
+        """A terminal, to be used as a context manager."""
+        return Screen()
+
+    def write(self, name, content):
+        """A file in the folder."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def left(self):
+        """Names of what lies in the folder."""
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    """Nothing of the user's: own cache, own data, one thread, no colour forced."""
+    home = tmp_path_factory.mktemp("home")
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "TERM": "xterm",
+        "OMP_NUM_THREADS": "1",
+        "TEXTGEN_CACHE": str(home / "cache"),
+        "TEXTGEN_DATA": str(home / "data"),
+    }
+
+
+@pytest.fixture(scope="session")
+def warm(environment):
+    process = Warm(environment)
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def textgen(warm, tmp_path, environment):
+    """The program in an empty folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return Textgen(warm, folder, environment)
+
+
+@pytest.fixture(scope="session")
+def workshop(warm, tmp_path_factory, environment):
+    """The program in the folder where the trained models are made."""
+    return Textgen(warm, tmp_path_factory.mktemp("workshop"), environment)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that a test may read, its text, and how it was made."""
+
+    run: Path
+    text: Path
+    outcome: Outcome
+
+    @property
+    def model(self):
+        return self.run / "model.safetensors"
+
+
+@pytest.fixture(scope="session")
+def trained(workshop):
+    """A model of characters, made by the real program."""
+    text = workshop.write("book.txt", TEXT)
+    outcome = workshop.run("train", text, *TINY, "--json")
+    return Trained(workshop.folder / "checkpoints" / "book", text, outcome)
+
+
+@pytest.fixture(scope="session")
+def trained_on_bytes(workshop):
+    """A model of bytes; its text holds what clears a screen."""
+    text = workshop.write("bytes.txt", "\x1b[2Jé" * 200)
+    run = workshop.folder / "checkpoints" / "bytes"
+    outcome = workshop.train(text, "--tokenizer", "byte", "-o", run)
+    return Trained(run, text, outcome)
+

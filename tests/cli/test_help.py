@@ -1,0 +1,3 @@
+"""Help, version, and words that the program does not know."""
+
+import pytest

@@ -1,0 +1,77 @@
+"""
+A process that has imported torch, and runs the program in forks of itself.
+
+Importing torch takes two seconds, and these tests start the program some hundred
+times. A fork is a process like any other, with its own folder, environment, files,
+signals and exit code; it shares nothing but the imports that are done.
+
+Each line of stdin asks for a run, each line of stdout is how one ended.
+"""
+
+import atexit
+import gc
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+
+LIMIT_S = 120
+"""A run that takes longer hangs, and ends by SIGALRM."""
+
+
+def become(request):
+    """Be the program from now on. Returns its exit code."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        writes = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        file = os.open(request[name], writes if descriptor else os.O_RDONLY)
+        os.dup2(file, descriptor)
+        os.close(file)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = ["textgen", *request["arguments"]]
+    warnings.simplefilter("error")
+    signal.alarm(LIMIT_S)
+
+    from lstm_textgen import cli
+
+    cli.STARTED_S = time.monotonic()
+    try:
+        cli.run()
+    except SystemExit as end:
+        return end.code
+    except BaseException:
+        traceback.print_exc()
+    return 1
+
+
+def leave(code):
+    """End as Python does, without taking apart what was imported: that takes long."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def serve():
+    import lstm_textgen.cli
+    import lstm_textgen.evaluation.part
+    import lstm_textgen.report.reading
+    import lstm_textgen.report.tables
+    import lstm_textgen.report.training
+    import lstm_textgen.sharing.get  # noqa: F401
+
+    gc.freeze()  # or every fork would copy what it looks through for garbage
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            leave(become(json.loads(line)))
+        _, status = os.waitpid(child, 0)
+        os.write(1, b"%d\n" % os.waitstatus_to_exitcode(status))
+
+
+if __name__ == "__main__":
+    serve()

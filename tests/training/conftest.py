@@ -1,0 +1,99 @@
+"""Tiny trainers on a small text, everything about them explicit."""
+
+import numpy as np
+import pytest
+import torch
+
+from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, RunConfig
+from lstm_textgen.model.init import initialise
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.text.streams import Streams
+from lstm_textgen.training.budget import Meter
+from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.trainer import Trainer
+
+CPU = Machine(torch.device("cpu"), 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """The order of sums, and so the last bits, do not depend on the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def _ids(characters, vocabulary, seed=7):
+    """Ids with something to learn: each is most often followed by the next one."""
+    random = np.random.RandomState(seed)  # this one is frozen over versions
+    jumps = np.where(random.rand(characters) < 0.7, 1, random.randint(0, 9, characters))
+    return (np.cumsum(jumps) % vocabulary).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def make_ids():
+    return _ids
+
+
+@pytest.fixture(scope="session")
+def make_trainer():
+    """Build a trainer; what is not given is tiny."""
+
+    def make(
+        *,
+        ids=None,
+        held_out=None,
+        cell="lstm",
+        layers=2,
+        hidden=6,
+        vocabulary=7,
+        steps=20,
+        seed=3,
+        dtype=torch.float32,
+        sample=10_000,
+        clock=None,
+        **optimizer,
+    ):
+        batch = {"streams": 3, "window": 5, "learning_rate": 0.02} | optimizer
+        config = RunConfig(
+            model=ModelConfig(cell=cell, layers=layers, hidden=hidden, embedding=4),
+            optimizer=OptimizerConfig(**batch),
+            budget=BudgetConfig(steps=steps),
+            seed=seed,
+            precision="float32",
+        )
+        streams = Streams(
+            ids=_ids(40, vocabulary) if ids is None else ids,
+            streams=config.optimizer.streams,
+            window=config.optimizer.window,
+            seed=seed,
+        )
+        model = CharModel(config.model, vocabulary)
+        initialise(model, torch.Generator().manual_seed(seed))
+        options = {"clock": clock} if clock else {}
+        return Trainer(
+            model.to(dtype),
+            streams,
+            _ids(30, vocabulary, seed=8) if held_out is None else held_out,
+            config,
+            machine=CPU,
+            meter=Meter(
+                config.budget, ticks=streams.ticks, started_s=0.0, spent_s=0.0, **options
+            ),
+            sample=sample,
+        )
+
+    return make
+
+
+@pytest.fixture
+def every_step(monkeypatch):
+    """Report the loss of every step, however short it was."""
+    monkeypatch.setattr("lstm_textgen.training.trainer.REPORT_EVERY_S", 0.0)
+
+
+@pytest.fixture
+def seldom(monkeypatch):
+    """Report losses only where an evaluation or the end asks for them."""
+    monkeypatch.setattr("lstm_textgen.training.trainer.REPORT_EVERY_S", 1e9)
