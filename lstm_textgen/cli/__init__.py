@@ -18,16 +18,23 @@ import typer  # noqa: E402  after the clock has started
 from lstm_textgen.cli import corpora, evaluate, info, sample, train  # noqa: E402
 from lstm_textgen.cli.options import option  # noqa: E402
 from lstm_textgen.errors import TextgenError  # noqa: E402
-from lstm_textgen.report.terminal import say  # noqa: E402
+from lstm_textgen.report.terminal import (  # noqa: E402
+    open_missing_streams,
+    say,
+    silence,
+)
 
 HELP = """
-Train a small network on any text, character by character, and let it write on.
-
 \b
-    textgen train fables                learn from a bundled text
-    textgen sample --prompt "The fox"   let the newest model write on
-    textgen train book.txt --minutes 5  learn from your own text
+textgen train fables                learn from a bundled text
+textgen sample --prompt "The fox"   let the newest model write on
+textgen train book.txt --minutes 5  learn from your own text
+
+Train a small network on any text, character by character, and let it write on.
 """
+
+LONGEST = 600
+"""Characters of a line about an error; what is longer loses its middle."""
 
 app = typer.Typer(
     help=HELP,
@@ -68,6 +75,7 @@ def _main(
 
 def run() -> None:
     """What `textgen`, `lstm-textgen` and `python -m lstm_textgen` call."""
+    open_missing_streams()
     try:
         code = app(prog_name="textgen", standalone_mode=False)
     except TextgenError as error:
@@ -78,6 +86,10 @@ def run() -> None:
         sys.exit(_report(*_usage(error), error.exit_code))
     except typer.Abort:
         sys.exit(130)
+    except OSError as error:  # most of all, a stdout that takes no more
+        silence(sys.stdout)
+        problem = f"Reading or writing failed ({error})."
+        sys.exit(_report(problem, "Check the disk, and where the output goes.", 74))
     except Exception as error:
         if "--debug" in sys.argv:
             raise
@@ -94,9 +106,15 @@ def _report(problem: str, remedy: str, code: int) -> int:
         import traceback
 
         traceback.print_exc()
-    say(f"error: {' '.join(problem.split())}")
-    say(f"  try: {' '.join(remedy.split())}")
+    say(f"error: {_line(problem)}")
+    say(f"  try: {_line(remedy)}")
     return code
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    half = LONGEST // 2
+    return line if len(line) <= LONGEST else f"{line[:half]} ... {line[-half:]}"
 
 
 def _usage(error: typer.TyperException) -> tuple[str, str]:

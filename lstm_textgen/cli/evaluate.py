@@ -77,4 +77,6 @@ def evaluate(
             }
         )
     else:
-        typer.echo(meaning(loss, model.tokenizer.size))
+        held_out = split in ("validation", "test")
+        what = "Held-out text" if held_out else "This text"
+        typer.echo(meaning(loss, model.tokenizer.size, what))

@@ -79,14 +79,14 @@ def named_texts(arguments: list[str]) -> list[str]:
     found = []
     for argument in arguments:
         corpus = known(argument)
-        if Path(argument).exists() or argument == "-":
+        if os.path.exists(argument) or argument == "-":
             found.append(argument)
         elif corpus is not None:
             path = corpus_path(argument)
             if path is None:
                 raise not_fetched(corpus)
             found.append(str(path))
-        elif near := nearest(argument):
+        elif Path(argument).stem == argument and (near := nearest(argument)):
             raise MissingError(
                 f"There is no file {argument!r}, and no corpus of that name.",
                 f"Did you mean {near[0]}? textgen corpora lists them all.",
@@ -110,18 +110,32 @@ def read_settings(context: typer.Context, path: Path | None) -> Path | None:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise MissingError(
-            f"{path} cannot be read ({error.strerror}).", "Check --config."
+            f"{path} cannot be read ({error.strerror}).",
+            "Check the path after --config.",
         ) from error
     except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError
-        raise SettingsFileError(f"{path} is not TOML ({error}).", "Mend it.") from error
-    known = [parameter.name for parameter in context.command.params if parameter.name]
-    renamed = {key.replace("-", "_"): value for key, value in settings.items()}
-    for key in renamed:
-        if key not in known:
-            unknown = unknown_key(key, known, str(path))
+        raise SettingsFileError(
+            f"{path} is not TOML ({error}).", "Write a setting a line: steps = 500"
+        ) from error
+    names = _spellings(context)
+    context.default_map = {}
+    for key, value in settings.items():
+        name = names.get(key.replace("-", "_"))
+        if name is None:
+            unknown = unknown_key(key, list(names), str(path))
             raise SettingsFileError(unknown.problem, unknown.remedy)
-    context.default_map = renamed
+        context.default_map[name] = value
     return path
+
+
+def _spellings(context: typer.Context) -> dict[str, str]:
+    """The parameters of a command, by every long name that they have as options."""
+    names = {}
+    for parameter in context.command.params:
+        longs = [each[2:] for each in parameter.opts if each.startswith("--")]
+        for name in (str(parameter.name), *longs):
+            names[name.replace("-", "_")] = str(parameter.name)
+    return names
 
 
 def end_by_signal(stopped_by: str | None) -> None:

@@ -82,7 +82,7 @@ def sample(
     if json:
         drawn = list(pieces)
         text = "".join(piece.text for piece in drawn)
-        nats = sum(piece.nats for piece in drawn)
+        nats = sum((piece.nats for piece in drawn), 0.0)
         print_json(
             {
                 "prompt": prompt,

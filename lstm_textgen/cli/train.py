@@ -290,6 +290,7 @@ def _prepare(
 ) -> "Prepared":
     """Everything before the first step, announced."""
     from lstm_textgen.report.reading import reading_bar
+    from lstm_textgen.report.terminal import say
     from lstm_textgen.report.training import announce
     from lstm_textgen.text.source import find_source
     from lstm_textgen.training.machine import choose_machine
@@ -301,6 +302,8 @@ def _prepare(
         prepared = prepare(
             source, wishes, machine, output=output, resume=resume, progress=progress
         )
+    if resume and not prepared.resumes and not quiet:
+        say(f"note: no run is in {prepared.path} yet: starting from the beginning")
     if not quiet:
         announce(prepared)
     return prepared

@@ -1,5 +1,6 @@
 """Tables for people: what a checkpoint is, which corpora there are."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.report.terminal import sanitise
 from lstm_textgen.sharing.corpora import Listed
 
+WIDE = 10_000
+"""Columns where there is no terminal: more than anything needs."""
+
 
 def show_corpora(listed: list[Listed]) -> None:
     """All corpora that have a name, one a line."""
@@ -22,6 +26,7 @@ def show_corpora(listed: list[Listed]) -> None:
             heading,
             justify="right" if right else "left",
             no_wrap=heading != "what it is",
+            overflow="fold",
         )
     for entry in listed:
         corpus = entry.corpus
@@ -32,7 +37,7 @@ def show_corpora(listed: list[Listed]) -> None:
             *(corpus.licence, corpus.about),
         )
         table.add_row(*(_safe(cell) for cell in cells))
-    Console().print(table)
+    _print(table)
 
 
 def show_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -42,7 +47,12 @@ def show_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     table.add_column(overflow="fold")
     for name, value in _facts(path, checkpoint):
         table.add_row(name, _safe(value))
-    Console().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """As wide as a terminal; into a pipe or a file, no line is broken."""
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 def _facts(path: Path, checkpoint: Checkpoint) -> list[tuple[str, str]]:

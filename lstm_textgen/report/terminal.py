@@ -44,16 +44,26 @@ def write_text(text: str, stream: TextIO | None = None) -> None:
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr."""
+    """A line for people, on stderr. That nobody hears it is no reason to stop."""
     stream = sys.stderr
     encoding = stream.encoding or "utf-8"
     safe = sanitise(text).encode(encoding, "replace").decode(encoding)
-    print(safe, file=stream, flush=True)
+    try:
+        print(safe, file=stream, flush=True)
+    except BrokenPipeError:
+        silence(stream)
 
 
 def silence(stream: TextIO) -> None:
     """Let what is still to be flushed into a closed pipe go nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def open_missing_streams() -> None:
+    """Where a launcher started this process without stdout or stderr, have them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def wants_colour(stream: TextIO) -> bool:

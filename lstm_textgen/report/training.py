@@ -60,7 +60,7 @@ def announce(prepared: Prepared) -> None:
         f"budget   {_budget(prepared)}, about {epochs:.1f} epochs; "
         f"done at about {end:%H:%M}{chosen}"
     )
-    say(f"run      {prepared.path}")
+    say(f"run      {prepared.path}{', which goes on' if prepared.resumes else ''}")
 
 
 class Progress:
@@ -169,10 +169,10 @@ def say_warning(warning: str | None) -> None:
         say(f"warning: {warning}")
 
 
-def meaning(loss: Loss, vocabulary: int) -> str:
-    """A loss in words."""
+def meaning(loss: Loss, vocabulary: int, what: str = "Held-out text") -> str:
+    """A loss in words; *what* was read."""
     return (
-        f"Held-out text: {loss.nats_per_char:.4f} nats = {loss.bits_per_char:.3f} bits "
+        f"{what}: {loss.nats_per_char:.4f} nats = {loss.bits_per_char:.3f} bits "
         f"per character, as unsure as a choice among {loss.perplexity:.1f} equally "
         f"likely characters (knowing nothing: {vocabulary})."
     )

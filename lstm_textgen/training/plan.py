@@ -216,7 +216,7 @@ def _model(
         operations = 0.75 * matrix_rate(machine) * 60 * budget.minutes
         parameters = math.sqrt(operations / 6 / CHARACTERS_PER_PARAMETER)
     else:
-        total = _total_characters(budget, optimizer, characters, speed=0)
+        total = _total_characters(budget, optimizer, characters, speed=0.0)
         parameters = total / CHARACTERS_PER_PARAMETER
     rows = GATES[wishes.model.get("cell", "lstm")]
     layers, hidden = size_for(parameters, rows)

@@ -19,8 +19,8 @@ def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Everything that an exact resume needs; going on does not change it.
 
     Returns:
-        Copies of tensors under names with a prefix each (`model.`, `optimizer.`, `memory.`,
-        `generator`), and the position as plain JSON.
+        Copies of all tensors under names with a prefix each (`model.`, `optimizer.`,
+        `memory.`, `generator`), and the position as plain JSON.
     """
     tensors = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
     for name, parameter in trainer.model.named_parameters():
@@ -61,13 +61,12 @@ def _restore_moments(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
         if f"{prefix}step" not in tensors:
             continue  # photographed before the first step
         moments = {key: tensors[prefix + key] for key in MOMENTS}
-        for key in MOMENTS[1:]:
-            if moments[key].shape != parameter.shape:
-                raise ValueError(f"{name} has another shape")
-            moments[key] = moments[key].to(parameter.device)
-        if trainer.machine.device.type == "cuda":  # where the fused kernel wants it
-            moments["step"] = moments["step"].to(parameter.device)
-        trainer.optimizer.state[parameter] = moments
+        if any(moments[key].shape != parameter.shape for key in MOMENTS[1:]):
+            raise ValueError(f"{name} has another shape")
+        trainer.optimizer.state[parameter] = {  # the fused kernel changes them in place
+            key: moment.to(parameter.device, copy=True)
+            for key, moment in moments.items()
+        }
 
 
 def _memory_like(memory: StackState, tensors: dict[str, Tensor]) -> StackState:

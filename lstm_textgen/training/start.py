@@ -5,6 +5,7 @@ Nothing is written into a run directory before everything has been checked.
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,17 +157,25 @@ def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
 
 def check_free(path: Path) -> None:
     """
-    A new run may not land on anything that is there.
+    A new run may not land on anything that is there, and needs a folder above it.
 
     Raises:
-        OutputError: Something is.
+        OutputError: Something is there, or no folder can be made there.
     """
-    if path.is_dir() and not any(path.iterdir()):
+    if os.path.isdir(path) and not os.listdir(path):
         return
-    if path.exists() or path.is_symlink():
+    if os.path.lexists(path):
+        is_run = os.path.exists(RunDirectory(path).settings_path)
         raise OutputError(
             f"{path} exists already.",
-            "Add --resume to go on with it, or choose another name with -o.",
+            f"{'Add --resume to go on with it, or choose' if is_run else 'Choose'} "
+            "another name with -o.",
+        )
+    above = next(each for each in path.absolute().parents if os.path.exists(each))
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        why = "may not be written to" if above.is_dir() else "is not a folder"
+        raise OutputError(
+            f"{path} cannot be created: {above} {why}.", "Choose another place with -o."
         )
 
 

@@ -104,7 +104,8 @@ class Trainer:
         """
         while (reason := self._stop_reason()) is None:
             progress = self.meter.progress(self.position.step)
-            if int(progress * EVALUATIONS) > self.position.evaluations:
+            due = int(progress * EVALUATIONS) > self.position.evaluations
+            if due and self.position.step > 0:
                 if self._loss_characters:
                     yield self.read_losses(progress)
                 yield self._evaluate(progress)
@@ -135,11 +136,8 @@ class Trainer:
         loss = Loss(float(self._loss_nats), self._loss_characters)
         norm = float(self._gradient_norm)
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
-            raise DivergedError(
-                f"The loss is {loss.nats:.4g} and the gradient {norm:.4g} at step "
-                f"{self.position.step}: training ran away.",
-                f"Lower --lr; it was {self.config.optimizer.learning_rate:g}.",
-            )
+            found = f"The loss is {loss.nats:.4g} and the gradient {norm:.4g}"
+            raise self._ran_away(found)
         record = StepDone(
             step=self.position.step,
             epoch=self.position.epoch,
@@ -218,6 +216,8 @@ class Trainer:
         if len(self.held_out) >= 2:
             with self.machine.autocast():
                 loss = estimate(self.model, self.held_out, characters=self.sample)
+            if not math.isfinite(loss.nats):  # else the first would count as the best
+                raise self._ran_away(f"The loss of the held-out text is {loss.nats}")
         best_so_far = self.position.best_nats_per_char
         best = best_so_far is None or loss.nats_per_char < best_so_far
         self.position = replace(self.position, evaluations=int(progress * EVALUATIONS))
@@ -234,6 +234,12 @@ class Trainer:
             loss=loss,
             best=best,
             elapsed_s=self.meter.elapsed_s(),
+        )
+
+    def _ran_away(self, found: str) -> DivergedError:
+        return DivergedError(
+            f"{found} at step {self.position.step}: training ran away.",
+            f"Lower --lr; it was {self.config.optimizer.learning_rate:g}.",
         )
 
     def _forget_sums(self) -> None:

@@ -1,5 +1,6 @@
 """The program as its users meet it: a process with arguments, streams and an end."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -25,7 +26,7 @@ TINY = (
 """The smallest run that is one."""
 
 TEXT = "".join(
-    f'Said the {bird} to the {beast}, "It\'s {n} o\'clock," and slept.\n'
+    f"Said the {bird} to the {beast}, \"It's {n} o'clock,\" and slept.\n"
     for n in range(1, 13)
     for bird in ("crow", "wren", "jay")
     for beast in ("fox", "mule")
@@ -92,7 +93,7 @@ class Screen:
     def __enter__(self):
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 0, 0))
-        self.path = os.ttyname(self.slave)
+        self.name = os.ttyname(self.slave)
         self._sent = b""
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -124,17 +125,19 @@ class Textgen:
     of a process that has imported torch, which saves two seconds.
     """
 
+    tiny = TINY
+
     def __init__(self, warm, folder, environment):
         self.warm = warm
         self.folder = folder
         self.environment = environment
 
-    def __call__(self, *arguments, stdin=b"", env=None, **screens):
+    def __call__(self, *arguments, stdin=b"", env=None, **streams):
         """
         Args:
             stdin: What it may read.
             env: Variables beside those that are always set.
-            screens: A `Screen` as `stdout` or `stderr`.
+            streams: A `Screen` or an open file as `stdout` or `stderr`.
         """
         folder = self.folder.parent / f"{self.folder.name}.streams"
         folder.mkdir(exist_ok=True)
@@ -145,14 +148,14 @@ class Textgen:
             arguments,
             folder=self.folder,
             environment=self.environment | (env or {}),
-            **files | {name: screen.path for name, screen in screens.items()},
+            **files | {name: stream.name for name, stream in streams.items()},
         )
         out, err = (files[name].read_bytes() for name in ("stdout", "stderr"))
         return Outcome(code, out.decode("utf-8"), err.decode("utf-8"))
 
     def train(self, *arguments, **more):
         """Train the smallest model that is one."""
-        return self("train", *TINY, *arguments, **more)
+        return self("train", *self.tiny, *arguments, **more)
 
     def run(self, *arguments, before=(), stdin=b""):
         """The same with the real program; *before* are options of Python."""
@@ -168,9 +171,10 @@ class Textgen:
         out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
         return Outcome(done.returncode, out, err)
 
-    def start(self, *arguments):
-        """The real program, running; its stdout and stderr are pipes of text."""
-        return subprocess.Popen(
+    @contextlib.contextmanager
+    def running(self, *arguments):
+        """The real program at work, its streams as pipes; it does not stay behind."""
+        with subprocess.Popen(
             [*PROGRAM, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -178,7 +182,14 @@ class Textgen:
             cwd=self.folder,
             env=self.environment,
             encoding="utf-8",
-        )
+        ) as process:
+            alarm = threading.Timer(PATIENCE_S, process.kill)
+            alarm.start()
+            try:
+                yield process
+            finally:
+                alarm.cancel()
+                process.kill()
 
     def screen(self):
         """A terminal, to be used as a context manager."""
@@ -260,4 +271,3 @@ def trained_on_bytes(workshop):
     run = workshop.folder / "checkpoints" / "bytes"
     outcome = workshop.train(text, "--tokenizer", "byte", "-o", run)
     return Trained(run, text, outcome)
-

@@ -57,6 +57,8 @@ def leave(code):
 
 
 def serve():
+    import torch._dynamo  # the first optimiser would import it
+
     import lstm_textgen.cli
     import lstm_textgen.evaluation.part
     import lstm_textgen.report.reading

@@ -1,4 +1,4 @@
-"""Tiny trainers on a small text, everything about them explicit."""
+"""Tiny trainers and whole runs on a small text, everything about them explicit."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,13 @@ import torch
 from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, RunConfig
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
+from lstm_textgen.text.source import find_source
 from lstm_textgen.text.streams import Streams
 from lstm_textgen.training.budget import Meter
+from lstm_textgen.training.events import StepDone
 from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.plan import Wishes
+from lstm_textgen.training.start import open_session, prepare
 from lstm_textgen.training.trainer import Trainer
 
 CPU = Machine(torch.device("cpu"), 1)
@@ -48,7 +52,7 @@ def make_trainer():
         layers=2,
         hidden=6,
         vocabulary=7,
-        steps=20,
+        steps=6,
         seed=3,
         dtype=torch.float32,
         sample=10_000,
@@ -79,7 +83,11 @@ def make_trainer():
             config,
             machine=CPU,
             meter=Meter(
-                config.budget, ticks=streams.ticks, started_s=0.0, spent_s=0.0, **options
+                config.budget,
+                ticks=streams.ticks,
+                started_s=0.0,
+                spent_s=0.0,
+                **options,
             ),
             sample=sample,
         )
@@ -97,3 +105,67 @@ def every_step(monkeypatch):
 def seldom(monkeypatch):
     """Report losses only where an evaluation or the end asks for them."""
     monkeypatch.setattr("lstm_textgen.training.trainer.REPORT_EVERY_S", 1e9)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """One thread in float32, without waiting for probes."""
+    monkeypatch.setattr(
+        "lstm_textgen.training.machine.training_speed", lambda *args: 1e5
+    )
+    return CPU
+
+
+@pytest.fixture
+def make_source(tmp_path, monkeypatch):
+    """Write a text; runs go below the same folder, and so does the cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+
+    def write(name, text):
+        path = tmp_path / f"{name}.txt"
+        path.write_text(text, encoding="utf-8", newline="")
+        return find_source([str(path)])
+
+    return write
+
+
+@pytest.fixture
+def make_wishes():
+    """Wishes that leave nothing to the plan; 10 steps unless told."""
+
+    def make(*, optimizer=None, minutes=None, steps=10, learning_rate=0.02, **groups):
+        batch = {"streams": 3, "window": 5, "dropout": 0.0, "patience": 1.0}
+        return Wishes(
+            optimizer=batch | {"learning_rate": learning_rate} | (optimizer or {}),
+            budget=BudgetConfig(
+                minutes=minutes, steps=steps if minutes is None else None
+            ),
+            **{
+                "model": {"hidden": 6, "layers": 2, "embedding": 4},
+                "run": {"seed": 4, "precision": "float32"},
+                **groups,
+            },
+        )
+
+    return make
+
+
+@pytest.fixture
+def train(machine):
+    """Prepare and run; stop politely after step *stop*, if one is given."""
+
+    def run(source, wishes, *, stop=None, save_every_s=1e9, **options):
+        prepared = prepare(source, wishes, machine, **options)
+        with open_session(prepared, started_s=0.0, save_every_s=save_every_s) as (
+            session,
+            _,
+        ):
+            events = []
+            for event in session.run():
+                events.append(event)
+                if isinstance(event, StepDone) and event.step == stop:
+                    session.trainer.stop("interrupted")
+        return prepared, events
+
+    return run

@@ -1,0 +1,165 @@
+"""
+What users get wrong: two lines, a code, and nothing left behind.
+
+Each case also shows the words without which the lines would be no help.
+"""
+
+import os
+
+import pytest
+
+TEXT = b"The crow spoke, and the fox heard it. " * 100
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 10
+
+TEXTS = {
+    "empty": (b"", 65, ["empty"]),
+    "one character": (b"a", 65, ["'a'"]),
+    "one character, often": (b"a" * 5000, 65, ["'a'", "5,000 times"]),
+    "shorter than a window": (b"The crow and the fox", 65, ["18", "--window"]),
+    "not UTF-8": (TEXT + b"caf\xe9" + TEXT, 65, ["0xE9", "3803", "--encoding cp1252"]),
+    "UTF-16": (TEXT.decode().encode("utf-16"), 65, ["offset 0", "--encoding utf-16"]),
+    "NUL": (TEXT + b"\0" + TEXT, 65, ["binary", "NUL"]),
+    "PNG": (PNG, 65, ["PNG image"]),
+}
+"""The content of book.txt, the code, and words of the two lines."""
+
+OPTIONS = {
+    "--lr nan": ["learning_rate is nan"],
+    "--hidden 0": ["hidden is 0", "8192"],
+    "--hidden many": ["--hidden", "integer"],
+    "--layers 17": ["layers is 17", "16"],
+    "--steps 0": ["steps is 0", "above 0"],
+    "--steps 2.5": ["--steps"],
+    "--minutes -1": ["minutes is -1"],
+    "--minutes inf": ["minutes is inf"],
+    "--minutes 1 --steps 5": ["minutes 1.0 and steps 5", "exactly one"],
+    "--dropout 1": ["dropout is 1"],
+    "--validation 0.9": ["validation is 0.9"],
+    "--seed -1": ["seed is -1"],
+    "--threads 0": ["threads is 0"],
+    "--preset huge": ["'huge'", "tiny, small, base, large"],
+    "--cell lsmt": ["'lsmt'", "lstm, gru, rnn"],
+    "--tokenizer word": ["'word'", "char, byte"],
+    "--encoding klingon": ["'klingon'", "utf-8"],
+    "--device gpu": ["'gpu'", "cpu"],
+    "--device meta": ["'meta'", "cpu"],
+    "--precision half": ["'half'", "bfloat16"],
+    "--hiden 8": ["--hiden", "--hidden"],
+}
+"""Options of train that it refuses, and words of the two lines."""
+
+SAMPLING = {
+    "--top-p 0": ["top_p is 0"],
+    "--top-p nan": ["top_p is nan"],
+    "--top-k -1": ["top_k is -1"],
+    "--temperature -1": ["temperature is -1"],
+    "--temperature nan": ["temperature is nan"],
+    "--seed -1": ["seed is -1"],
+    "--length -1": ["--length"],
+    "--on-unknown guess": ["'guess'", "skip"],
+}
+"""Options of sample that it refuses, and words of the two lines."""
+
+
+@pytest.mark.parametrize(("content", "code", "words"), TEXTS.values(), ids=TEXTS)
+def test_a_text_that_is_none(textgen, content, code, words):
+    """It is refused for what is wrong with it, before a run is made."""
+    textgen.write("book.txt", content)
+
+    textgen("train", "book.txt").assert_refused(code, *words)
+    assert textgen.left() == ["book.txt"]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_an_option_of_train_out_of_range(textgen, options):
+    """The value that was found is named, and what it may be."""
+    textgen.write("book.txt", TEXT)
+    outcome = textgen("train", "book.txt", *options.split())
+
+    outcome.assert_refused(2, *OPTIONS[options])
+    assert textgen.left() == ["book.txt"]
+
+
+@pytest.mark.parametrize("options", SAMPLING)
+def test_an_option_of_sample_out_of_range(textgen, trained, options):
+    """As for train; no character is written before."""
+    outcome = textgen("sample", trained.run, *options.split())
+
+    outcome.assert_refused(2, *SAMPLING[options])
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["trian"], ["'trian'", "train"]),
+        (["corpora", "fetch"], ["'fetch'", "corpora --help"]),
+        (["train"], ["corpus", "textgen train --help"]),
+        (["evaluate", "model"], ["text", "textgen evaluate --help"]),
+        (["--verson"], ["--verson", "--version"]),
+    ],
+)
+def test_words_that_are_no_command(textgen, command, words):
+    """The nearest word is offered, or the help."""
+    textgen(*command).assert_refused(2, *words)
+
+
+def test_a_file_that_is_not_there(textgen):
+    """The nearest name in the folder is offered, not a corpus of a similar name."""
+    textgen.write("texts.txt", TEXT)
+
+    textgen("train", "text.txt").assert_refused(66, "'text.txt'", "'texts.txt'")
+    textgen("train", "no/book.txt").assert_refused(66, "no folder 'no'")
+    textgen("train", "*.md").assert_refused(66, "*.md")
+
+
+def test_a_folder_without_text(textgen):
+    """What counts as text is told."""
+    textgen.write("photos/one.png", PNG)
+
+    textgen("train", "photos").assert_refused(65, "photos", ".txt")
+    assert textgen.left() == ["photos"]
+
+
+def test_a_text_in_the_place_of_its_name(textgen):
+    """`textgen train "$(cat book.txt)"` once ended as a defect: the name is too long."""
+    outcome = textgen("train", TEXT.decode())
+
+    outcome.assert_refused(66, "does not exist", "standard input")
+    assert len(outcome.stderr) < 1000
+
+
+def test_what_may_never_end_is_not_opened(textgen):
+    """A pipe without a writer would hang, /dev/zero would fill the disk."""
+    os.mkfifo(textgen.folder / "pipe")
+
+    textgen("train", "pipe").assert_refused(66, "a pipe")
+    textgen("train", "/dev/zero").assert_refused(66, "a device")
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("book.txt", ["book.txt exists already"]),
+        ("book.txt/run", ["book.txt/run cannot be created", "not a folder"]),
+        ("full", ["full exists already"]),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_an_output_that_cannot_be(textgen, output, words, more):
+    """It is refused before the text is read; --resume is no help without a run."""
+    textgen.write("book.txt", TEXT)
+    textgen.write("full/of.things", "")
+    outcome = textgen("train", "book.txt", "-o", output, *more)
+
+    outcome.assert_refused(73, *words)
+    assert "--resume" not in outcome.stderr
+    assert textgen.left() == ["book.txt", "full"]
+
+
+def test_debug_shows_where(textgen):
+    """And only then there is a traceback."""
+    outcome = textgen("train", "nowhere.txt", "--debug")
+
+    assert outcome.code == 66
+    assert outcome.stderr.startswith("Traceback")
+    assert "MissingError" in outcome.stderr

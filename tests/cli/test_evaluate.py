@@ -1,0 +1,81 @@
+"""`textgen evaluate`: figures for a text, and for the part that was held out."""
+
+import math
+
+import pytest
+
+
+@pytest.fixture
+def evaluate(textgen, trained):
+    """`textgen evaluate` with the trained model."""
+    return lambda *arguments, **more: textgen(
+        "evaluate", trained.run, *arguments, **more
+    )
+
+
+def test_json_has_the_figures_and_they_belong_together(evaluate, trained):
+    """The first character has nothing before it; all others are counted once."""
+    told = evaluate(trained.text, "--json").json
+    nats = told["nats_per_char"]
+
+    assert list(told) == ["characters", "nats_per_char", "bits_per_char", "perplexity"]
+    assert told["characters"] == 3990 - 1
+    assert told["bits_per_char"] == pytest.approx(nats / math.log(2))
+    assert told["perplexity"] == pytest.approx(math.exp(nats))
+
+
+def test_the_held_out_part_is_found_again(evaluate, trained):
+    """The figure is the one that train told at its end."""
+    told = evaluate(trained.text, "--split", "validation", "--json").json
+    recorded = trained.outcome.json["validation_nats_per_char"]
+
+    assert told["nats_per_char"] == pytest.approx(recorded, abs=1e-6)
+    assert told["characters"] == 399 - 1
+
+
+def test_people_get_a_sentence(evaluate, trained):
+    """It says what was read: the part that was held out, or just this text."""
+    whole = evaluate(trained.text)
+    part = evaluate(trained.text, "--split", "validation")
+
+    assert whole.stdout.startswith("This text: ")
+    assert part.stdout.startswith("Held-out text: ")
+    assert "(knowing nothing: 39)" in whole.stdout
+    assert whole.stderr == ""
+
+
+def test_any_text_can_be_read_but_only_its_own_has_parts(textgen, evaluate):
+    """Another text has no part that this model was kept from."""
+    other = textgen.write("other.txt", "Said the crow to the fox")
+
+    assert evaluate(other, "--json").json["characters"] == 23
+    evaluate(other, "--split", "validation").assert_refused(65, "'other'", "--split")
+
+
+def test_texts_come_from_stdin_too(evaluate, trained):
+    """`-` reads what the file holds."""
+    piped = evaluate("-", "--json", stdin=trained.text.read_bytes())
+
+    assert piped.stdout == evaluate(trained.text, "--json").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["empty"]),
+        ("S", ["at least 2"]),
+        ("Said “the", ["U+201C", "offset 5"]),
+    ],
+)
+def test_a_text_without_figures(evaluate, text, words):
+    """Too short, or with characters that the model has never seen."""
+    evaluate("-", stdin=text.encode()).assert_refused(65, *words)
+
+
+@pytest.mark.parametrize(
+    ("split", "code", "words"),
+    [("test", 65, ["no test part"]), ("tset", 2, ["'tset'", "train, validation, te"])],
+)
+def test_a_part_that_is_not_there(evaluate, trained, split, code, words):
+    """This model kept none for a test; and some names are no parts."""
+    evaluate(trained.text, "--split", split).assert_refused(code, *words)

@@ -1,0 +1,132 @@
+"""Runs that are stopped, go on, or are kept from each other."""
+
+import json
+import re
+import signal
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+LONG = (
+    *("--hidden", "8", "--layers", "1", "--embedding", "4", "--threads", "1"),
+    *("--streams", "4", "--window", "16", "--precision", "float32"),
+)
+"""The settings of a run, all but its length."""
+
+AT_ONCE_S = 5
+"""A run must end so soon after a signal."""
+
+
+def wait_for_progress(process):
+    """Return when the first line about a step has come."""
+    for line in process.stderr:
+        if re.match(r" *\d+%  step", line):
+            return
+    pytest.fail("the run ended before it told of a step")
+
+
+def stop(process, number):
+    """Send a signal; the seconds it took, and what was said on stdout and stderr."""
+    began_s = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate()
+    return time.monotonic() - began_s, out, err
+
+
+@pytest.fixture
+def book(textgen, trained):
+    """The text, in the folder of the test."""
+    return textgen.write("book.txt", trained.text.read_bytes())
+
+
+def test_a_run_that_was_interrupted_goes_on_exactly(textgen, book):
+    """
+    Ctrl-C ends the process by SIGINT, with everything saved and the way to go on.
+
+    After --resume the model and the whole state are those of a run that was never
+    stopped: weights, moments, memory and noise.
+    """
+    command = ("train", book, *LONG, "--steps", "1500", "--dropout", "0.1")
+    with textgen.running(*command) as process:
+        wait_for_progress(process)
+        seconds, out, err = stop(process, signal.SIGINT)
+    stopped_at = int(re.search(r"Stopped at step ([\d,]+)", err)[1].replace(",", ""))
+    resumed = textgen(*command, "--resume", "--json")
+    whole = textgen(*command, "-o", "whole")
+
+    assert process.returncode == -signal.SIGINT
+    assert seconds < AT_ONCE_S
+    assert out == "checkpoints/book/model.safetensors\n"
+    assert "everything is saved in checkpoints/book" in err
+    assert "with -o checkpoints/book --resume" in err
+    assert 0 < stopped_at < 1500
+    assert (resumed.code, whole.code) == (0, 0)
+    assert "checkpoints/book, which goes on" in resumed.stderr
+    assert resumed.json["steps"] == 1500
+    for name in ("model.safetensors", "state.safetensors"):
+        ours = load_file(textgen.folder / "checkpoints" / "book" / name)
+        theirs = load_file(textgen.folder / "whole" / name)
+        assert ours.keys() == theirs.keys()
+        assert [key for key in ours if not np.array_equal(ours[key], theirs[key])] == []
+
+
+def test_a_run_that_was_terminated_is_saved_and_while_it_goes_nobody_else_may(
+    textgen, book
+):
+    """SIGTERM is as polite as Ctrl-C; a second process in the folder gets code 75."""
+    command = ("train", book, *LONG, "--steps", "1000000")
+    with textgen.running(*command, "--json") as process:
+        wait_for_progress(process)
+        other = textgen(*command, "--resume", "-q")
+        seconds, out, err = stop(process, signal.SIGTERM)
+
+    other.assert_refused(75, "checkpoints/book", f"process {process.pid}")
+    assert process.returncode == -signal.SIGTERM
+    assert seconds < AT_ONCE_S
+    assert json.loads(out)["stopped_by"] == "terminated"
+    assert "--resume" in err
+    assert textgen("sample", "-n", "5").code == 0
+
+
+def test_resume_without_a_run_begins_one_and_says_so(textgen, book):
+    """So the same command can stand in a script that is run again and again."""
+    outcome = textgen.train(book, "--resume", "-o", "new")
+
+    assert outcome.code == 0
+    assert outcome.stderr.startswith("note: no run is in new yet: starting from the")
+    assert "note" not in textgen.train(book, "--resume", "-o", "new").stderr
+
+
+def test_resume_of_a_run_that_is_over_keeps_its_model(textgen, book):
+    """Nothing is left to do, and nothing gets worse."""
+    first = textgen.train(book, "--json")
+    again = textgen.train(book, "--json", "--resume")
+    told = ("checkpoint", "validation_nats_per_char", "steps", "stopped_by")
+
+    assert again.code == 0
+    assert [again.json[key] for key in told] == [first.json[key] for key in told]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--hidden", "9", ["hidden 8, not 9"]),
+        ("--cell", "gru", ["cell lstm, not gru"]),
+        ("--seed", "7", ["seed 1, not 7"]),
+    ],
+)
+def test_resume_with_another_setting_is_refused(textgen, trained, option, value, words):
+    """A run has one set of settings from its beginning to its end."""
+    command = ("train", trained.text, "-o", trained.run, "--resume")
+    outcome = textgen(*command, option, value)
+
+    outcome.assert_refused(73, *words, str(trained.run), "-o")
+
+
+def test_resume_with_another_text_is_refused(textgen, trained):
+    """It would spoil what was learned."""
+    outcome = textgen.train("fables", "-o", trained.run, "--resume")
+
+    outcome.assert_refused(65, str(trained.run), "sha256")

@@ -1,0 +1,272 @@
+"""`textgen train`: what it says, where it writes, and which settings win."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+ANNOUNCED = ["text", "model", "machine", "budget", "run"]
+
+
+def first_words(lines):
+    return [line.split()[0] for line in lines]
+
+
+def steps_of(textgen, run="checkpoints/book"):
+    return textgen("info", run, "--json").json["training"]["steps"]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def book(textgen, trained):
+    """The text, in the folder of the test."""
+    return textgen.write("book.txt", trained.text.read_bytes())
+
+
+def test_stdout_is_the_path_of_the_model(textgen, book):
+    """And nothing else; the file is there."""
+    outcome = textgen.train(book)
+
+    assert outcome.stdout == "checkpoints/book/model.safetensors\n"
+    assert outcome.code == 0
+    assert (textgen.folder / outcome.stdout.strip()).is_file()
+
+
+def test_json_tells_how_the_run_went(trained):
+    """One object with the keys that are promised, and no others."""
+    told = trained.outcome.json
+
+    assert trained.outcome.code == 0
+    assert list(told) == [
+        "checkpoint",
+        "validation_nats_per_char",
+        "characters_per_second",
+        "elapsed_s",
+        "steps",
+        "epochs",
+        "stopped_by",
+    ]
+    assert told["checkpoint"] == "checkpoints/book/model.safetensors"
+    assert told["steps"] == 3
+    assert told["stopped_by"] == "budget"
+    assert told["epochs"] == pytest.approx(3 * 4 * 16 / (0.9 * 3990), rel=0.05)
+    assert 2 < told["validation_nats_per_char"] < 4
+    assert 0 < told["characters_per_second"] < 1e7
+    assert 0 < told["elapsed_s"] < 60
+
+
+def test_the_run_is_announced_before_it_begins(trained):
+    """Text, model, parameters, speed, budget and end; then comes the first step."""
+    lines = trained.outcome.stderr.splitlines()
+    text, model, machine, budget, run = lines[:5]
+
+    assert first_words(lines[:5]) == ANNOUNCED
+    assert "book: 3,990 characters, 39 different; the last 399 validate" in text
+    assert "LSTM, 1 layer of 8 units, 955 parameters" in model
+    assert re.search(r"cpu, 1 thread, float32; about [\d,]+ characters a sec", machine)
+    assert re.search(r"3 steps, about 0\.1 epochs; done at about \d\d:\d\d", budget)
+    assert run.endswith("checkpoints/book")
+    assert "step 1, loss" in lines[5]
+    assert lines[-1].startswith("Let it write: textgen sample checkpoints/book ")
+
+
+def test_without_a_terminal_lines_stay_lines(trained):
+    """No carriage return and no escape code reaches a log."""
+    assert not set("\r\x1b") & set(trained.outcome.stderr)
+
+
+def test_quiet_says_nothing(textgen, book):
+    """-q leaves only what was asked for, on stdout."""
+    outcome = textgen.train(book, "-q")
+
+    assert outcome.stderr == ""
+    assert outcome.stdout == "checkpoints/book/model.safetensors\n"
+
+
+def test_a_dry_run_announces_and_writes_nothing(textgen, book):
+    """The folder is as it was."""
+    outcome = textgen.train(book, "--dry-run")
+
+    assert (outcome.code, outcome.stdout) == (0, "")
+    assert first_words(outcome.stderr.splitlines()) == ANNOUNCED
+    assert textgen.left() == ["book.txt"]
+
+
+def test_stdin_teaches_what_the_file_teaches(textgen, trained):
+    """`-` reads it, and the weights come out the same."""
+    outcome = textgen.train("-", stdin=trained.text.read_bytes())
+    ours, theirs = (
+        load_file(textgen.folder / outcome.stdout.strip()),
+        load_file(trained.model),
+    )
+
+    assert outcome.stdout == "checkpoints/stdin/model.safetensors\n"
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_folder_is_one_text(textgen):
+    """Its files are read in the order of their names; others than texts are not."""
+    textgen.write("notes/b.md", "b" * 2000)
+    textgen.write("notes/deep/a.txt", "a" * 1000)
+    textgen.write("notes/c.png", b"\x89PNG")
+    outcome = textgen.train("notes/", "--dry-run")
+
+    assert outcome.code == 0, outcome.stderr
+    # the newline is the one that stands between two files
+    assert "notes: 3,001 characters, 3 different" in outcome.stderr
+
+
+def test_a_pattern_is_all_its_files(textgen):
+    """The program itself expands it, where no shell did."""
+    for name in ("a.txt", "b.txt", "b.md"):
+        textgen.write(name, f"{name} " * 300)
+    outcome = textgen.train("*.txt", "--dry-run")
+
+    assert "a: 3,601 characters" in outcome.stderr
+
+
+def test_a_bundled_text_goes_by_its_name(textgen):
+    """`fables` needs no path."""
+    outcome = textgen.train("fables", "--dry-run")
+
+    assert re.search(r"text +fables: 26\d,\d{3} characters", outcome.stderr)
+    assert "run      checkpoints/fables\n" in outcome.stderr
+
+
+def test_a_file_goes_before_a_name(textgen):
+    """What lies in the folder is what the user means."""
+    textgen.write("fables", "not a fable. " * 100)
+    outcome = textgen.train("fables", "--dry-run")
+
+    assert "fables: 1,300 characters" in outcome.stderr
+
+
+def test_the_byte_tokenizer_takes_every_text(textgen, trained_on_bytes):
+    """The checkpoint says that it knows bytes."""
+    described = textgen("info", trained_on_bytes.run, "--json").json
+
+    assert trained_on_bytes.outcome.code == 0
+    assert described["vocabulary"] == {"kind": "byte"}
+
+
+def test_rare_characters_can_be_folded(textgen):
+    """With --min-count 2, the only x becomes the mark for what is unknown."""
+    textgen.write("book.txt", "ab" * 1000 + "x" + "ab" * 1000)
+    textgen.train("book.txt", "--min-count", "2")
+    vocabulary = textgen("info", "--json").json["vocabulary"]
+
+    assert vocabulary["characters"] == "ab\ufffd"
+    assert vocabulary["unknown"] == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("cell", "announced"), [("lstm", "LSTM"), ("gru", "GRU"), ("rnn", "classic RNN")]
+)
+def test_every_cell_trains_and_writes(textgen, book, cell, announced):
+    """The checkpoint remembers its cell, and samples."""
+    trained = textgen.train(book, "--cell", cell)
+    written = textgen("sample", "-n", "20", "--seed", "1")
+
+    assert f"model    {announced}," in trained.stderr
+    assert textgen("info", "--json").json["model"]["cell"] == cell
+    assert len(written.stdout) == len("\n") + 20
+
+
+def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(textgen, book):
+    """Each of them sets the steps, and takes its turn."""
+    textgen.write("run.toml", "steps = 2\nhidden = 8\nlayers = 1")
+    command = ("train", book, "--config", "run.toml", "--threads", "1", "--dry-run")
+    environment = {"TEXTGEN_TRAIN_STEPS": "4"}
+    file = textgen(*command)
+    variable = textgen(*command, env=environment)
+    flag = textgen(*command, "--steps", "6", env=environment)
+
+    assert "LSTM, 1 layer of 8 units" in file.stderr
+    assert "budget   2 steps" in file.stderr
+    assert "budget   4 steps" in variable.stderr
+    assert "budget   6 steps" in flag.stderr
+
+
+def test_the_file_takes_an_option_by_any_of_its_names(textgen, book):
+    """A user of --lr writes lr, and dashes are as good as underscores."""
+    textgen.write("run.toml", "lr = 0.25\nweight-decay = 0.5")
+    textgen.train(book, "--config", "run.toml")
+    settings = json.loads((textgen.folder / "checkpoints/book/run.json").read_text())
+
+    assert settings["config"]["optimizer"]["learning_rate"] == 0.25
+    assert settings["config"]["optimizer"]["weight_decay"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("steps = 2\nhiden = 5", ["hiden", "run.toml", "'hidden'"]),
+        ("steps = ", ["run.toml", "not TOML"]),
+        ("steps = 2\n[model]\nhidden = 5", ["run.toml", "model"]),
+    ],
+)
+def test_a_settings_file_is_taken_whole_or_not_at_all(textgen, book, toml, words):
+    """A slip in it is named, with the nearest setting that exists."""
+    textgen.write("run.toml", toml)
+
+    textgen("train", book, "--config", "run.toml").assert_refused(65, *words)
+    assert textgen.left() == ["book.txt", "run.toml"]
+
+
+def test_a_settings_file_that_is_not_there(textgen, book):
+    """It is a missing input."""
+    outcome = textgen("train", book, "--config", "nowhere.toml")
+
+    outcome.assert_refused(66, "nowhere.toml", "No such file")
+
+
+def test_a_second_run_of_a_text_gets_a_name_of_its_own(textgen, book):
+    """NAME, then NAME-2; the same settings and seed give the same weights."""
+    first, second = textgen.train(book), textgen.train(book)
+    models = [
+        load_file(textgen.folder / each.stdout.strip()) for each in (first, second)
+    ]
+
+    assert first.stdout == "checkpoints/book/model.safetensors\n"
+    assert second.stdout == "checkpoints/book-2/model.safetensors\n"
+    assert all(np.array_equal(models[0][name], models[1][name]) for name in models[0])
+
+
+def test_a_run_that_is_there_stays_as_it_is(textgen, book, trained):
+    """-o over it is refused, with the way to go on, and no byte changes."""
+    before = contents(trained.run)
+    outcome = textgen.train(book, "-o", trained.run)
+
+    outcome.assert_refused(73, str(trained.run), "--resume")
+    assert contents(trained.run) == before
+
+
+def test_a_reader_of_the_log_who_leaves_does_not_end_the_run(textgen, book):
+    """
+    `textgen train ... 2>&1 | head -n 1` once left a run without a model.
+
+    What is said on stderr is talk; the model is the work.
+    """
+    with textgen.running("train", book, *textgen.tiny) as run:
+        assert run.stderr.readline().startswith("text")
+        run.stderr.close()
+        path = run.stdout.read()
+        assert run.wait() == 0
+
+    assert path == "checkpoints/book/model.safetensors\n"
+    assert steps_of(textgen) > 0
+
+
+def test_a_full_disk_behind_stdout_is_an_error_of_its_own(textgen, book):
+    """Not a defect of the program; the model is safe by then."""
+    with open("/dev/full", "wb") as full:
+        outcome = textgen.train(book, "-q", stdout=full)
+
+    outcome.assert_refused(74, "No space left on device")
+    assert (textgen.folder / "checkpoints/book/model.safetensors").is_file()

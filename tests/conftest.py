@@ -1,0 +1,84 @@
+"""A tiny network with random weights, and the same network as plain equations."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lstm_textgen.config import ModelConfig
+from lstm_textgen.model.cells import step
+from lstm_textgen.model.init import initialise
+from lstm_textgen.model.layers import cell_weights
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.model.state import LayerState, StackState
+
+
+@pytest.fixture(scope="session")
+def make_model():
+    """Build a network whose biases are random too, in float64 unless told."""
+
+    def build(vocabulary=5, *, seed=7, dtype=torch.float64, **shape):
+        config = ModelConfig(**{"hidden": 4, "embedding": 3, **shape})
+        model = CharModel(config, vocabulary)
+        generator = torch.Generator().manual_seed(seed)
+        initialise(model, generator)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "bias" in name:
+                    parameter += torch.randn(parameter.shape, generator=generator)
+        return model.to(dtype)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def make_state():
+    """Build a random memory for some streams, in float64."""
+
+    def build(model, streams, *, seed=3):
+        generator = torch.Generator().manual_seed(seed)
+
+        def randomise(zeros):
+            return torch.rand(zeros.shape, generator=generator).to(zeros) - 0.5
+
+        return model.zero_state(streams).map(randomise)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def read_slowly():
+    """Read a window character by character and layer by layer, by the equations."""
+
+    def read(model, ids, state, noise=None):
+        memory, logits = list(state.layers), []
+        for now in ids:
+            x = model.embedding.weight[now]
+            for depth, layer in enumerate(model.layers):
+                weights = cell_weights(layer)
+                if noise and noise.recurrent[depth] is not None:
+                    drop = weights.recurrent * noise.recurrent[depth]
+                    weights = replace(weights, recurrent=drop)
+                memory[depth] = step(model.config.cell, x, memory[depth], weights)
+                out = memory[depth].hidden
+                if noise and noise.outputs[depth] is not None:
+                    out = out * noise.outputs[depth]
+                x = x + out if depth and model.config.residual else out
+            logits.append(x @ model.head.weight.T + model.head.bias)
+        return torch.stack(logits), StackState(tuple(memory))
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def assert_same_state():
+    """Compare two memories, of a layer or of a stack, number by number."""
+
+    def compare(found, expected, **tolerances):
+        found, expected = (
+            StackState((state,)) if isinstance(state, LayerState) else state
+            for state in (found, expected)
+        )
+        torch.testing.assert_close(found.tensors(), expected.tensors(), **tolerances)
+
+    return compare

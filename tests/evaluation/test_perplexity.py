@@ -1,0 +1,216 @@
+"""Nats per character: a sum over every character, read once, in order."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstm_textgen.errors import CorpusError
+from lstm_textgen.evaluation import perplexity
+from lstm_textgen.evaluation.perplexity import Loss, estimate, evaluate, summed_loss
+from lstm_textgen.text.streams import IGNORE
+
+V = 5
+CELLS = ["lstm", "gru", "rnn"]
+
+
+def random_text(length, seed=3):
+    return np.random.default_rng(seed).integers(0, V, length).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def nats_slowly(read_slowly):
+    """What each character costs, by the equations: a list of one nat each."""
+
+    def nats(model, ids, seen=0):
+        """Read the first *seen* for memory only, then let each predict the next."""
+        column = torch.from_numpy(ids.astype(np.int64)).unsqueeze(1)
+        with torch.no_grad():
+            logits, _ = read_slowly(model, column[:-1], model.zero_state(1))
+        costs = []
+        for row, target in zip(logits[:, 0].tolist(), ids[1:].tolist(), strict=True):
+            total = math.fsum(math.exp(logit) for logit in row)
+            costs.append(math.log(total) - row[target])
+        return costs[seen:]
+
+    return nats
+
+
+@pytest.mark.parametrize("length", [2, 7, 8, 9, 30])
+@pytest.mark.parametrize("cell", CELLS)
+def test_evaluate_is_one_pass_by_the_equations(
+    cell, length, make_model, nats_slowly, monkeypatch
+):
+    """
+    The sum equals a loop over characters, with windows of 7 and carried memory.
+
+    All but the first character are counted. Lengths lie around the window's end.
+    """
+    monkeypatch.setattr(perplexity, "WINDOW", 7)
+    model, ids = make_model(V, cell=cell, layers=2), random_text(length)
+    progress = []
+
+    loss = evaluate(model, ids, progress=progress.append)
+
+    assert loss.characters == length - 1
+    assert loss.nats == pytest.approx(math.fsum(nats_slowly(model, ids)), abs=1e-9)
+    assert sum(progress) == length - 1
+    assert max(progress) <= 7
+
+
+@pytest.mark.parametrize("limit", [None, 1, 9, 10_000])
+@pytest.mark.parametrize("window", [5, 1000])
+def test_estimate_is_several_readers(
+    window, limit, make_model, nats_slowly, monkeypatch
+):
+    """
+    The sum equals that of readers who each begin 3 characters before their share.
+
+    The first has nothing before it and begins with an empty memory. A limit is
+    shared out evenly, rounded up. The shares are 13 and 14 characters long.
+    """
+    monkeypatch.setattr(perplexity, "WINDOW", window)
+    model, ids, warm_up = make_model(V, layers=2), random_text(55), 3
+    costs = []
+    for b in range(4):
+        start, stop = 54 * b // 4, 54 * (b + 1) // 4
+        seen = warm_up if start else 0
+        mine = nats_slowly(model, ids[start - seen : stop + 1], seen)
+        assert len(mine) == stop - start
+        costs += mine if limit is None else mine[: math.ceil(limit / 4)]
+
+    loss = estimate(model, ids, streams=4, characters=limit, warm_up=warm_up)
+
+    assert loss.characters == len(costs)
+    assert loss.nats == pytest.approx(math.fsum(costs), abs=1e-9)
+
+
+@pytest.mark.parametrize("length", [2, 3, 20])
+@pytest.mark.parametrize(("streams", "warm_up"), [(1, 0), (1, 1), (1, 64), (32, 64)])
+def test_estimate_of_a_short_text_is_exact(streams, length, warm_up, make_model):
+    """
+    One stream reads the text as `evaluate` does, from an empty memory.
+
+    A text too short for more streams is read by one. The warm-up of the first once
+    read the first character over and over, and began with a memory of no text.
+    """
+    model, ids = make_model(V), random_text(length)
+
+    loss = estimate(model, ids, streams=streams, warm_up=warm_up)
+    exact = evaluate(model, ids)
+
+    assert loss.characters == exact.characters
+    assert loss.nats == pytest.approx(exact.nats, abs=1e-9)
+
+
+@given(
+    ids=st.lists(st.integers(0, V - 1), min_size=2, max_size=120),
+    streams=st.integers(1, 20),
+    warm_up=st.integers(0, 4),
+    window=st.integers(1, 30),
+)
+@settings(max_examples=40, deadline=None)
+def test_every_character_is_counted_once(make_model, ids, streams, warm_up, window):
+    """
+    A model that knows only how frequent characters are pays for exactly the text.
+
+    Its nats are a sum over the characters after the first, each at its own price,
+    so a character that is left out or counted twice would show.
+    """
+    model = make_model(V)
+    model.head.weight.detach().zero_()
+    prices = -model.head.bias.detach().log_softmax(-1)
+    text = np.array(ids, np.uint8)
+    expected = math.fsum(n * prices[i].item() for i, n in Counter(ids[1:]).items())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(perplexity, "WINDOW", window)
+        found = [
+            estimate(model, text, streams=streams, warm_up=warm_up),
+            evaluate(model, text),
+        ]
+
+    for loss in found:
+        assert loss.characters == len(ids) - 1
+        assert loss.nats == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("read", [evaluate, estimate])
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_text_needs_two_characters(read, length, make_model):
+    """A text in which nothing can be predicted is refused, with its length."""
+    with pytest.raises(CorpusError, match=f"has {length} characters") as caught:
+        read(make_model(V), random_text(length))
+
+    assert "at least 2" in caught.value.remedy
+
+
+def test_losses_are_sums():
+    """Parts add up, and are divided only where a mean is asked for."""
+    whole = Loss(1.0, 3) + Loss(5.0, 1)
+
+    assert whole == Loss(6.0, 4)
+    assert whole.nats_per_char == 1.5
+    assert whole.bits_per_char == pytest.approx(1.5 / math.log(2))
+    assert whole.perplexity == pytest.approx(math.exp(1.5))
+
+
+def test_units_of_a_fair_die():
+    """Eight equally likely characters are 3 bits each, and a perplexity of 8."""
+    loss = Loss(100 * math.log(8), 100)
+
+    assert loss.bits_per_char == pytest.approx(3)
+    assert loss.perplexity == pytest.approx(8)
+
+
+def test_a_loss_of_nothing_and_a_huge_one():
+    """Nothing read has no mean, and a mean beyond all measure does not overflow."""
+    assert math.isnan(Loss(0.0, 0).nats_per_char)
+    assert math.isnan(Loss(0.0, 0).bits_per_char)
+    assert math.isfinite(Loss(1e6, 1).perplexity)
+
+
+def test_ignored_targets_cost_nothing():
+    """The sum is over the other targets alone, and so is the gradient."""
+    torch.manual_seed(7)
+    logits = torch.randn(4, 3, V, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(V, (4, 3))
+    targets[1:, 2] = IGNORE
+    targets[0, 0] = IGNORE
+    counted = targets != IGNORE
+
+    loss = summed_loss(logits, targets)
+    (slopes,) = torch.autograd.grad(loss, [logits])
+
+    log_probs = logits.detach().log_softmax(-1)
+    expected = -sum(
+        log_probs[t, b, targets[t, b]].item()
+        for t, b in counted.nonzero().tolist()
+    )
+    assert loss.item() == pytest.approx(expected)
+    assert (slopes[~counted] == 0).all()
+    assert (slopes[counted] != 0).any(-1).all()
+
+
+def test_all_ignored_is_zero():
+    """Where no target counts, the sum is 0 and not a number over nothing."""
+    logits, targets = torch.ones(2, 1, V), torch.full((2, 1), IGNORE)
+
+    assert summed_loss(logits, targets).item() == 0
+
+
+def test_half_precision_is_summed_in_single():
+    """Logits in bfloat16 are widened first: 4000 small numbers keep their digits."""
+    torch.manual_seed(7)
+    logits = torch.randn(2000, 2, V, dtype=torch.bfloat16)
+    targets = torch.randint(V, (2000, 2))
+
+    loss = summed_loss(logits, targets)
+
+    assert loss.dtype == torch.float32
+    exact = summed_loss(logits.double(), targets).item()
+    assert loss.item() == pytest.approx(exact, rel=1e-6)

@@ -1,0 +1,199 @@
+"""The network: windows with carried memory are one long text, stream by stream."""
+
+import pytest
+import torch
+
+from lstm_textgen.model.dropout import draw_noise
+
+CELLS = ["lstm", "gru", "rnn"]
+SHAPES = [(1, True), (2, True), (2, False), (3, True), (3, False)]
+every_shape = pytest.mark.parametrize(("layers", "residual"), SHAPES)
+every_cell = pytest.mark.parametrize("cell", CELLS)
+T, B, V = 12, 3, 5
+
+
+@pytest.fixture
+def ids():
+    generator = torch.Generator().manual_seed(11)
+    return torch.randint(V, (T, B), generator=generator)
+
+
+def weighted(logits):
+    """A sum of logits in which each has its own weight."""
+    generator = torch.Generator().manual_seed(5)
+    weights = torch.randn(logits.shape, generator=generator, dtype=logits.dtype)
+    return (logits * weights).sum()
+
+
+def gradient(loss, model):
+    return torch.autograd.grad(loss, list(model.parameters()))
+
+
+@every_shape
+@every_cell
+def test_windows_are_one_long_text(
+    cell, layers, residual, ids, make_model, make_state, read_slowly, assert_same_state
+):
+    """
+    Carried memory makes windows of any size equal to one pass by the equations.
+
+    With memory that is not detached the gradient is that of the whole text too.
+    """
+    model = make_model(cell=cell, layers=layers, residual=residual)
+    start = make_state(model, B)
+    whole, last = read_slowly(model, ids, start)
+
+    pieces, state = [], start
+    for window in ids.split([1, 4, 7]):
+        logits, state = model(window, state)
+        pieces.append(logits)
+    found = torch.cat(pieces)
+
+    torch.testing.assert_close(found, whole)
+    assert_same_state(state, last)
+    torch.testing.assert_close(
+        gradient(weighted(found), model), gradient(weighted(whole), model)
+    )
+
+
+@every_cell
+def test_a_detached_memory_stops_the_gradient(
+    cell, ids, make_model, make_state, read_slowly
+):
+    """A window learns from itself alone: what was before is a number like any other."""
+    model = make_model(cell=cell, layers=2)
+    first = make_state(model, B).map(lambda tensor: tensor.requires_grad_())
+    given = list(first.tensors().values())
+
+    _, carried = model(ids[:6], first)
+    open_logits, _ = model(ids[6:], carried)
+    cut_logits, _ = model(ids[6:], carried.detach())
+    slow_logits, _ = read_slowly(
+        model, ids[6:], carried.map(lambda tensor: tensor.detach().clone())
+    )
+    reached = torch.autograd.grad(weighted(open_logits), given, retain_graph=True)
+    blocked = torch.autograd.grad(
+        weighted(cut_logits), given, allow_unused=True, retain_graph=True
+    )
+    cut, slow = (gradient(weighted(lg), model) for lg in (cut_logits, slow_logits))
+
+    assert torch.equal(open_logits, cut_logits)
+    assert all((tensor != 0).any() for tensor in reached)
+    assert blocked == (None,) * len(given)
+    torch.testing.assert_close(cut, slow)
+
+
+@every_cell
+def test_streams_know_nothing_of_each_other(
+    cell, ids, make_model, make_state, assert_same_state
+):
+    """Another text or memory in one column changes no other column."""
+    model = make_model(cell=cell, layers=2)
+    state, other = make_state(model, B), make_state(model, B, seed=4)
+    changed_ids = ids.clone()
+    changed_ids[:, 1] = (ids[:, 1] + 1) % V
+    row = torch.tensor([False, True, False]).unsqueeze(-1)
+    mixed = state.tensors()
+    for name, tensor in other.tensors().items():
+        mixed[name] = torch.where(row, tensor, mixed[name])
+    same = torch.tensor([0, 2])
+
+    logits, after = model(ids, state)
+    changed, changed_after = model(changed_ids, type(state).from_tensors(mixed))
+
+    torch.testing.assert_close(changed[:, same], logits[:, same])
+    assert_same_state(changed_after.select(same), after.select(same))
+    assert (changed[:, 1] != logits[:, 1]).all()
+
+
+@every_cell
+def test_a_column_alone_is_the_same_column(cell, ids, make_model, make_state):
+    """A stream reads the same whether it is alone or among others."""
+    model = make_model(cell=cell, layers=2)
+    state = make_state(model, B)
+
+    logits, _ = model(ids, state)
+
+    for b in range(B):
+        alone, _ = model(ids[:, b : b + 1], state.select(slice(b, b + 1)))
+        torch.testing.assert_close(alone, logits[:, b : b + 1])
+
+
+@every_cell
+def test_a_residual_layer_adds_to_what_it_reads(cell, ids, make_model):
+    """
+    A second layer of all zeros gives zero.
+
+    So with the residual the network is exactly its first layer and head, and
+    without it the head sees nothing but zeros.
+    """
+    deep = make_model(cell=cell, layers=2, residual=True)
+    plain = make_model(cell=cell, layers=2, residual=False)
+    plain.load_state_dict(deep.state_dict())
+    for model in (deep, plain):
+        for parameter in model.layers[1].parameters():
+            parameter.detach().zero_()
+    shallow = make_model(cell=cell, layers=1)
+    shallow.load_state_dict(
+        {k: v for k, v in deep.state_dict().items() if not k.startswith("layers.1")}
+    )
+
+    added, _ = deep(ids, deep.zero_state(B))
+    lone, _ = shallow(ids, shallow.zero_state(B))
+    replaced, _ = plain(ids, plain.zero_state(B))
+
+    assert torch.equal(added, lone)
+    assert torch.equal(replaced, plain.head.bias.expand(T, B, V))
+
+
+@pytest.mark.parametrize(("dropout", "weight_drop"), [(0.4, 0.0), (0.0, 0.4), (0.4, 0.4)])
+@every_cell
+def test_noise_is_locked_for_a_window(
+    cell, dropout, weight_drop, ids, make_model, make_state, read_slowly
+):
+    """
+    With noise the network equals the equations with the same factors at all steps.
+
+    The factors act on what a layer hands upwards and on its recurrent matrix, not
+    on what it remembers. Gradients agree as well.
+    """
+    model = make_model(cell=cell, layers=3)
+    noise = draw_noise(
+        model.config,
+        B,
+        dropout=dropout,
+        weight_drop=weight_drop,
+        generator=torch.Generator().manual_seed(2),
+    )
+    state = make_state(model, B)
+
+    found, _ = model(ids, state, noise)
+    expected, _ = read_slowly(model, ids, state, noise)
+    silent, _ = model(ids, state)
+
+    torch.testing.assert_close(found, expected)
+    assert not torch.allclose(found, silent)
+    torch.testing.assert_close(
+        gradient(weighted(found), model), gradient(weighted(expected), model)
+    )
+
+
+@every_shape
+@every_cell
+def test_parameters_are_counted(cell, layers, residual, make_model):
+    """The count is the sum over the matrices, worked out from their sizes."""
+    E, H, G = 3, 4, {"lstm": 4, "gru": 3, "rnn": 1}[cell] * 4
+    model = make_model(cell=cell, layers=layers, residual=residual)
+
+    expected = V * E + G * (E + H + 2) + (layers - 1) * G * (H + H + 2) + V * (H + 1)
+
+    assert model.parameter_count() == expected
+
+
+def test_an_empty_memory_is_where_the_weights_are(make_model):
+    """It has the type of the weights, so that a float64 network stays one."""
+    model = make_model(dtype=torch.float64)
+
+    _, state = model(torch.zeros(1, 2, dtype=torch.int64), model.zero_state(2))
+
+    assert {t.dtype for t in state.tensors().values()} == {torch.float64}

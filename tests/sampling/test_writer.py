@@ -1,0 +1,159 @@
+"""Text in, text out: whole characters, the length that was asked for, one seed."""
+
+import pytest
+import torch
+
+from lstm_textgen.checkpoint.format import checkpoint_of, save_checkpoint
+from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.config import SampleConfig
+from lstm_textgen.errors import ConfigError, MissingError, VocabularyError
+from lstm_textgen.sampling import writer as writer_module
+from lstm_textgen.sampling.engine import Drawn
+from lstm_textgen.sampling.writer import Piece, Writer, first_line
+from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+
+CHARS = CharTokenizer.from_text("\n abcdä😀")
+EVEN = SampleConfig(temperature=1.0, seed=3)
+
+
+@pytest.fixture
+def writer(make_model):
+    return Writer(make_model(CHARS.size), CHARS)
+
+
+@pytest.fixture
+def byte_writer(make_model):
+    return Writer(make_model(256), ByteTokenizer())
+
+
+@pytest.fixture
+def dictated(byte_writer, monkeypatch):
+    """A writer that puts down given bytes, over and over, at one nat each."""
+
+    def dictate(data):
+        def repeat(*_):
+            while True:
+                yield from ([Drawn(byte, 1.0)] for byte in data)
+
+        monkeypatch.setattr(writer_module, "generate", repeat)
+        return byte_writer
+
+    return dictate
+
+
+@pytest.mark.parametrize("kind", ["writer", "byte_writer"])
+@pytest.mark.parametrize("length", [0, 1, 2, 57])
+def test_the_length_is_in_characters(kind, length, request):
+    """Exactly as many characters are written as were asked for, and 0 gives ''."""
+    text = request.getfixturevalue(kind).write("ab", length=length, config=EVEN)
+
+    assert len(text) == length
+
+
+@pytest.mark.parametrize("kind", ["writer", "byte_writer"])
+def test_writing_is_a_stream_joined(kind, request):
+    """`write` gives what `stream` gives piece by piece, and the same every time."""
+    writer = request.getfixturevalue(kind)
+
+    text = writer.write("ab", length=40, config=EVEN)
+    pieces = list(writer.stream("ab", length=40, config=EVEN))
+
+    assert text == "".join(piece.text for piece in pieces)
+    assert text == writer.write("ab", length=40, config=EVEN)
+    assert text != writer.write("ab", length=40, config=SampleConfig(seed=4))
+    assert text[:10] == writer.write("ab", length=10, config=EVEN)
+    assert all(piece.text and piece.nats > 0 for piece in pieces)
+
+
+def test_pieces_cost_what_the_model_pays(writer, read_slowly):
+    """The nats of a sample are those of the equations for exactly that text."""
+    prompt = "ad"
+    pieces = list(writer.stream(prompt, length=20, config=EVEN))
+    text = prompt + "".join(piece.text for piece in pieces)
+
+    ids = torch.tensor([CHARS.characters.index(char) for char in text]).unsqueeze(1)
+    logits, _ = read_slowly(writer.model, ids[:-1], writer.model.zero_state(1))
+    costs = -logits[:, 0].log_softmax(-1).gather(-1, ids[1:])[:, 0]
+
+    expected = costs[len(prompt) - 1 :].tolist()
+    assert [piece.nats for piece in pieces] == pytest.approx(expected, abs=1e-9)
+
+
+def test_bytes_wait_until_the_character_is_whole(dictated):
+    """No half character is passed on; its price is that of all its bytes."""
+    writer = dictated("aé😀".encode())
+
+    pieces = list(writer.stream("x", length=5, config=EVEN))
+
+    whole = [Piece("a", 1.0), Piece("é", 2.0), Piece("😀", 4.0)]
+    assert pieces == [*whole, Piece("a", 1.0), Piece("é", 2.0)]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6])
+def test_broken_bytes_do_not_change_the_length(dictated, length):
+    """A byte that breaks off a character shows as U+FFFD and counts as one."""
+    writer = dictated(b"\xe2\x82a\xff")  # half a euro sign, and a byte of no text
+
+    text = writer.write("x", length=length, config=EVEN)
+
+    assert text == "\ufffda\ufffd\ufffda\ufffd"[:length]
+
+
+@pytest.mark.parametrize("kind", ["writer", "byte_writer"])
+def test_an_empty_prompt_opens_after_a_line_end(kind, request):
+    """Nothing to go on from is the same as the beginning of a new line."""
+    writer = request.getfixturevalue(kind)
+
+    text = writer.write("", length=20, config=EVEN)
+
+    assert text == writer.write("\n", length=20, config=EVEN)
+    assert text == writer.write(length=20, config=EVEN)
+
+
+def test_without_a_line_end_the_first_character_opens(make_model):
+    """A vocabulary of one line has no line end to begin with."""
+    writer = Writer(make_model(3), CharTokenizer("abc"))
+
+    text = writer.write("", length=20, config=EVEN)
+
+    assert text == writer.write("a", length=20, config=EVEN)
+
+
+@pytest.mark.parametrize("length", [0, 5])
+def test_an_unknown_character_is_refused(writer, length):
+    """A prompt with a character that training never saw is an error at once."""
+    with pytest.raises(VocabularyError, match="'z'"):
+        writer.stream("abz", length=length)
+
+
+def test_a_negative_length_is_refused(writer):
+    """The length is checked when it is given, not when the text is read."""
+    with pytest.raises(ConfigError, match="length is -1"):
+        writer.stream("ab", length=-1)
+
+
+def test_a_checkpoint_writes_like_its_model(make_model, tmp_path):
+    """A model from a file writes the text that it wrote before it was saved."""
+    model = make_model(CHARS.size, layers=2, dtype=torch.float32)
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, checkpoint_of(model, CHARS, TrainingRecord()))
+
+    loaded = Writer.load(path)
+
+    assert loaded.tokenizer == CHARS
+    expected = Writer(model, CHARS).write("ab", length=50, config=EVEN)
+    assert loaded.write("ab", length=50, config=EVEN) == expected
+    assert Writer.load(str(path)).write("ab", length=50, config=EVEN) == expected
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    """The error says which file is not there."""
+    with pytest.raises(MissingError, match=r"none\.safetensors"):
+        Writer.load(tmp_path / "none.safetensors")
+
+
+def test_a_first_line_is_one_line(dictated):
+    """Line ends and runs of blanks become single blanks."""
+    writer = dictated(b"\n a\tb \n\nc")
+
+    assert first_line(writer, "x", 9, EVEN) == "a b c"

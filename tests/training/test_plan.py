@@ -1,0 +1,314 @@
+"""
+What the plan promises, whatever numbers its rules have.
+
+The speed of the machine is set by the test.
+"""
+
+import dataclasses
+
+import pytest
+import torch
+
+from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, RunConfig
+from lstm_textgen.errors import ConfigError, CorpusError
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.plan import (
+    LADDER,
+    PRESETS,
+    Wishes,
+    check_preset,
+    default_budget,
+    default_dropout,
+    fitting_streams,
+    make_plan,
+    size_for,
+)
+
+CPU = Machine(torch.device("cpu"), 1)
+SPEED = 10_000.0
+
+
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch):
+    """A machine whose speed is known, and no waiting for it."""
+    monkeypatch.setattr(
+        "lstm_textgen.training.machine.training_speed", lambda *args: SPEED
+    )
+    monkeypatch.setattr("lstm_textgen.training.plan.matrix_rate", lambda machine: 1e9)
+
+
+def plan(characters=100_000, *, budget=None, **wishes):
+    wishes.setdefault("run", {"precision": "float32"})
+    wished = Wishes(budget=BudgetConfig(**budget) if budget else None, **wishes)
+    return make_plan(wished, characters=characters, vocabulary=50, machine=CPU)
+
+
+def size(plan):
+    return plan.config.model.layers, plan.config.model.hidden
+
+
+TEXT = {"tokenizer": "byte", "validation": 0.25, "test": 0.125}
+MODEL = {"cell": "gru", "layers": 3, "hidden": 5, "embedding": 7, "residual": False}
+OPTIMIZER = {
+    "streams": 3,
+    "window": 11,
+    "learning_rate": 0.5,
+    "warm_up": 0.25,
+    "weight_decay": 0.5,
+    "beta2": 0.5,
+    "clip": 3.0,
+    "dropout": 0.125,
+    "weight_drop": 0.25,
+    "patience": 0.75,
+}
+
+
+class TestWishes:
+    @pytest.mark.parametrize(
+        "budget", [{"minutes": 3.5}, {"epochs": 7.0}, {"steps": 9}]
+    )
+    def test_all_of_them_stay(self, budget):
+        """A plan for one who has set everything chooses nothing."""
+        made = plan(
+            text=TEXT, model=MODEL, optimizer=OPTIMIZER, budget=budget,
+            run={"seed": 12, "precision": "float32"},
+        )  # fmt: skip
+        config = made.config
+
+        assert dataclasses.asdict(config) == {
+            "text": dataclasses.asdict(config.text) | TEXT,
+            "model": MODEL,
+            "optimizer": OPTIMIZER,
+            "budget": {"minutes": None, "epochs": None, "steps": None} | budget,
+            "seed": 12,
+            "precision": "float32",
+        }
+        assert made.chosen == ()
+
+    @pytest.mark.parametrize(
+        ("group", "key", "value"),
+        [("model", k, v) for k, v in MODEL.items()]
+        + [("optimizer", k, v) for k, v in OPTIMIZER.items()]
+        + [("text", k, v) for k, v in TEXT.items()],
+    )
+    def test_each_one_stays(self, group, key, value):
+        """One wish among things that are left open is kept, with any budget."""
+        for budget in (None, {"minutes": 5.0}, {"steps": 100}):
+            config = plan(budget=budget, **{group: {key: value}}).config
+
+            assert getattr(getattr(config, group), key) == value
+
+    @pytest.mark.parametrize("preset", PRESETS)
+    def test_a_preset_is_a_size(self, preset):
+        """A preset decides on layers and units, and a wish is stronger."""
+        layers, hidden = PRESETS[preset]["cpu"]
+
+        assert size(plan(preset=preset)) == (layers, hidden)
+        assert size(plan(preset=preset, model={"hidden": 9})) == (layers, 9)
+        assert "size" not in plan(preset=preset).chosen
+
+    def test_unknown_presets(self):
+        """The error names what was found, and what there is."""
+        for refuse in (check_preset, lambda name: plan(preset=name)):
+            with pytest.raises(ConfigError, match="'huge'") as caught:
+                refuse("huge")
+            assert all(name in caught.value.remedy for name in PRESETS)
+        check_preset(None)
+
+    @pytest.mark.parametrize(
+        "wishes",
+        [
+            {"model": {"hidden": 0}},
+            {"optimizer": {"learning_rate": -1.0}},
+            {"text": {"validation": 0.9}},
+        ],
+    )
+    def test_wishes_out_of_range(self, wishes):
+        """They are refused by the settings."""
+        with pytest.raises(ConfigError):
+            plan(budget={"steps": 5}, **wishes)
+
+    def test_what_was_chosen_is_told(self):
+        """So that it can be announced; nothing else is in that list."""
+        assert set(plan().chosen) == {"size", "budget", "dropout"}
+        assert "size" not in plan(model={"hidden": 5}).chosen
+        assert "budget" not in plan(budget={"steps": 5}).chosen
+        assert "dropout" not in plan(optimizer={"dropout": 0.0}).chosen
+
+
+class TestSize:
+    @pytest.mark.parametrize("unit", ["minutes", "epochs", "steps"])
+    def test_grows_with_the_budget(self, unit):
+        """More to read is a larger model, or the same; far more is a larger one."""
+        amounts = [1, 10, 100, 1000, 10_000]
+        made = [
+            plan(budget={unit: amount if unit == "steps" else float(amount)})
+            for amount in amounts
+        ]
+        parameters = [each.parameters for each in made]
+
+        assert parameters == sorted(parameters)
+        assert parameters[0] < parameters[-1]
+        assert all(size(each) in LADDER for each in made)
+
+    @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+    def test_the_nearest_rung(self, cell):
+        """Asked for the weights that a rung has, it is that rung."""
+        rows = {"lstm": 4, "gru": 3, "rnn": 1}[cell]
+        for layers, hidden in LADDER:
+            network = CharModel(
+                ModelConfig(cell=cell, layers=layers, hidden=hidden, embedding=64), 2
+            )
+            weights = sum(
+                p.numel() for p in network.layers.parameters() if p.dim() == 2
+            )
+
+            assert size_for(float(weights), rows) == (layers, hidden)
+
+    def test_beyond_the_ladder(self):
+        """Hardly anything to read and far too much are its two ends."""
+        assert size_for(1.0, 4) == LADDER[0]
+        assert size_for(1e15, 4) == LADDER[-1]
+
+    def test_parameters_are_counted(self):
+        """The number that is announced is that of the model that will be built."""
+        made = plan(model={"hidden": 5, "layers": 1, "embedding": 4})
+
+        gates = 4 * 5 * (4 + 5 + 2)
+        assert made.parameters == 50 * 4 + gates + 50 * (5 + 1)
+
+
+class TestShortTexts:
+    @pytest.mark.parametrize(
+        ("characters", "streams"),
+        [(11, 1), (20, 2), (29, 2), (79, 7), (80, 8), (10_000, 8)],
+    )
+    def test_fewer_streams(self, characters, streams):
+        """Every stream has a window at least; there are never more than wished."""
+        config = OptimizerConfig(streams=8, window=10)
+
+        assert fitting_streams(characters, config) == streams
+
+    def test_streams_that_were_wished(self):
+        """They stay, if each has only a part of a window."""
+        wish = {"streams": 8, "window": 10}
+
+        assert plan(20, optimizer=wish).config.optimizer.streams == 8
+        assert plan(20, optimizer={"window": 10}).config.optimizer.streams == 2
+
+    @pytest.mark.parametrize("characters", [0, 1, 9, 10])
+    def test_too_short(self, characters):
+        """Less than a window and the character after it is refused, with a remedy."""
+        with pytest.raises(CorpusError, match=f"{characters} characters") as caught:
+            plan(characters, optimizer={"window": 10})
+        assert "--window" in caught.value.remedy
+
+    def test_the_remedy_works(self):
+        """What the error proposes is then accepted."""
+        with pytest.raises(CorpusError) as caught:
+            plan(50, optimizer={"window": 64})
+        proposed = int(caught.value.remedy.rstrip(".").split()[-1])
+
+        assert plan(50, optimizer={"window": proposed}).config
+
+
+class TestForecast:
+    def test_steps(self):
+        """So many windows of all streams, at the speed that was measured."""
+        made = plan(budget={"steps": 50}, optimizer={"streams": 8, "window": 10})
+
+        assert made.characters == 50 * 80
+        assert made.seconds == 50 * 80 / SPEED
+        assert made.characters_per_second == SPEED
+
+    def test_epochs(self):
+        """So many times the text."""
+        made = plan(30_000, budget={"epochs": 2.0})
+
+        assert (made.characters, made.seconds) == (60_000, 60_000 / SPEED)
+
+    def test_minutes(self):
+        """So many seconds, and what can be read in them."""
+        made = plan(budget={"minutes": 2.0})
+
+        assert (made.characters, made.seconds) == (120 * SPEED, 120)
+
+
+class TestDefaults:
+    def test_a_longer_text_gets_more_time(self):
+        """Never none, never without end."""
+        texts = (1, 10**5, 10**6, 10**9)
+        budgets = [default_budget(characters, CPU) for characters in texts]
+        minutes = [budget.minutes for budget in budgets]
+
+        assert minutes == sorted(minutes)
+        assert 0 < minutes[0] < minutes[-1] < 60
+        assert plan(100_000).config.budget == default_budget(100_000, CPU)
+
+    def test_dropout_grows_with_epochs(self):
+        """A text that is read often is learned by heart, unless something rests."""
+        shares = [
+            default_dropout(epochs) for epochs in (0.0, 0.5, 2.0, 5.0, 20.0, 80.0, 1e9)
+        ]
+
+        assert shares == sorted(shares)
+        assert shares[0] == 0
+        assert 0 < shares[-1] < 1
+
+    def test_the_precision_is_resolved(self, monkeypatch):
+        """The settings of a run say what it computes in, never `auto`."""
+        for half_is_better, precision in ((True, "bfloat16"), (False, "float32")):
+            monkeypatch.setattr(
+                "lstm_textgen.training.machine.training_speed",
+                lambda machine, *args, better=half_is_better: (
+                    SPEED * (5 if better == (machine.dtype == torch.bfloat16) else 1)
+                ),
+            )
+            monkeypatch.setattr(
+                "lstm_textgen.training.machine._products_pay", lambda *pair: True
+            )
+            made = plan(run={}, model={"hidden": 4})
+
+            assert made.config.precision == precision
+            assert made.characters_per_second == 5 * SPEED
+
+
+class TestDifferences:
+    CONFIG = RunConfig(
+        model=ModelConfig(hidden=100), budget=BudgetConfig(minutes=3.0), seed=4
+    )
+
+    def test_what_was_not_set_cannot_differ(self):
+        """No wishes, or those of the run itself, are no differences."""
+        same = Wishes(
+            model={"hidden": 100},
+            budget=BudgetConfig(minutes=3.0),
+            run={"seed": 4, "precision": "auto"},
+        )
+
+        assert Wishes().differences(self.CONFIG) == []
+        assert same.differences(self.CONFIG) == []
+
+    @pytest.mark.parametrize(
+        ("wishes", "words"),
+        [
+            ({"model": {"hidden": 77}}, ["hidden", "100", "77"]),
+            ({"optimizer": {"clip": 9.5}}, ["clip", "9.5"]),
+            ({"text": {"tokenizer": "byte"}}, ["tokenizer", "char", "byte"]),
+            ({"budget": BudgetConfig(minutes=8.0)}, ["minutes", "3.0", "8.0"]),
+            ({"budget": BudgetConfig(steps=8)}, ["steps", "8"]),
+            ({"run": {"seed": 6}}, ["seed", "4", "6"]),
+        ],
+    )
+    def test_they_are_named(self, wishes, words):
+        """Each with what the run has and what was set."""
+        told = "; ".join(Wishes(**wishes).differences(self.CONFIG))
+
+        assert all(word in told for word in words)
+
+    def test_all_of_them(self):
+        """One line for each."""
+        wishes = Wishes(model={"hidden": 1, "layers": 9}, run={"seed": 5})
+
+        assert len(wishes.differences(self.CONFIG)) == 3

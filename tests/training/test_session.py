@@ -1,0 +1,325 @@
+"""Whole runs on disk: what they leave, and that stopping them changes nothing."""
+
+import itertools
+import json
+import math
+import os
+import signal
+
+import pytest
+import torch
+
+from lstm_textgen.checkpoint.format import build_model, load_checkpoint
+from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.errors import DivergedError
+from lstm_textgen.evaluation.part import part_of
+from lstm_textgen.evaluation.perplexity import evaluate
+from lstm_textgen.training.events import Evaluated, Saved, StepDone, Stopped, Wrote
+from lstm_textgen.training.start import open_session, prepare
+
+TEXT = "the cat sat on the mat and the rat sat on the cat; " * 20
+
+
+@pytest.fixture
+def text(make_source):
+    return make_source("cats", TEXT)
+
+
+def metrics(path):
+    lines = (path / "metrics.jsonl").read_text(encoding="ascii").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def tensors(path):
+    return load_checkpoint(path / "model.safetensors").tensors
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(
+        torch.equal(one[name], other[name]) for name in one
+    )
+
+
+class TestFiles:
+    def test_a_run_leaves_what_it_promises(self, text, make_wishes, train, every_step):
+        """The model, the state, the metrics and the settings; no lock, no parts."""
+        prepared, _ = train(text, make_wishes())
+
+        assert {path.name for path in prepared.path.iterdir()} - {".lock"} == {
+            "model.safetensors",
+            "state.safetensors",
+            "metrics.jsonl",
+            "run.json",
+        }
+
+    def test_the_model_is_what_it_says(self, text, make_wishes, train):
+        """
+        Its validation figure is what one finds who reads that part with it.
+
+        Exactly, not nearly: the same pass over the same characters.
+        """
+        prepared, events = train(text, make_wishes(text={"test": 0.1}))
+        checkpoint = load_checkpoint(prepared.path / "model.safetensors")
+        record = checkpoint.training
+        held_out = part_of(prepared.text, record, "validation")
+        loss = evaluate(build_model(checkpoint), held_out)
+
+        assert prepared.text.tokenizer.decode(held_out.tolist()) == TEXT[816:918]
+        assert record.validation_nats_per_char == loss.nats_per_char
+        assert record.validation_characters == loss.characters == 101
+        assert (record.corpus, record.characters) == ("cats", len(TEXT))
+        assert (record.test_start, record.test_stop) == (918, 1020)
+        final = [e for e in events if isinstance(e, Evaluated) and e.final]
+        assert [e.loss for e in final] == [loss]
+
+    def test_the_model_is_the_best_one(self, text, make_wishes, train, every_step):
+        """The steps in its record are those of the best evaluation of the run."""
+        prepared, events = train(text, make_wishes(steps=40, learning_rate=0.3))
+        evaluated = [e for e in events if isinstance(e, Evaluated) and not e.final]
+        lowest = min(evaluated, key=lambda event: event.loss.nats_per_char)
+        record = load_checkpoint(prepared.path / "model.safetensors").training
+
+        assert record.steps == lowest.step
+        assert record.steps < 40
+
+    def test_events_come_in_order(self, text, make_wishes, train, seldom):
+        """
+        Losses, the evaluation, the model if it is the best, a line that it writes.
+
+        At the end the state is saved, the best model judged, and `Stopped` is the
+        last of all.
+        """
+        _, events = train(text, make_wishes(steps=1))
+
+        assert [type(event) for event in events] == [
+            StepDone,
+            Evaluated,
+            Saved,
+            Wrote,
+            Saved,
+            Evaluated,
+            Stopped,
+        ]
+        assert [e.what for e in events if isinstance(e, Saved)] == ["model", "state"]
+
+    def test_saving_all_the_time(self, text, make_wishes, train, every_step):
+        """With no patience for crashes every step is followed by a state."""
+        prepared, events = train(text, make_wishes(steps=4), save_every_s=0.0)
+        saved = [e.step for e in events if isinstance(e, Saved) and e.what == "state"]
+
+        assert set(saved) == {1, 2, 3, 4}
+        assert isinstance(events[-1], Stopped)
+        assert (prepared.path / "state.previous.safetensors").exists()
+
+    def test_metrics_have_no_gaps(self, text, make_wishes, train, every_step):
+        """One JSON object for each event, with its name, and every step among them."""
+        prepared, events = train(text, make_wishes(steps=30))
+        lines = metrics(prepared.path)
+        steps = [line for line in lines if line["event"] == "StepDone"]
+
+        assert [line["event"] for line in lines] == [type(e).__name__ for e in events]
+        assert [line["step"] for line in steps] == [*range(1, 31)]
+        assert sum(line["characters"] for line in steps) == events[-1].characters
+        assert all(line["nats_per_char"] > 0 for line in steps)
+        assert all(
+            "/" not in line["path"] for line in lines if line["event"] == "Saved"
+        )
+
+    @pytest.mark.parametrize("share", [0.0, 0.001])
+    def test_nothing_held_out(self, text, make_wishes, train, share):
+        """The model is the last one, and it claims no figure; nor do the metrics."""
+        prepared, events = train(text, make_wishes(text={"validation": share}))
+        record = load_checkpoint(prepared.path / "model.safetensors").training
+        evaluated = [x for x in metrics(prepared.path) if x["event"] == "Evaluated"]
+
+        assert record.validation_nats_per_char is None
+        assert record.steps == events[-1].step
+        assert {line["nats_per_char"] for line in evaluated} == {None}
+
+
+class TestGoingOn:
+    @pytest.mark.parametrize("stop", [1, 4, 9])
+    def test_a_stop_changes_nothing(
+        self, text, make_wishes, train, every_step, tmp_path, stop
+    ):
+        """
+        Stopped and gone on with, a run ends with the same model, bit for bit.
+
+        Its figure is the same, and the metrics have every step once.
+        """
+        wishes = make_wishes(optimizer={"dropout": 0.2, "weight_drop": 0.2})
+        whole, _ = train(text, wishes, output=tmp_path / "whole")
+        parts, first = train(text, wishes, output=tmp_path / "parts", stop=stop)
+        assert (first[-1].step, first[-1].reason) == (stop, "interrupted")
+        assert (parts.path / "model.safetensors").exists()
+        _, second = train(text, wishes, output=parts.path, resume=True)
+        records = [
+            load_checkpoint(run.path / "model.safetensors").training
+            for run in (whole, parts)
+        ]
+
+        assert second[-1].reason == "budget"
+        assert equal(tensors(whole.path), tensors(parts.path))
+        assert (
+            records[0].validation_nats_per_char == records[1].validation_nats_per_char
+        )
+        assert records[0].steps == records[1].steps
+        steps = [x["step"] for x in metrics(parts.path) if x["event"] == "StepDone"]
+        assert steps == [*range(1, 11)]
+
+    def test_without_wishes(self, text, make_wishes, train, tmp_path):
+        """To go on, nothing needs to be said again: the run knows its settings."""
+        whole, _ = train(text, make_wishes(), output=tmp_path / "whole")
+        parts, _ = train(text, make_wishes(), output=tmp_path / "parts", stop=3)
+        train(text, type(make_wishes())(), output=parts.path, resume=True)
+
+        assert equal(tensors(whole.path), tensors(parts.path))
+
+    def test_after_a_crash(
+        self, text, make_wishes, machine, train, every_step, tmp_path
+    ):
+        """
+        What was done after the last state is done again, and logged once.
+
+        The process dies without a word at step 7; its last state is of step 4.
+        """
+        whole, _ = train(text, make_wishes(), output=tmp_path / "whole")
+        prepared, _ = train(text, make_wishes(), output=tmp_path / "crashed", stop=4)
+        again = prepare(text, make_wishes(), machine, output=prepared.path, resume=True)
+        with open_session(again, started_s=0.0) as (session, _):
+            for event in session.run():
+                if event.step == 7:
+                    break
+        train(text, make_wishes(), output=prepared.path, resume=True)
+
+        assert equal(tensors(whole.path), tensors(prepared.path))
+        lines = metrics(prepared.path)
+        steps = [x["step"] for x in lines if x["event"] == "StepDone"]
+        assert steps == [*range(1, 11)]
+
+    def test_after_a_crash_before_anything_was_saved(
+        self, text, make_wishes, machine, train, every_step, tmp_path
+    ):
+        """
+        The run begins anew, says so, and its metrics have every step once.
+
+        The lines of the first attempt used to stay in them.
+        """
+        prepared = prepare(text, make_wishes(), machine, output=tmp_path / "run")
+        with open_session(prepared, started_s=0.0) as (session, _):
+            for event in session.run():
+                if event.step == 3:
+                    break
+        again = prepare(text, make_wishes(), machine, output=prepared.path, resume=True)
+        with open_session(again, started_s=0.0) as (session, warning):
+            list(session.run())
+
+        assert "beginning" in warning
+        lines = metrics(prepared.path)
+        steps = [x["step"] for x in lines if x["event"] == "StepDone"]
+        assert steps == [*range(1, 11)]
+
+    def test_a_damaged_state(self, text, make_wishes, train, machine, every_step):
+        """The one before it is taken, with a warning, and the end is the same."""
+        prepared, _ = train(text, make_wishes(), save_every_s=0.0, stop=5)
+        (prepared.path / "state.safetensors").write_bytes(b"damaged")
+        again = prepare(text, make_wishes(), machine, resume=True)
+        with open_session(again, started_s=0.0) as (session, warning):
+            assert session.trainer.position.step == 5  # saved twice there
+            list(session.run())
+
+        assert "damaged" in warning
+        steps = [x["step"] for x in metrics(again.path) if x["event"] == "StepDone"]
+        assert steps == [*range(1, 11)]
+
+    def test_a_finished_run(self, text, make_wishes, train):
+        """Going on with it makes no step and leaves the same model."""
+        prepared, _ = train(text, make_wishes())
+        before = tensors(prepared.path)
+        _, events = train(text, make_wishes(), resume=True)
+
+        assert (events[-1].step, events[-1].reason) == (10, "budget")
+        assert not any(isinstance(event, StepDone) for event in events)
+        assert equal(tensors(prepared.path), before)
+
+    def test_minutes_of_all_parts_count(self, text, make_wishes, machine, tmp_path):
+        """A run of one minute that used 45 seconds has a quarter left."""
+        wishes = make_wishes(minutes=1.0)
+        prepared = prepare(text, wishes, machine, output=tmp_path / "run")
+        with open_session(prepared, started_s=0.0) as (session, _):
+            session.trainer.meter._clock = lambda: 45.0
+            session.trainer.stop("interrupted")
+            list(session.run())
+        again = prepare(text, wishes, machine, output=prepared.path, resume=True)
+        with open_session(again, started_s=100.0) as (session, _):
+            session.trainer.meter._clock = lambda: 100.0
+
+            assert session.trainer.meter.elapsed_s() == 45
+            assert session.trainer.meter.progress(0) == pytest.approx(0.75, abs=0.01)
+
+
+class TestTrouble:
+    def test_a_signal_saves(self, text, make_wishes, machine, every_step):
+        """Ctrl-C ends the run after the step; model and state are on disk."""
+        prepared = prepare(text, make_wishes(), machine)
+        with open_session(prepared, started_s=0.0) as (session, _):
+            events = []
+            for event in session.run():
+                events.append(event)
+                if event.step == 3 and isinstance(event, StepDone):
+                    os.kill(os.getpid(), signal.SIGINT)
+        directory = RunDirectory(prepared.path)
+
+        assert (events[-1].step, events[-1].reason) == (3, "interrupted")
+        assert directory.load_state()[1]["position"]["step"] == 3
+        assert load_checkpoint(directory.model_path).training.steps <= 3
+
+    def test_stopped_before_any_evaluation(self, text, make_wishes, train, every_step):
+        """There is a model even then, of no claimed quality."""
+        prepared, _ = train(text, make_wishes(steps=100), stop=2)
+        record = load_checkpoint(prepared.path / "model.safetensors").training
+
+        assert (record.steps, record.validation_nats_per_char) == (2, None)
+
+    def test_running_away_names_the_model(self, text, make_wishes, machine, every_step):
+        """What was best before training ran away is kept, and the error says where."""
+        prepared = prepare(text, make_wishes(steps=60), machine)
+        with (
+            open_session(prepared, started_s=0.0) as (session, _),
+            pytest.raises(DivergedError, match="at step 4") as caught,
+        ):
+            for event in session.run():
+                if isinstance(event, Wrote):
+                    session.trainer.model.head.bias.data[0] = math.nan
+        path = prepared.path / "model.safetensors"
+
+        assert str(path) in caught.value.remedy
+        assert caught.value.exit_code == 3
+        assert load_checkpoint(path).training.steps == 3
+
+    def test_running_away_at_once(self, text, make_wishes, machine, every_step):
+        """Before anything was saved, no model is promised."""
+        prepared = prepare(text, make_wishes(steps=60), machine)
+        with (
+            open_session(prepared, started_s=0.0) as (session, _),
+            pytest.raises(DivergedError, match="at step 1") as caught,
+        ):
+            session.trainer.model.head.bias.data[0] = math.nan
+            list(session.run())
+
+        assert "model so far" not in caught.value.remedy
+        assert not (prepared.path / "model.safetensors").exists()
+
+    def test_the_folder_is_free_afterwards(self, text, make_wishes, machine, train):
+        """Also after an error the lock is gone, and the run can go on."""
+        prepared = prepare(text, make_wishes(), machine)
+        with (
+            pytest.raises(ZeroDivisionError),
+            open_session(prepared, started_s=0.0) as (session, _),
+        ):
+            for _event in itertools.islice(session.run(), 2):
+                pass
+            raise ZeroDivisionError
+        _, events = train(text, make_wishes(), resume=True)
+
+        assert events[-1].reason == "budget"
