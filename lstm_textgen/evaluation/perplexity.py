@@ -156,13 +156,13 @@ def _warmed_up(
     warm_up: int,
 ) -> StackState:
     """What each stream remembers of the characters before it; the first, nothing."""
-    state = model.zero_state(len(starts))
+    empty = model.zero_state(len(starts))
     if warm_up == 0:
-        return state
+        return empty
     before = (starts + np.arange(-warm_up, 0)[:, None]).clip(0)
-    inputs = torch.from_numpy(ids[before].astype(np.int64))
     device = model.head.weight.device
-    _, state = model(inputs.to(device), state)
+    inputs = torch.from_numpy(ids[before].astype(np.int64)).to(device)
+    state: StackState = model(inputs, empty)[1]
     has_past = torch.from_numpy(starts > 0).to(device).unsqueeze(-1)
     return state.map(lambda tensor: tensor * has_past)
 

@@ -92,15 +92,17 @@ class Session:
 
     def resume(self) -> str | None:
         """Go on where the directory's state is. Returns a warning, if there is one."""
+        warning = None
         loaded = self.directory.load_state()
         if loaded is None:
-            return "nothing was saved yet: starting from the beginning"
-        tensors, progress, fell_back = loaded
-        restore(self.trainer, tensors, progress)
+            warning = "nothing was saved yet: starting from the beginning"
+        else:
+            tensors, progress, fell_back = loaded
+            restore(self.trainer, tensors, progress)
+            if fell_back:
+                warning = "the newest state is damaged: going on from the one before"
         self.directory.truncate_metrics(self.trainer.position.step)
-        if fell_back:
-            return "the newest state is damaged: going on from the one before"
-        return None
+        return warning
 
     def _events(self) -> Iterator[Event]:
         try:
@@ -116,6 +118,8 @@ class Session:
         for event in self.trainer.fit():
             if isinstance(event, Stopped):
                 yield from self._finish(event)
+                yield event
+                return
             yield event
             if isinstance(event, Evaluated):
                 if event.best:

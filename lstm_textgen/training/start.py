@@ -70,6 +70,7 @@ def prepare(
 
     Raises:
         CorpusError: The text is too short or has a single character.
+        ConfigError: A setting does not fit the text or the machine.
         OutputError: The directory is taken, or its run has other settings.
     """
     path = output or (RUNS / source.name if resume else free_name(RUNS, source.name))
@@ -97,7 +98,9 @@ def prepare(
     )
     if recorded is not None:
         plan = replace(plan, config=recorded, sample=_recorded_sample(settings, path))
-    return Prepared(text=text, split=split, plan=plan, path=path, resumes=resumes)
+    prepared = Prepared(text=text, split=split, plan=plan, path=path, resumes=resumes)
+    _streams(prepared)  # refuses more streams than characters, before a folder is made
+    return prepared
 
 
 @contextlib.contextmanager

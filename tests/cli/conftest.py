@@ -76,7 +76,7 @@ class Warm:
             "arguments": [str(argument) for argument in arguments],
             "folder": str(folder),
             "environment": environment,
-        } | {name: str(path) for name, path in files.items()}
+        } | {name: path and str(path) for name, path in files.items()}
         self.server.stdin.write(json.dumps(request).encode() + b"\n")
         self.server.stdin.flush()
         return int(self.server.stdout.readline())
@@ -137,7 +137,7 @@ class Textgen:
         Args:
             stdin: What it may read.
             env: Variables beside those that are always set.
-            streams: A `Screen` or an open file as `stdout` or `stderr`.
+            streams: A `Screen` or an open file as `stdout` or `stderr`; None closes it.
         """
         folder = self.folder.parent / f"{self.folder.name}.streams"
         folder.mkdir(exist_ok=True)
@@ -148,7 +148,8 @@ class Textgen:
             arguments,
             folder=self.folder,
             environment=self.environment | (env or {}),
-            **files | {name: stream.name for name, stream in streams.items()},
+            **files
+            | {name: stream and stream.name for name, stream in streams.items()},
         )
         out, err = (files[name].read_bytes() for name in ("stdout", "stderr"))
         return Outcome(code, out.decode("utf-8"), err.decode("utf-8"))

@@ -121,7 +121,7 @@ def test_a_folder_without_text(textgen):
 
 
 def test_a_text_in_the_place_of_its_name(textgen):
-    """`textgen train "$(cat book.txt)"` once ended as a defect: the name is too long."""
+    """`textgen train "$(cat book.txt)"` once was a defect: the name is too long."""
     outcome = textgen("train", TEXT.decode())
 
     outcome.assert_refused(66, "does not exist", "standard input")

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -51,10 +52,7 @@ def env(tmp_path):
 
 def kept(env):
     """What lies in the data folder, but the locks."""
-    folder = env["TEXTGEN_DATA"]
-    from pathlib import Path
-
-    files = Path(folder).rglob("*.*")
+    files = Path(env["TEXTGEN_DATA"]).rglob("*.*")
     return sorted(path.name for path in files if path.suffix != ".lock")
 
 

@@ -1,7 +1,9 @@
 """`textgen train`: what it says, where it writes, and which settings win."""
 
 import json
+import os
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -247,20 +249,37 @@ def test_a_run_that_is_there_stays_as_it_is(textgen, book, trained):
     assert contents(trained.run) == before
 
 
-def test_a_reader_of_the_log_who_leaves_does_not_end_the_run(textgen, book):
+def test_a_reader_of_the_log_who_leaves_does_not_end_the_run(textgen, book, tmp_path):
     """
     `textgen train ... 2>&1 | head -n 1` once left a run without a model.
 
     What is said on stderr is talk; the model is the work.
     """
-    with textgen.running("train", book, *textgen.tiny) as run:
-        assert run.stderr.readline().startswith("text")
-        run.stderr.close()
-        path = run.stdout.read()
-        assert run.wait() == 0
+    os.mkfifo(tmp_path / "log")
+    lines = []
 
-    assert path == "checkpoints/book/model.safetensors\n"
-    assert steps_of(textgen) > 0
+    def read_one_line():
+        with open(tmp_path / "log") as log:
+            lines.append(log.readline())
+
+    reader = threading.Thread(target=read_one_line)
+    reader.start()
+    with open(tmp_path / "log", "wb") as log:
+        outcome = textgen.train(book, stderr=log)
+    reader.join()
+
+    assert lines[0].startswith("text ")
+    assert (outcome.code, outcome.stdout) == (0, "checkpoints/book/model.safetensors\n")
+    assert steps_of(textgen) == 3
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_process_without_a_stream_trains_all_the_same(textgen, book, closed):
+    """Some launchers close stdout or stderr; that once was a defect."""
+    outcome = textgen.train(book, **{closed: None})
+
+    assert outcome.code == 0
+    assert steps_of(textgen) == 3
 
 
 def test_a_full_disk_behind_stdout_is_an_error_of_its_own(textgen, book):

@@ -9,7 +9,9 @@ Each line of stdin asks for a run, each line of stdout is how one ended.
 """
 
 import atexit
+import contextlib
 import gc
+import io
 import json
 import os
 import signal
@@ -25,11 +27,15 @@ LIMIT_S = 120
 def become(request):
     """Be the program from now on. Returns its exit code."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if request[name] is None:  # as some launchers start a process
+            os.close(descriptor)
+            setattr(sys, name, None)
+            continue
         writes = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         file = os.open(request[name], writes if descriptor else os.O_RDONLY)
         os.dup2(file, descriptor)
         os.close(file)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -57,14 +63,18 @@ def leave(code):
 
 
 def serve():
-    import torch._dynamo  # the first optimiser would import it
+    import torch._dynamo  # noqa: F401  as the first optimiser does
 
     import lstm_textgen.cli
     import lstm_textgen.evaluation.part
     import lstm_textgen.report.reading
     import lstm_textgen.report.tables
     import lstm_textgen.report.training
-    import lstm_textgen.sharing.get  # noqa: F401
+    import lstm_textgen.sharing.get
+
+    sys.argv = ["textgen", "info", "nowhere"]
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        lstm_textgen.cli.run()  # for what is imported when options are read
 
     gc.freeze()  # or every fork would copy what it looks through for garbage
     for line in sys.stdin:

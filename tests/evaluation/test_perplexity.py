@@ -188,8 +188,7 @@ def test_ignored_targets_cost_nothing():
 
     log_probs = logits.detach().log_softmax(-1)
     expected = -sum(
-        log_probs[t, b, targets[t, b]].item()
-        for t, b in counted.nonzero().tolist()
+        log_probs[t, b, targets[t, b]].item() for t, b in counted.nonzero().tolist()
     )
     assert loss.item() == pytest.approx(expected)
     assert (slopes[~counted] == 0).all()

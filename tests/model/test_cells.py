@@ -22,7 +22,7 @@ def random(*shape):
 
 
 def case(cell):
-    """Everything that goes into a step: x, hidden, the cell where there is one, W..d."""
+    """What goes into a step: input, hidden, for the LSTM its cell, and W, U, b, d."""
     torch.manual_seed(7)
     G = GATES[cell] * H
     memory = [random(B, H) for _ in range(2 if cell == "lstm" else 1)]

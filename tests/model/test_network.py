@@ -146,7 +146,9 @@ def test_a_residual_layer_adds_to_what_it_reads(cell, ids, make_model):
     assert torch.equal(replaced, plain.head.bias.expand(T, B, V))
 
 
-@pytest.mark.parametrize(("dropout", "weight_drop"), [(0.4, 0.0), (0.0, 0.4), (0.4, 0.4)])
+@pytest.mark.parametrize(
+    ("dropout", "weight_drop"), [(0.4, 0.0), (0.0, 0.4), (0.4, 0.4)]
+)
 @every_cell
 def test_noise_is_locked_for_a_window(
     cell, dropout, weight_drop, ids, make_model, make_state, read_slowly

@@ -7,11 +7,12 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_textgen.report.terminal import (
     REPLACEMENT,
+    open_missing_streams,
     sanitise,
     say,
     wants_colour,
@@ -41,9 +42,10 @@ def steers(char):
     """Whether Unicode says that a character is a command, line end and tab apart."""
     marks = {"ARABIC LETTER MARK", "LEFT-TO-RIGHT MARK", "RIGHT-TO-LEFT MARK"}
     embeds = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-    control = unicodedata.category(char) == "Cc" and char not in "\n\t"
-    turns = unicodedata.bidirectional(char) in embeds
-    return control or turns or unicodedata.name(char, "") in marks
+    if (category := unicodedata.category(char)) == "Cc":
+        return char not in "\n\t"
+    turns = category == "Cf" and unicodedata.bidirectional(char) in embeds
+    return turns or (category == "Cf" and unicodedata.name(char, "") in marks)
 
 
 def test_exactly_the_steering_characters_are_taken_out():
@@ -56,10 +58,10 @@ def test_exactly_the_steering_characters_are_taken_out():
     replaced = {a for a, b in zip(everything, shown, strict=True) if a != b}
     assert replaced == set(filter(steers, everything))
     assert {shown[ord(char)] for char in replaced} == {REPLACEMENT}
-    assert not any(map(steers, shown))
 
 
 @given(st.text(st.characters(codec=None, max_codepoint=0x2100)))
+@settings(deadline=None)
 def test_a_character_is_judged_alone(text):
     """What a text loses does not depend on what stands around it."""
     shown = sanitise(text)
@@ -110,25 +112,42 @@ def test_text_goes_to_stdout(capsys):
     assert capsys.readouterr() == ("[bold] no line end", "")
 
 
-def test_a_reader_may_leave():
-    """Writing into a pipe that nobody reads ends the process without a word."""
-    program = (
-        "from lstm_textgen.report.terminal import write_text\n"
-        "while True: write_text('a' * 100_000)"
-    )
+@pytest.mark.parametrize(
+    ("stream", "statement", "code"),
+    [
+        ("stdout", "while True: write_text('a' * 100_000)", 0),
+        ("stderr", "[say('a' * 100_000) for _ in range(9)]; sys.exit(7)", 7),
+    ],
+)
+def test_a_reader_may_leave(stream, statement, code):
+    """
+    A pipe that nobody reads ends the writing of text, without a word.
+
+    Where it was what is said about the text, the process goes on.
+    """
+    program = "import sys; from lstm_textgen.report.terminal import say, write_text\n"
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            stdout=pipe,
-            stderr=subprocess.PIPE,
-            timeout=30,
-            check=False,
-        )
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: pipe}
+        command = [sys.executable, "-c", program + statement]
+        done = subprocess.run(command, timeout=30, check=False, **streams)
 
-    assert done.returncode == 0
-    assert done.stderr == b""
+    assert done.returncode == code
+    assert not done.stdout
+    assert not done.stderr
+
+
+def test_missing_streams_are_opened(monkeypatch):
+    """A process that was started without stdout or stderr can write all the same."""
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+
+    open_missing_streams()
+
+    with sys.stdout, sys.stderr:
+        write_text("into nowhere")
+        say("into nowhere")
 
 
 def test_a_line_for_people_goes_to_stderr(capsys):

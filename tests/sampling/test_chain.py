@@ -59,6 +59,7 @@ def test_transforms_act_in_the_order_of_the_settings(settings, kept):
     logits=st.lists(st.integers(-3, 3), min_size=1, max_size=6),
     uniform=st.floats(0, HIGHEST),
 )
+@settings(deadline=None)
 def test_greedy_is_the_likeliest(logits, uniform):
     """At temperature 0 the first of the highest logits is drawn, whatever the dice."""
     config = SampleConfig(temperature=0.0, top_k=3, top_p=0.5)

@@ -140,10 +140,11 @@ def test_what_is_kept_keeps_its_logit(change, value):
     assert (changed[~kept] == -torch.inf).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("top_p", [5e-324, 1e-12])
-def test_the_smallest_nucleus_is_one_character(top_p):
-    """It is never empty, however small the mass that is asked for."""
-    logits = random_logits((3,))
+def test_the_smallest_nucleus_is_one_character(top_p, dtype):
+    """It is never empty, however small the mass; 5e-324 is 0 in float32."""
+    logits = random_logits((3,)).to(dtype)
 
     kept = kept_ids(keep_top_p(logits, top_p))
 

@@ -86,7 +86,6 @@ def make_trainer():
                 config.budget,
                 ticks=streams.ticks,
                 started_s=0.0,
-                spent_s=0.0,
                 **options,
             ),
             sample=sample,
@@ -109,7 +108,9 @@ def seldom(monkeypatch):
 
 @pytest.fixture
 def machine(monkeypatch):
-    """One thread in float32, without waiting for probes."""
+    """One thread in float32; no probes, few evaluations and previews of few words."""
+    monkeypatch.setattr("lstm_textgen.training.trainer.EVALUATIONS", 5)
+    monkeypatch.setattr("lstm_textgen.training.session.PREVIEW_LENGTH", 3)
     monkeypatch.setattr(
         "lstm_textgen.training.machine.training_speed", lambda *args: 1e5
     )

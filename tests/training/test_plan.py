@@ -31,7 +31,8 @@ SPEED = 10_000.0
 
 @pytest.fixture(autouse=True)
 def _machine(monkeypatch):
-    """A machine whose speed is known, and no waiting for it."""
+    """A machine whose speed is known, no waiting for it, and for no first weights."""
+    monkeypatch.setattr("lstm_textgen.training.plan.initialise", lambda *args: None)
     monkeypatch.setattr(
         "lstm_textgen.training.machine.training_speed", lambda *args: SPEED
     )
@@ -141,7 +142,7 @@ class TestSize:
     @pytest.mark.parametrize("unit", ["minutes", "epochs", "steps"])
     def test_grows_with_the_budget(self, unit):
         """More to read is a larger model, or the same; far more is a larger one."""
-        amounts = [1, 10, 100, 1000, 10_000]
+        amounts = [1, 100, 10_000]
         made = [
             plan(budget={unit: amount if unit == "steps" else float(amount)})
             for amount in amounts

@@ -70,7 +70,9 @@ def whole(build):
 
 @pytest.fixture(scope="module", autouse=True)
 def _every_step():
+    """Tell of every step, and judge after every second one."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lstm_textgen.training.trainer.EVALUATIONS", 4)
         patch.setattr("lstm_textgen.training.trainer.REPORT_EVERY_S", 0.0)
         yield
 

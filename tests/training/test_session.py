@@ -1,6 +1,6 @@
 """Whole runs on disk: what they leave, and that stopping them changes nothing."""
 
-import itertools
+import contextlib
 import json
 import math
 import os
@@ -72,15 +72,21 @@ class TestFiles:
         final = [e for e in events if isinstance(e, Evaluated) and e.final]
         assert [e.loss for e in final] == [loss]
 
-    def test_the_model_is_the_best_one(self, text, make_wishes, train, every_step):
-        """The steps in its record are those of the best evaluation of the run."""
-        prepared, events = train(text, make_wishes(steps=40, learning_rate=0.3))
+    def test_the_model_is_the_best_one(self, make_source, make_wishes, train):
+        """
+        The steps in its record are those of the best evaluation of the run.
+
+        The last tenth of the text has a character of its own, so that the more is
+        learned the worse it gets.
+        """
+        text = make_source("turn", "ab" * 450 + "c" * 100)
+        prepared, events = train(text, make_wishes(steps=10))
         evaluated = [e for e in events if isinstance(e, Evaluated) and not e.final]
         lowest = min(evaluated, key=lambda event: event.loss.nats_per_char)
         record = load_checkpoint(prepared.path / "model.safetensors").training
 
         assert record.steps == lowest.step
-        assert record.steps < 40
+        assert record.steps == 2
 
     def test_events_come_in_order(self, text, make_wishes, train, seldom):
         """
@@ -125,7 +131,7 @@ class TestFiles:
             "/" not in line["path"] for line in lines if line["event"] == "Saved"
         )
 
-    @pytest.mark.parametrize("share", [0.0, 0.001])
+    @pytest.mark.parametrize("share", [0.0, 0.0005])
     def test_nothing_held_out(self, text, make_wishes, train, share):
         """The model is the last one, and it claims no figure; nor do the metrics."""
         prepared, events = train(text, make_wishes(text={"validation": share}))
@@ -281,44 +287,37 @@ class TestTrouble:
 
         assert (record.steps, record.validation_nats_per_char) == (2, None)
 
-    def test_running_away_names_the_model(self, text, make_wishes, machine, every_step):
-        """What was best before training ran away is kept, and the error says where."""
-        prepared = prepare(text, make_wishes(steps=60), machine)
-        with (
-            open_session(prepared, started_s=0.0) as (session, _),
-            pytest.raises(DivergedError, match="at step 4") as caught,
-        ):
-            for event in session.run():
-                if isinstance(event, Wrote):
-                    session.trainer.model.head.bias.data[0] = math.nan
+    @pytest.mark.parametrize("step", [0, 3])
+    def test_running_away(self, text, make_wishes, machine, every_step, step):
+        """
+        What was best before is kept, and the error says where.
+
+        Before anything was saved, no model is promised.
+        """
+        prepared = prepare(text, make_wishes(steps=15), machine)
+        with open_session(prepared, started_s=0.0) as (session, _):
+            run = session.run()
+            for event in run if step else ():
+                if isinstance(event, Wrote):  # after the first evaluation
+                    break
+            session.trainer.model.head.bias.data[0] = math.nan
+            with pytest.raises(DivergedError, match=f"at step {step + 1}") as caught:
+                list(run)
         path = prepared.path / "model.safetensors"
 
-        assert str(path) in caught.value.remedy
         assert caught.value.exit_code == 3
-        assert load_checkpoint(path).training.steps == 3
-
-    def test_running_away_at_once(self, text, make_wishes, machine, every_step):
-        """Before anything was saved, no model is promised."""
-        prepared = prepare(text, make_wishes(steps=60), machine)
-        with (
-            open_session(prepared, started_s=0.0) as (session, _),
-            pytest.raises(DivergedError, match="at step 1") as caught,
-        ):
-            session.trainer.model.head.bias.data[0] = math.nan
-            list(session.run())
-
-        assert "model so far" not in caught.value.remedy
-        assert not (prepared.path / "model.safetensors").exists()
+        assert path.exists() == (str(path) in caught.value.remedy) == (step > 0)
+        if step:
+            assert load_checkpoint(path).training.steps == step
 
     def test_the_folder_is_free_afterwards(self, text, make_wishes, machine, train):
         """Also after an error the lock is gone, and the run can go on."""
         prepared = prepare(text, make_wishes(), machine)
         with (
-            pytest.raises(ZeroDivisionError),
+            contextlib.suppress(ZeroDivisionError),
             open_session(prepared, started_s=0.0) as (session, _),
         ):
-            for _event in itertools.islice(session.run(), 2):
-                pass
+            next(session.run())
             raise ZeroDivisionError
         _, events = train(text, make_wishes(), resume=True)
 

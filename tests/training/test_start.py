@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from lstm_textgen.checkpoint.store import RunDirectory
-from lstm_textgen.config import BudgetConfig
 from lstm_textgen.errors import (
     BusyError,
     ConfigError,
@@ -50,7 +49,7 @@ def test_a_new_run_says_what_it_is(text, make_wishes, machine):
         "characters": len(TEXT),
         "sha256": prepared.text.sha256,
     }
-    assert str(text.files[0].parent) not in json.dumps(settings)
+    assert str(text.paths[0].parent) not in json.dumps(settings)
     assert session.trainer.position.step == 0
 
 
@@ -73,7 +72,7 @@ def test_the_seed_gives_the_weights(text, make_wishes, machine):
     for name, seed in (("one", 5), ("two", 5), ("three", 6)):
         torch.manual_seed(len(first))
         wishes = make_wishes(run={"seed": seed, "precision": "float32"})
-        prepared = prepare(text, wishes, machine, output=text.files[0].parent / name)
+        prepared = prepare(text, wishes, machine, output=text.paths[0].parent / name)
         with open_session(prepared, started_s=0.0) as (session, _):
             first.append(session.trainer.model.head.weight)
 
@@ -189,10 +188,8 @@ class TestRefusals:
             CorpusError, rf"'a'.*\({repeats:,} times\)", text, make_wishes(), machine
         )
 
-    def test_a_second_character_at_the_very_end(
-        self, make_source, make_wishes, machine
-    ):
-        """Is enough to be trained on."""
+    def test_one_other_character(self, make_source, make_wishes, machine):
+        """At the very end of the text, it makes the text one that is accepted."""
         text = make_source("nearly", "a" * 5000 + "b")
 
         assert prepare(text, make_wishes(), machine).text.tokenizer.size == 2
@@ -243,6 +240,6 @@ class TestRefusals:
         path.write_text(json.dumps(settings | {key: value}))
 
         error = self.refuse(
-            SettingsFileError, rf"run\.json", text, make_wishes(), machine, resume=True
+            SettingsFileError, r"run\.json", text, make_wishes(), machine, resume=True
         )
         assert key in error.problem

@@ -216,7 +216,7 @@ class TestEvents:
         for every_s in (0.0, 1e9):
             name = "lstm_textgen.training.trainer.REPORT_EVERY_S"
             monkeypatch.setattr(name, every_s)
-            trainer = make_trainer(steps=45, patience=1.0)
+            trainer = make_trainer(steps=21, patience=1.0)
             totals.append(sum(e.loss.nats for e in of(StepDone, trainer.fit())))
             ends.append(weights(trainer))
 
@@ -225,7 +225,7 @@ class TestEvents:
 
     def test_the_best_is_the_lowest_so_far(self, make_trainer):
         """`best` is told of an evaluation that is lower than all before it."""
-        trainer = make_trainer(steps=200, learning_rate=0.1, patience=1.0)
+        trainer = make_trainer(steps=60, learning_rate=0.1, patience=1.0)
         evaluated = of(Evaluated, trainer.fit())
         losses = [event.loss.nats_per_char for event in evaluated]
         lowest = [math.inf, *itertools.accumulate(losses, min)][:-1]
@@ -421,7 +421,7 @@ class TestSeeds:
             cell=cell,
             ids=make_ids(1000, 7),
             held_out=make_ids(100, 7, seed=8),
-            steps=100,
+            steps=60,
         )
         evaluated = of(Evaluated, trainer.fit())
 
