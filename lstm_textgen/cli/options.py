@@ -138,6 +138,26 @@ def _spellings(context: typer.Context) -> dict[str, str]:
     return names
 
 
+def nearest_given(context: typer.Context, rivals: dict[str, Any]) -> dict[str, Any]:
+    """
+    Of options that exclude each other, those from the highest level that has any.
+
+    A flag wins over the environment, and that over a settings file: `--steps` on
+    the command line puts aside `minutes` in the file.
+
+    Args:
+        context: Knows where each value came from.
+        rivals: The options by their names; None for one that was not given.
+    """
+    given = {name: value for name, value in rivals.items() if value is not None}
+    sources = {name: context.get_parameter_source(name) for name in given}
+    for level in ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP"):
+        there = [n for n, source in sources.items() if source and source.name == level]
+        if there:
+            return {name: given[name] for name in there}
+    return given
+
+
 def end_by_signal(stopped_by: str | None) -> None:
     """
     After everything is saved, end as the signal that stopped the run would have.

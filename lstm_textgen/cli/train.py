@@ -15,6 +15,7 @@ from lstm_textgen.cli.options import (
     Threads,
     end_by_signal,
     named_texts,
+    nearest_given,
     option,
     print_json,
     read_settings,
@@ -35,6 +36,7 @@ MODEL, OPTIMIZER, TEXT = ModelConfig(), OptimizerConfig(), TextConfig()
 
 
 def train(
+    context: typer.Context,
     corpus: Annotated[
         list[str],
         typer.Argument(help="Files, folders, patterns, - for stdin, or a corpus name."),
@@ -230,7 +232,9 @@ def train(
             "weight_drop": weight_drop,
             "patience": patience,
         },
-        budget={"minutes": minutes, "epochs": epochs, "steps": steps},
+        budget=nearest_given(
+            context, {"minutes": minutes, "epochs": epochs, "steps": steps}
+        ),
         run={"seed": seed, "precision": precision},
     )
     prepared = _prepare(corpus, wishes, output, resume, device, threads, quiet)

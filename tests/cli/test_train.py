@@ -195,6 +195,18 @@ def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(textgen, 
     assert "budget   6 steps" in flag.stderr
 
 
+def test_a_budget_on_the_command_line_puts_the_others_aside(textgen, book):
+    """`--steps` once clashed with minutes that a settings file or variable gave."""
+    textgen.write("run.toml", "minutes = 3\nhidden = 8\nlayers = 1")
+    command = ("train", book, "--config", "run.toml", "--threads", "1", "--dry-run")
+    environment = {"TEXTGEN_TRAIN_EPOCHS": "2"}
+    variable = textgen(*command, env=environment)
+    flag = textgen(*command, "--steps", "6", env=environment)
+
+    assert "budget   2 epochs" in variable.stderr
+    assert "budget   6 steps" in flag.stderr
+
+
 def test_the_file_takes_an_option_by_any_of_its_names(textgen, book):
     """A user of --lr writes lr, and dashes are as good as underscores."""
     textgen.write("run.toml", "lr = 0.25\nweight-decay = 0.5")
