@@ -1,6 +1,7 @@
 """What several commands share: options, and finding the text that is meant."""
 
 import json
+import math
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from lstm_textgen.config import unknown_key
-from lstm_textgen.errors import MissingError, SettingsFileError
+from lstm_textgen.errors import ConfigError, MissingError, SettingsFileError
 
 
 def option(*names: str, help: str, default: object = None, **more: Any) -> Any:
@@ -156,6 +157,18 @@ def nearest_given(context: typer.Context, rivals: dict[str, Any]) -> dict[str, A
         if there:
             return {name: given[name] for name in there}
     return given
+
+
+def seconds(value: float) -> float:
+    """
+    A callback for options in seconds.
+
+    Raises:
+        ConfigError: It is not a number from 0 on.
+    """
+    if not 0 <= value < math.inf:
+        raise ConfigError(f"{value:g} is no number of seconds.", "Set 0 or more.")
+    return value
 
 
 def end_by_signal(stopped_by: str | None) -> None:

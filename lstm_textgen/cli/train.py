@@ -19,6 +19,7 @@ from lstm_textgen.cli.options import (
     option,
     print_json,
     read_settings,
+    seconds,
 )
 from lstm_textgen.config import ModelConfig, OptimizerConfig, TextConfig
 
@@ -178,7 +179,10 @@ def train(
     save_every: Annotated[
         float,
         run_option(
-            "--save-every", help="Seconds of work that a crash may cost.", default="30"
+            "--save-every",
+            callback=seconds,
+            help="Seconds of work that a crash may cost.",
+            default="30",
         ),
     ] = 30.0,
     config: Annotated[

@@ -9,19 +9,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from lstm_textgen.checkpoint.finding import RUNS, free_name
 from lstm_textgen.checkpoint.store import RunDirectory
-from lstm_textgen.config import RunConfig, TextConfig, from_json, to_json
-from lstm_textgen.errors import (
-    ConfigError,
-    CorpusError,
-    OutputError,
-    SettingsFileError,
-)
+from lstm_textgen.config import TextConfig
+from lstm_textgen.errors import CorpusError, OutputError
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.cache import EncodedText
@@ -31,6 +25,14 @@ from lstm_textgen.text.streams import Split, Streams, split_text
 from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import Plan, Wishes, make_plan
+from lstm_textgen.training.recorded import (
+    as_recorded,
+    check_corpus,
+    check_same,
+    recorded_config,
+    recorded_sample,
+    settings_of,
+)
 from lstm_textgen.training.session import Session, judging_seconds
 from lstm_textgen.training.trainer import Trainer
 
@@ -82,7 +84,7 @@ def prepare(
     text_config = TextConfig(**wishes.text)
     recorded = None
     if resumes:
-        recorded = _recorded_config(settings, path)
+        recorded = recorded_config(settings, path)
         check_same(wishes, recorded, path)
         text_config = recorded.text
     text = encode_source(source, text_config, cache=default_cache(), progress=progress)
@@ -92,12 +94,12 @@ def prepare(
     vocabulary = text.tokenizer.size
     if recorded is not None:
         check_corpus(settings, text, path)
-        wishes = _as_recorded(recorded)
+        wishes = as_recorded(recorded)
     plan = make_plan(
         wishes, characters=characters, vocabulary=vocabulary, machine=machine
     )
     if recorded is not None:
-        plan = replace(plan, config=recorded, sample=_recorded_sample(settings, path))
+        plan = replace(plan, config=recorded, sample=recorded_sample(settings, path))
     prepared = Prepared(text=text, split=split, plan=plan, path=path, resumes=resumes)
     _streams(prepared)  # refuses more streams than characters, before a folder is made
     return prepared
@@ -124,7 +126,7 @@ def open_session(
     """
     plan, directory = prepared.plan, RunDirectory(prepared.path)
     if not prepared.resumes:
-        directory = RunDirectory.create(prepared.path, _settings(prepared))
+        directory = RunDirectory.create(prepared.path, settings_of(plan, prepared.text))
     with directory.lock():
         trainer = build_trainer(prepared, started_s=started_s)
         session = Session(
@@ -199,38 +201,6 @@ def check_text(text: EncodedText) -> None:
         )
 
 
-def check_same(wishes: Wishes, recorded: RunConfig, path: Path) -> None:
-    """
-    What the user sets must be what the run was made with.
-
-    Raises:
-        OutputError: It is not.
-    """
-    differences = wishes.differences(recorded)
-    if differences:
-        raise OutputError(
-            f"The run in {path} was made with other settings: "
-            f"{'; '.join(differences)}.",
-            "Leave these options out to go on, or start a new run with -o.",
-        )
-
-
-def check_corpus(settings: dict[str, Any], text: EncodedText, path: Path) -> None:
-    """
-    A run goes on with the text that it began with.
-
-    Raises:
-        CorpusError: The digest of the text is another.
-    """
-    recorded = settings.get("corpus", {}).get("sha256")
-    if recorded != text.sha256:
-        raise CorpusError(
-            f"The text is not the one that the run in {path} began with: sha256 "
-            f"{text.sha256[:12]}..., not {str(recorded)[:12]}....",
-            "Give it the same text, or start a new run with -o.",
-        )
-
-
 def _streams(prepared: Prepared) -> Streams:
     config = prepared.plan.config
     return Streams(
@@ -249,50 +219,4 @@ def _meter(prepared: Prepared, started_s: float, spent_s: float) -> Meter:
         started_s=started_s,
         spent_s=spent_s,
         reserve_s=judging_seconds(held_out, prepared.plan.characters_per_second),
-    )
-
-
-def _settings(prepared: Prepared) -> dict[str, Any]:
-    """What `run.json` says: all that decides the result, and nothing personal."""
-    plan, text = prepared.plan, prepared.text
-    return {
-        "format": 1,
-        "config": to_json(plan.config),
-        "evaluation_sample": plan.sample,
-        "corpus": {
-            "name": text.name,
-            "characters": len(text.ids),
-            "sha256": text.sha256,
-        },
-    }
-
-
-def _recorded_config(settings: dict[str, Any], path: Path) -> RunConfig:
-    try:
-        return from_json(RunConfig, settings.get("config"), "run.json: config")
-    except ConfigError as error:
-        raise SettingsFileError(
-            f"{path}: {error.problem}", "Start a new run with -o under another name."
-        ) from error
-
-
-def _recorded_sample(settings: dict[str, Any], path: Path) -> int:
-    sample = settings.get("evaluation_sample")
-    if type(sample) is not int or sample < 1:
-        raise SettingsFileError(
-            f"{path}: run.json: evaluation_sample is {sample!r}.",
-            "Start a new run with -o under another name.",
-        )
-    return sample
-
-
-def _as_recorded(config: RunConfig) -> Wishes:
-    """Wishes that leave the plan nothing to choose."""
-    data = to_json(config)
-    return Wishes(
-        text=data["text"],
-        model=data["model"],
-        optimizer=data["optimizer"],
-        budget=config.budget,
-        run={"seed": config.seed, "precision": config.precision},
     )

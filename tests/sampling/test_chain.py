@@ -32,7 +32,7 @@ def test_settings_that_do_nothing_make_no_transform():
 
 
 @pytest.mark.parametrize(
-    ("settings", "kept"),
+    ("chosen", "kept"),
     [
         ({"temperature": 1.0, "top_p": 0.7}, {0}),
         ({"temperature": 2.0, "top_p": 0.7}, {0, 1}),
@@ -41,7 +41,7 @@ def test_settings_that_do_nothing_make_no_transform():
         ({"temperature": 2.0, "top_p": 0.66, "top_k": 2}, {0}),
     ],
 )
-def test_transforms_act_in_the_order_of_the_settings(settings, kept):
+def test_transforms_act_in_the_order_of_the_settings(chosen, kept):
     """
     Temperature, then top-k, then top-p, worked out on paper.
 
@@ -50,7 +50,7 @@ def test_transforms_act_in_the_order_of_the_settings(settings, kept):
     """
     logits = torch.tensor([[16.0, 4.0, 1.0]], dtype=torch.float64).log()
 
-    changed = apply(SampleConfig(**settings), logits)
+    changed = apply(SampleConfig(**chosen), logits)
 
     assert set(changed[0].isfinite().nonzero()[:, 0].tolist()) == kept
 

@@ -236,6 +236,16 @@ class TestEvents:
         assert {event.best for event in evaluated} == {True, False}
         assert trainer.position.best_nats_per_char == min(losses)
 
+    def test_as_good_as_the_best_is_no_better(self, make_trainer):
+        """A model that does not change is the best once, so patience can end."""
+        trainer = make_trainer(
+            steps=60, learning_rate=1e-30, weight_decay=0.0, patience=0.25
+        )
+        events = list(trainer.fit())
+
+        assert [e.best for e in of(Evaluated, events)] == [True] + [False] * 6
+        assert events[-1].reason == "no improvement"
+
     def test_speed_and_time_are_those_of_the_clock(self, make_trainer, seldom):
         """`elapsed_s` is what the meter shows; here every look takes a second."""
         ticking = itertools.count()
