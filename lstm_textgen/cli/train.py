@@ -1,12 +1,12 @@
 """`textgen train`: learn from a text."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lstm_textgen.cli import train_options as options
 from lstm_textgen.cli.options import (
     AsJson,
     Debug,
@@ -16,10 +16,7 @@ from lstm_textgen.cli.options import (
     end_by_signal,
     named_texts,
     nearest_given,
-    option,
     print_json,
-    read_settings,
-    seconds,
 )
 from lstm_textgen.config import ModelConfig, OptimizerConfig, TextConfig
 
@@ -27,173 +24,42 @@ if TYPE_CHECKING:
     from lstm_textgen.training.plan import Wishes
     from lstm_textgen.training.start import Prepared
 
-run_option = partial(option, rich_help_panel="Run")
-model_option = partial(option, rich_help_panel="Model")
-learning_option = partial(option, rich_help_panel="Learning")
-text_option = partial(option, rich_help_panel="Text")
-machine_option = partial(option, rich_help_panel="Machine")
-
-MODEL, OPTIMIZER, TEXT = ModelConfig(), OptimizerConfig(), TextConfig()
-
 
 def train(
     context: typer.Context,
-    corpus: Annotated[
-        list[str],
-        typer.Argument(help="Files, folders, patterns, - for stdin, or a corpus name."),
-    ],
-    output: Annotated[
-        Path | None,
-        run_option("--output", "-o", help="Run folder.", default="checkpoints/NAME"),
-    ] = None,
-    minutes: Annotated[
-        float | None, run_option("--minutes", help="How long, by the clock.")
-    ] = None,
-    epochs: Annotated[
-        float | None, run_option("--epochs", help="How often to read the text.")
-    ] = None,
-    steps: Annotated[
-        int | None, run_option("--steps", help="How many changes of the weights.")
-    ] = None,
-    preset: Annotated[
-        str | None, run_option("--preset", help="Size: tiny, small, base or large.")
-    ] = None,
-    resume: Annotated[
-        bool, run_option("--resume", help="Go on with the run that is there.")
-    ] = False,
-    dry_run: Annotated[
-        bool, run_option("--dry-run", help="Say what would be done, and stop.")
-    ] = False,
-    cell: Annotated[
-        str | None, model_option("--cell", help="lstm, gru or rnn.", default=MODEL.cell)
-    ] = None,
-    layers: Annotated[
-        int | None, model_option("--layers", help="Recurrent layers, 1 to 16.")
-    ] = None,
-    hidden: Annotated[
-        int | None, model_option("--hidden", help="Units of each layer.")
-    ] = None,
-    embedding: Annotated[
-        int | None,
-        model_option(
-            "--embedding", help="Numbers per character.", default=MODEL.embedding
-        ),
-    ] = None,
-    residual: Annotated[
-        bool | None,
-        model_option(
-            "--residual/--no-residual",
-            help="Add each upper layer to its input.",
-            default="on",
-        ),
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        learning_option(
-            *("--learning-rate", "--lr"),
-            help="Highest rate.",
-            default=OPTIMIZER.learning_rate,
-        ),
-    ] = None,
-    streams: Annotated[
-        int | None,
-        learning_option(
-            "--streams", help="Places read side by side.", default=OPTIMIZER.streams
-        ),
-    ] = None,
-    window: Annotated[
-        int | None,
-        learning_option(
-            "--window", help="Characters between steps.", default=OPTIMIZER.window
-        ),
-    ] = None,
-    dropout: Annotated[
-        float | None, learning_option("--dropout", help="Share of outputs that rest.")
-    ] = None,
-    weight_drop: Annotated[
-        float | None,
-        learning_option(
-            "--weight-drop",
-            help="Share of recurrent weights that rest.",
-            default=OPTIMIZER.weight_drop,
-        ),
-    ] = None,
-    weight_decay: Annotated[
-        float | None,
-        learning_option(
-            "--weight-decay", help="Pull on matrices.", default=OPTIMIZER.weight_decay
-        ),
-    ] = None,
-    warm_up: Annotated[
-        float | None,
-        learning_option(
-            "--warm-up", help="Share of the budget.", default=OPTIMIZER.warm_up
-        ),
-    ] = None,
-    clip: Annotated[
-        float | None,
-        learning_option(
-            "--clip", help="Largest gradient norm.", default=OPTIMIZER.clip
-        ),
-    ] = None,
-    patience: Annotated[
-        float | None,
-        learning_option(
-            "--patience",
-            help="Share of the budget without improvement; 1 is off.",
-            default=OPTIMIZER.patience,
-        ),
-    ] = None,
-    tokenizer: Annotated[
-        str | None,
-        text_option("--tokenizer", help="char or byte.", default=TEXT.tokenizer),
-    ] = None,
-    min_count: Annotated[
-        int | None,
-        text_option(
-            "--min-count", help="Fold rarer characters.", default=TEXT.min_count
-        ),
-    ] = None,
-    encoding: Annotated[
-        str | None,
-        text_option("--encoding", help="Of the files.", default=TEXT.encoding),
-    ] = None,
-    validation: Annotated[
-        float | None,
-        text_option("--validation", help="Share held out.", default=TEXT.validation),
-    ] = None,
-    test: Annotated[
-        float | None, text_option("--test", help="Share never used.", default=TEXT.test)
-    ] = None,
-    seed: Annotated[
-        int | None, run_option("--seed", help="For repeating a run.")
-    ] = None,
-    precision: Annotated[
-        str | None,
-        machine_option(
-            "--precision", help="auto, float32 or bfloat16.", default="auto"
-        ),
-    ] = None,
+    corpus: options.Corpus,
+    output: options.Output = None,
+    minutes: options.Minutes = None,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    preset: options.Preset = None,
+    resume: options.Resume = False,
+    dry_run: options.DryRun = False,
+    cell: options.Cell = None,
+    layers: options.Layers = None,
+    hidden: options.Hidden = None,
+    embedding: options.Embedding = None,
+    residual: options.Residual = None,
+    learning_rate: options.LearningRate = None,
+    streams: options.Streams = None,
+    window: options.Window = None,
+    dropout: options.Dropout = None,
+    weight_drop: options.WeightDrop = None,
+    weight_decay: options.WeightDecay = None,
+    warm_up: options.WarmUp = None,
+    clip: options.Clip = None,
+    patience: options.Patience = None,
+    tokenizer: options.Tokenizer = None,
+    min_count: options.MinCount = None,
+    encoding: options.Encoding = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    seed: options.Seed = None,
+    precision: options.Precision = None,
     device: Device = "auto",
     threads: Threads = None,
-    save_every: Annotated[
-        float,
-        run_option(
-            "--save-every",
-            callback=seconds,
-            help="Seconds of work that a crash may cost.",
-            default="30",
-        ),
-    ] = 30.0,
-    config: Annotated[
-        Path | None,
-        run_option(
-            "--config",
-            help="TOML file with these options.",
-            callback=read_settings,
-            is_eager=True,
-        ),
-    ] = None,
+    save_every: options.SaveEvery = 30.0,
+    config: options.SettingsFile = None,
     json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,

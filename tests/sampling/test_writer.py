@@ -12,7 +12,7 @@ from lstm_textgen.sampling.engine import Drawn
 from lstm_textgen.sampling.writer import Piece, Writer, first_line
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
-CHARS = CharTokenizer.from_text("\n abcdä😀")
+CHARS = CharTokenizer.from_text("\t\n abcdä😀")
 EVEN = SampleConfig(temperature=1.0, seed=3)
 
 
@@ -104,19 +104,21 @@ def test_an_empty_prompt_opens_after_a_line_end(kind, request):
     """Nothing to go on from is the same as the beginning of a new line."""
     writer = request.getfixturevalue(kind)
 
-    text = writer.write("", length=20, config=EVEN)
+    pieces = list(writer.stream("", length=20, config=EVEN))
 
-    assert text == writer.write("\n", length=20, config=EVEN)
-    assert text == writer.write(length=20, config=EVEN)
+    assert pieces == list(writer.stream("\n", length=20, config=EVEN))
+    assert pieces != list(writer.stream("\t", length=20, config=EVEN))
+    assert pieces == list(writer.stream(length=20, config=EVEN))
 
 
 def test_without_a_line_end_the_first_character_opens(make_model):
     """A vocabulary of one line has no line end to begin with."""
     writer = Writer(make_model(3), CharTokenizer("abc"))
 
-    text = writer.write("", length=20, config=EVEN)
+    pieces = list(writer.stream("", length=20, config=EVEN))
 
-    assert text == writer.write("a", length=20, config=EVEN)
+    assert pieces == list(writer.stream("a", length=20, config=EVEN))
+    assert pieces != list(writer.stream("b", length=20, config=EVEN))
 
 
 @pytest.mark.parametrize("length", [0, 5])
