@@ -84,7 +84,7 @@ class OptimizerConfig:
     window: int = 64
     """Characters between two steps: how far the gradient reaches back."""
 
-    learning_rate: float = 4e-3
+    learning_rate: float = 8e-3
     """The highest rate, reached after the warm-up."""
 
     warm_up: float = 0.02

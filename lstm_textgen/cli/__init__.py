@@ -6,6 +6,7 @@ becomes a message and an exit code. Torch is imported inside the commands, so th
 help comes at once.
 """
 
+import os
 import sys
 import time
 from typing import Annotated
@@ -31,6 +32,16 @@ textgen sample --prompt "The fox"   let the newest model write on
 textgen train book.txt --minutes 5  learn from your own text
 
 Train a small network on any text, character by character, and let it write on.
+"""
+
+SPINS = "20000"
+"""
+How long an OpenMP thread that waits for another keeps its core, in turns of a loop.
+
+GNU's default is 300,000 or more, and a program that is busy beside a training run then
+slows it twenty times or worse: each waits for a core that the other one holds. This few
+cost nothing on a quiet machine (`benchmarks/README.md`). It must be set before torch is
+imported, which no command does before it runs.
 """
 
 LONGEST = 600
@@ -76,6 +87,7 @@ def _main(
 def run() -> None:
     """What `textgen`, `lstm-textgen` and `python -m lstm_textgen` call."""
     open_missing_streams()
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         code = app(prog_name="textgen", standalone_mode=False)
     except TextgenError as error:

@@ -58,14 +58,14 @@ def learned(make_trainer, ids, vocabulary, *, steps, **changes):
 
 def test_a_text_is_learned(make_trainer, fables):
     """
-    In 200 steps the held-out loss falls well below what frequencies alone give.
+    In 150 steps the held-out loss falls well below what frequencies alone give.
 
-    The margin that is asked for is 0.7 nats a character; it was 0.98 when this was
+    The margin that is asked for is 0.7 nats a character; it was 0.87 when this was
     written. The frequencies are those of the held-out part itself, the best that
     could be known.
     """
     ids, vocabulary = fables
-    loss = learned(make_trainer, ids, vocabulary, steps=200)
+    loss = learned(make_trainer, ids, vocabulary, steps=150)
 
     assert loss < unigram_entropy(ids[-len(ids) // 10 :]) - 0.7
 

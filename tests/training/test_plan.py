@@ -95,7 +95,7 @@ class TestWishes:
     )
     def test_each_one_stays(self, group, key, value):
         """One wish among things that are left open is kept, with any budget."""
-        for budget in (None, {"minutes": 5.0}, {"steps": 100}):
+        for budget in (None, {"steps": 100}):
             config = plan(budget=budget, **{group: {key: value}}).config
 
             assert getattr(getattr(config, group), key) == value
@@ -158,9 +158,9 @@ class TestSize:
         """Asked for the weights that a rung has, it is that rung."""
         rows = {"lstm": 4, "gru": 3, "rnn": 1}[cell]
         for layers, hidden in LADDER:
-            network = CharModel(
-                ModelConfig(cell=cell, layers=layers, hidden=hidden, embedding=64), 2
-            )
+            config = ModelConfig(cell=cell, layers=layers, hidden=hidden, embedding=64)
+            with torch.device("meta"):  # shapes only
+                network = CharModel(config, 2)
             weights = sum(
                 p.numel() for p in network.layers.parameters() if p.dim() == 2
             )

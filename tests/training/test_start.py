@@ -1,5 +1,6 @@
 """What is checked before the first step, and what a refusal leaves behind."""
 
+import functools
 import json
 
 import pytest
@@ -21,6 +22,12 @@ TEXT = "the cat sat on the mat and the rat sat on the cat; " * 20
 @pytest.fixture
 def text(make_source):
     return make_source("cats", TEXT)
+
+
+@pytest.fixture
+def make_wishes(make_wishes):
+    """Runs of a single step will do here."""
+    return functools.partial(make_wishes, steps=1)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from lstm_textgen.errors import DivergedError
 from lstm_textgen.text.streams import IGNORE
 from lstm_textgen.training.events import Evaluated, StepDone, Stopped
 
@@ -260,129 +259,6 @@ class TestEvents:
 
         assert [type(event) for event in events] == [StepDone, Evaluated, Stopped]
         assert {event.step for event in events} == {1}
-
-
-class TestStopping:
-    @pytest.mark.parametrize("reason", ["interrupted", "terminated"])
-    def test_stop_between_steps(self, make_trainer, every_step, reason):
-        """Asked between two steps, no further one is made, and nothing is judged."""
-        trainer = make_trainer(steps=60)
-        events = []
-        for event in trainer.fit():
-            events.append(event)
-            if event.step == 4:
-                trainer.stop(reason)
-
-        assert [type(event) for event in events[-2:]] == [StepDone, Stopped]
-        assert (events[-1].step, events[-1].reason) == (4, reason)
-
-    def test_stop_within_a_step(self, make_trainer, seldom):
-        """A signal comes at any time: the step under way is finished and counted."""
-        trainer = make_trainer(steps=60)
-        seen = watch(trainer)
-        trainer.model.register_forward_hook(
-            lambda *_: trainer.stop("terminated") if len(seen) == 2 else None
-        )
-        events = list(trainer.fit())
-
-        assert [type(event) for event in events] == [StepDone, Stopped]
-        assert [event.step for event in events] == [2, 2]
-        assert events[0].loss.characters == events[1].characters
-
-    def test_stop_at_once(self, make_trainer):
-        """Asked before the first step, there is none."""
-        trainer = make_trainer()
-        trainer.stop("interrupted")
-        (event,) = trainer.fit()
-
-        assert (event.step, event.characters, event.reason) == (0, 0, "interrupted")
-
-    def test_no_improvement(self, make_trainer):
-        """
-        A held-out text that gets worse ends the run when the best is too old.
-
-        The text is a and b in turn, and the held-out text knows only c: what is
-        learned of a and b is paid for there. The first evaluation, at 5 % of 100
-        steps, stays the best; a patience of 12.5 % ends it after step 18.
-        """
-        trainer = make_trainer(
-            ids=np.tile(np.array([0, 1], dtype=np.uint8), 40),
-            held_out=np.full(50, 2, dtype=np.uint8),
-            steps=100,
-            patience=0.125,
-            learning_rate=0.05,
-        )
-        events = list(trainer.fit())
-        evaluated = of(Evaluated, events)
-
-        assert [e.best for e in evaluated] == [True] + [False] * 3
-        assert [e.step for e in evaluated] == [5, 10, 15, 18]
-        assert (events[-1].reason, events[-1].step) == ("no improvement", 18)
-
-    def test_patience_of_one_is_off(self, make_trainer):
-        """The same text is read to the end of the budget."""
-        trainer = make_trainer(
-            ids=np.tile(np.array([0, 1], dtype=np.uint8), 40),
-            held_out=np.full(50, 2, dtype=np.uint8),
-            steps=40,
-            patience=1.0,
-            learning_rate=0.05,
-        )
-
-        assert list(trainer.fit())[-1].reason == "budget"
-
-    @pytest.mark.parametrize("characters", [0, 1])
-    def test_nothing_held_out(self, make_trainer, characters):
-        """Without a held-out text every model counts as the best, of no characters."""
-        held_out = np.zeros(characters, dtype=np.uint8)
-        trainer = make_trainer(held_out=held_out, steps=40, patience=0.01)
-        events = list(trainer.fit())
-        evaluated = of(Evaluated, events)
-
-        assert events[-1].reason == "budget"
-        assert len(evaluated) == 20
-        assert all(event.best for event in evaluated)
-        assert {event.loss.characters for event in evaluated} == {0}
-        assert trainer.position.best_nats_per_char is None
-
-
-class TestDiverging:
-    def test_weights_that_are_no_numbers(self, make_trainer, every_step):
-        """The next reading ends the run, and names the step and the rate."""
-        trainer = make_trainer(learning_rate=0.03, steps=60)
-        run = trainer.fit()
-        assert next(run).step == 1
-        trainer.model.head.weight.data[0, 0] = math.nan
-
-        with pytest.raises(DivergedError, match="at step 2") as caught:
-            next(run)
-        assert caught.value.exit_code == 3
-        assert "0.03" in caught.value.remedy
-
-    def test_it_is_seen_before_anything_is_judged(self, make_trainer, seldom):
-        """A broken model never reaches an evaluation, so it is never the best."""
-        trainer = make_trainer(steps=60)
-        trainer.model.head.bias.data[:] = math.inf
-
-        with pytest.raises(DivergedError, match="at step 3"):
-            next(trainer.fit())
-
-    def test_a_held_out_loss_that_is_no_number(self, make_trainer, seldom):
-        """
-        Only the held-out text shows it: still the run ends, and nothing is best.
-
-        Character 6 is never read in training, so its broken embedding is met in the
-        held-out text first. A model like that could not even be saved.
-        """
-        trainer = make_trainer(
-            ids=np.tile(np.array([0, 1], dtype=np.uint8), 40),
-            held_out=np.full(50, 6, dtype=np.uint8),
-        )
-        trainer.model.embedding.weight.data[6] = math.nan
-
-        with pytest.raises(DivergedError, match="held-out"):
-            list(trainer.fit())
-        assert trainer.position.best_nats_per_char is None
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
