@@ -21,8 +21,8 @@ from lstm_textgen.cli.options import (
 from lstm_textgen.config import ModelConfig, OptimizerConfig, TextConfig
 
 if TYPE_CHECKING:
-    from lstm_textgen.training.plan import Wishes
     from lstm_textgen.training.start import Prepared
+    from lstm_textgen.training.wishes import Wishes
 
 
 def train(
@@ -126,7 +126,7 @@ def _wishes(
 ) -> "Wishes":
     """What was given, checked at once, so that a slip costs no waiting."""
     from lstm_textgen.config import BudgetConfig, RunConfig
-    from lstm_textgen.training.plan import Wishes, check_preset
+    from lstm_textgen.training.wishes import Wishes, check_preset
 
     check_preset(preset)
     wanted = _given(budget)

@@ -24,6 +24,7 @@ from lstm_textgen.training.events import (
     Wrote,
 )
 from lstm_textgen.training.start import Prepared
+from lstm_textgen.training.wishes import in_words
 
 BAR = "{percentage:3.0f}%|{bar:20}| {desc}"
 LINE_EVERY_S = 10.0
@@ -57,7 +58,7 @@ def announce(prepared: Prepared) -> None:
     epochs = plan.characters / characters
     chosen = f" ({', '.join(plan.chosen)} chosen for you)" if plan.chosen else ""
     say(
-        f"budget   {_budget(prepared)}, about {epochs:.1f} epochs; "
+        f"budget   {in_words(config.budget)}, about {epochs:.1f} epochs; "
         f"done at about {end:%H:%M}{chosen}"
     )
     say(f"run      {prepared.path}{', which goes on' if prepared.resumes else ''}")
@@ -176,15 +177,6 @@ def meaning(loss: Loss, vocabulary: int, what: str = "Held-out text") -> str:
         f"per character, as unsure as a choice among {loss.perplexity:.1f} equally "
         f"likely characters (knowing nothing: {vocabulary})."
     )
-
-
-def _budget(prepared: Prepared) -> str:
-    budget = prepared.plan.config.budget
-    if budget.minutes is not None:
-        return f"{budget.minutes:g} minute{'' if budget.minutes == 1 else 's'}"
-    if budget.epochs is not None:
-        return f"{budget.epochs:g} epochs"
-    return f"{budget.steps:,} steps"
 
 
 def _step_text(event: StepDone) -> str:

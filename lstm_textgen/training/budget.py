@@ -37,7 +37,7 @@ class Meter:
             limit_s = 60 * budget.minutes
             self._limit_s = limit_s - min(reserve_s, limit_s / 4)
         elif budget.epochs is not None:
-            self._steps = max(1, math.ceil(budget.epochs * ticks))
+            self._steps = max(1, math.ceil(round(budget.epochs * ticks, 6)))
         else:
             assert budget.steps is not None, "BudgetConfig has exactly one"
             self._steps = budget.steps

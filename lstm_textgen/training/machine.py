@@ -15,6 +15,9 @@ from lstm_textgen.evaluation.perplexity import summed_loss
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.optimizer import make_optimizer
 
+MOST_THREADS = 1024
+"""Many more than that end in a fault of torch."""
+
 PAYS = 1.1
 """Bfloat16 is taken where it is this many times as fast as float32."""
 
@@ -53,8 +56,9 @@ def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
     Raises:
         ConfigError: There is no such device here, or no such number of threads.
     """
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads is {threads}.", "Set threads to 1 or more.")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        remedy = f"Set threads to a number from 1 to {MOST_THREADS}."
+        raise ConfigError(f"threads is {threads}.", remedy)
     count = threads or min(usable_cores(), torch.get_num_threads())
     torch.set_num_threads(count)
     if device == "auto":

@@ -6,8 +6,7 @@ measured speed of the machine; `docs/recipe.md` has the trials behind the rules.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,22 +17,14 @@ from lstm_textgen.config import (
     OptimizerConfig,
     RunConfig,
     TextConfig,
-    to_json,
 )
-from lstm_textgen.errors import ConfigError, CorpusError
+from lstm_textgen.errors import CorpusError
 from lstm_textgen.model.cells import GATES
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.machine import Machine, choose_precision, matrix_rate
 from lstm_textgen.training.trainer import EVALUATIONS
-
-PRESETS: dict[str, dict[str, tuple[int, int]]] = {
-    "tiny": {"cpu": (1, 128), "gpu": (1, 256)},
-    "small": {"cpu": (2, 192), "gpu": (2, 512)},
-    "base": {"cpu": (2, 384), "gpu": (2, 1024)},
-    "large": {"cpu": (2, 768), "gpu": (3, 1024)},
-}
-"""Layers and hidden units by name, for each kind of device."""
+from lstm_textgen.training.wishes import Wishes, with_preset
 
 LADDER = (
     *((2, hidden) for hidden in (96, 128, 160, 192, 224, 256, 320, 384, 512, 640)),
@@ -46,40 +37,6 @@ CHARACTERS_PER_PARAMETER = 4.5
 
 EVALUATION_SHARE = 0.01
 """Share of a run that its evaluations may take, the last one not counted."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wishes:
-    """What the user has set; the rest is for the plan to choose."""
-
-    preset: str | None = None
-    text: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `TextConfig`."""
-    model: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `ModelConfig`."""
-    optimizer: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `OptimizerConfig`."""
-    budget: BudgetConfig | None = None
-    run: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `RunConfig` itself: seed and precision."""
-
-    def differences(self, config: RunConfig) -> list[str]:
-        """Where an existing run is other than what was set, for people."""
-        recorded = to_json(config)
-        groups = {"text": self.text, "model": self.model, "optimizer": self.optimizer}
-        wished = [
-            (key, value, recorded[group][key])
-            for group, wishes in groups.items()
-            for key, value in wishes.items()
-        ]
-        if self.budget is not None:
-            budget = to_json(self.budget)
-            wished += [(k, budget[k], recorded["budget"][k]) for k in budget]
-        if "seed" in self.run:
-            wished.append(("seed", self.run["seed"], config.seed))
-        return [
-            f"{k} {there}, not {here}" for k, here, there in wished if here != there
-        ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +74,7 @@ def make_plan(
         ConfigError: An unknown preset, or a setting out of range.
         CorpusError: The training part is shorter than a window.
     """
+    wishes = with_preset(wishes, machine)
     budget = wishes.budget or default_budget(characters, machine)
     optimizer = OptimizerConfig(**_batch(machine, budget) | dict(wishes.optimizer))
     streams = fitting_streams(
@@ -208,9 +166,6 @@ def _model(
     characters: int,
     machine: Machine,
 ) -> ModelConfig:
-    if wishes.preset is not None:
-        layers, hidden = _preset(wishes.preset, machine)
-        return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
     if budget.minutes is not None:
         # 6 operations for a parameter and character, 3/4 of the rate of products
         operations = 0.75 * matrix_rate(machine) * 60 * budget.minutes
@@ -221,22 +176,6 @@ def _model(
     rows = GATES[wishes.model.get("cell", "lstm")]
     layers, hidden = size_for(parameters, rows)
     return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
-
-
-def check_preset(name: str | None) -> None:
-    """
-    Raises:
-        ConfigError: There is no preset of that name.
-    """
-    if name is not None and name not in PRESETS:
-        raise ConfigError(
-            f"There is no preset {name!r}.", f"Choose one of {', '.join(PRESETS)}."
-        )
-
-
-def _preset(name: str, machine: Machine) -> tuple[int, int]:
-    check_preset(name)
-    return PRESETS[name]["cpu" if machine.device.type == "cpu" else "gpu"]
 
 
 def _batch(machine: Machine, budget: BudgetConfig) -> dict[str, Any]:
@@ -259,7 +198,7 @@ def _total_characters(
 
 def _chosen(wishes: Wishes) -> tuple[str, ...]:
     sizes = {"layers", "hidden"} & set(wishes.model)
-    chosen = [] if wishes.preset or sizes else ["size"]
+    chosen = [] if sizes else ["size"]
     chosen += [] if wishes.budget else ["budget"]
     chosen += [] if "dropout" in wishes.optimizer else ["dropout"]
     return tuple(chosen)

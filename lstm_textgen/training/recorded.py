@@ -11,7 +11,8 @@ from lstm_textgen.errors import (
     SettingsFileError,
 )
 from lstm_textgen.text.cache import EncodedText
-from lstm_textgen.training.plan import Plan, Wishes
+from lstm_textgen.training.plan import Plan
+from lstm_textgen.training.wishes import Wishes
 
 
 def settings_of(plan: Plan, text: EncodedText) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from lstm_textgen.text.source import Source
 from lstm_textgen.text.streams import Split, Streams, split_text
 from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.machine import Machine
-from lstm_textgen.training.plan import Plan, Wishes, make_plan
+from lstm_textgen.training.plan import Plan, make_plan
 from lstm_textgen.training.recorded import (
     as_recorded,
     check_corpus,
@@ -35,6 +35,7 @@ from lstm_textgen.training.recorded import (
 )
 from lstm_textgen.training.session import Session, judging_seconds
 from lstm_textgen.training.trainer import Trainer
+from lstm_textgen.training.wishes import Wishes, with_preset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +86,7 @@ def prepare(
     recorded = None
     if resumes:
         recorded = recorded_config(settings, path)
-        check_same(wishes, recorded, path)
+        check_same(with_preset(wishes, machine), recorded, path)
         text_config = recorded.text
     text = encode_source(source, text_config, cache=default_cache(), progress=progress)
     check_text(text)

@@ -12,9 +12,9 @@ from lstm_textgen.text.streams import Streams
 from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.events import StepDone
 from lstm_textgen.training.machine import Machine
-from lstm_textgen.training.plan import Wishes
 from lstm_textgen.training.start import open_session, prepare
 from lstm_textgen.training.trainer import Trainer
+from lstm_textgen.training.wishes import Wishes
 
 CPU = Machine(torch.device("cpu"), 1)
 

@@ -15,15 +15,13 @@ from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import (
     LADDER,
-    PRESETS,
-    Wishes,
-    check_preset,
     default_budget,
     default_dropout,
     fitting_streams,
     make_plan,
     size_for,
 )
+from lstm_textgen.training.wishes import PRESETS, Wishes, check_preset, with_preset
 
 CPU = Machine(torch.device("cpu"), 1)
 SPEED = 10_000.0
@@ -297,9 +295,10 @@ class TestDifferences:
             ({"model": {"hidden": 77}}, ["hidden", "100", "77"]),
             ({"optimizer": {"clip": 9.5}}, ["clip", "9.5"]),
             ({"text": {"tokenizer": "byte"}}, ["tokenizer", "char", "byte"]),
-            ({"budget": BudgetConfig(minutes=8.0)}, ["minutes", "3.0", "8.0"]),
-            ({"budget": BudgetConfig(steps=8)}, ["steps", "8"]),
+            ({"budget": BudgetConfig(minutes=8.0)}, ["3 minutes", "8 minutes"]),
+            ({"budget": BudgetConfig(steps=8)}, ["3 minutes", "8 steps"]),
             ({"run": {"seed": 6}}, ["seed", "4", "6"]),
+            ({"run": {"precision": "float32"}}, ["precision", "auto", "float32"]),
         ],
     )
     def test_they_are_named(self, wishes, words):
@@ -307,6 +306,15 @@ class TestDifferences:
         told = "; ".join(Wishes(**wishes).differences(self.CONFIG))
 
         assert all(word in told for word in words)
+
+    def test_a_preset_is_held_against_the_sizes_of_the_run(self):
+        """`--resume` once passed over a preset that the run was not made with."""
+        layers, hidden = PRESETS["tiny"]["cpu"]
+        wishes = with_preset(Wishes(preset="tiny"), CPU)
+
+        assert wishes.differences(self.CONFIG) == [f"hidden 100, not {hidden}"] * (
+            layers == self.CONFIG.model.layers
+        )
 
     def test_all_of_them(self):
         """One line for each."""
