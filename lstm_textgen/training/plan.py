@@ -119,8 +119,8 @@ def default_budget(characters: int, machine: Machine) -> BudgetConfig:
 
 
 def default_dropout(epochs: float) -> float:
-    """None for a text that is read twice or less, more with every doubling."""
-    return round(min(0.5, max(0.0, 0.1 * math.log2(max(epochs, 1e-9) / 2))), 2)
+    """None for a text that is read once or less, more with every doubling."""
+    return round(min(0.5, max(0.0, 0.08 * math.log2(max(epochs, 1e-9)))), 2)
 
 
 def fitting_streams(
