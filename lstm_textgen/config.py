@@ -85,7 +85,7 @@ class OptimizerConfig:
     """Characters between two steps: how far the gradient reaches back."""
 
     learning_rate: float = 8e-3
-    """The highest rate, reached after the warm-up."""
+    """The highest rate, reached after the warm-up; a plan lowers it for wide layers."""
 
     warm_up: float = 0.02
     """Share of the budget in which the rate climbs from zero, in [0, 0.5]."""

@@ -83,6 +83,10 @@ def make_plan(
     optimizer = replace(optimizer, streams=streams)
     model = _model(wishes, budget, optimizer, characters, machine)
 
+    if "learning_rate" not in wishes.optimizer:
+        rate = default_rate(optimizer.learning_rate, model.hidden)
+        optimizer = replace(optimizer, learning_rate=rate)
+
     network = CharModel(model, vocabulary).to(machine.device)
     initialise(network, torch.Generator().manual_seed(0))
     precision = wishes.run.get("precision", "auto")
@@ -116,6 +120,17 @@ def default_budget(characters: int, machine: Machine) -> BudgetConfig:
     """A minute for 100,000 characters, from one to ten; a tenth of that on a GPU."""
     per_minute = 100_000 if machine.device.type == "cpu" else 1_000_000
     return BudgetConfig(minutes=float(min(10, max(1, round(characters / per_minute)))))
+
+
+def default_rate(highest: float, hidden: int) -> float:
+    """
+    The highest rate for layers of up to 256 units, less for wider ones.
+
+    Source:
+        Yang et al. (2021), Tensor Programs V: with Adam, the rate that suits a
+        matrix falls as one over its width. https://arxiv.org/abs/2203.03466
+    """
+    return highest * min(1.0, 256 / hidden)
 
 
 def default_dropout(epochs: float) -> float:

@@ -17,6 +17,7 @@ from lstm_textgen.training.plan import (
     LADDER,
     default_budget,
     default_dropout,
+    default_rate,
     fitting_streams,
     make_plan,
     size_for,
@@ -244,6 +245,19 @@ class TestDefaults:
         assert minutes == sorted(minutes)
         assert 0 < minutes[0] < minutes[-1] < 60
         assert plan(100_000).config.budget == default_budget(100_000, CPU)
+
+    def test_the_rate_falls_with_the_width(self):
+        """Twice as wide, half the rate; narrow layers keep it, and a wish stays."""
+        assert default_rate(0.5, 64) == default_rate(0.5, 256) == 0.5
+        assert default_rate(0.5, 512) == 0.25
+
+        narrow, wide = plan(model={"hidden": 8}), plan(model={"hidden": 512})
+        wished = plan(model={"hidden": 512}, optimizer={"learning_rate": 0.125})
+
+        assert wide.config.optimizer.learning_rate == (
+            narrow.config.optimizer.learning_rate / 2
+        )
+        assert wished.config.optimizer.learning_rate == 0.125
 
     def test_dropout_grows_with_epochs(self):
         """A text that is read often is learned by heart, unless something rests."""
