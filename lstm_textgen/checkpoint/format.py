@@ -201,7 +201,7 @@ def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
         raise CheckpointError(problem, AGAIN)
     try:
         return Checkpoint(
-            model=from_json(ModelConfig, metadata["model"], "model"),
+            model=_whole_model(metadata["model"]),
             tokenizer=tokenizer_from_json(metadata["vocabulary"]),
             training=from_json(TrainingRecord, metadata["training"], "training"),
             tensors={},
@@ -212,6 +212,16 @@ def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
     except (ConfigError, VocabularyError) as error:
         problem = f"{path} cannot be understood: {error.problem}"
         raise CheckpointError(problem, AGAIN) from error
+
+
+def _whole_model(data: Any) -> ModelConfig:
+    """The settings, none left to a default: defaults may change, files must not."""
+    model = from_json(ModelConfig, data, "model")
+    missing = to_json(model).keys() - data.keys()
+    if missing:
+        problem = f"model lacks {', '.join(sorted(missing))}."
+        raise ConfigError(problem, "Add what is missing.")
+    return model
 
 
 def _check_format(metadata: dict[str, Any], path: Path) -> None:

@@ -103,6 +103,9 @@ def run() -> None:
         problem = f"Reading or writing failed ({error})."
         sys.exit(_report(problem, "Check the disk, and where the output goes.", 74))
     except Exception as error:
+        if _is_memory(error):
+            remedy = "Lower --hidden, --layers, --streams or --window."
+            sys.exit(_report("There is not enough memory for this.", remedy, 2))
         if "--debug" in sys.argv:
             raise
         problem = f"A defect of this program: {type(error).__name__}: {error}"
@@ -121,6 +124,13 @@ def _report(problem: str, remedy: str, code: int) -> int:
     say(f"error: {_line(problem)}")
     say(f"  try: {_line(remedy)}")
     return code
+
+
+def _is_memory(error: Exception) -> bool:
+    """Torch tells of it in a RuntimeError with words of its own on each device."""
+    words = str(error).lower()
+    told = "out of memory" in words or "can't allocate memory" in words
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told)
 
 
 def _line(text: str) -> str:

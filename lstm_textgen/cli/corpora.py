@@ -20,7 +20,12 @@ Texts that have a name: bundled ones, and public ones that can be fetched.
 
 
 @app.callback()
-def list_corpora(context: typer.Context, json: AsJson = False) -> None:
+def list_corpora(
+    context: typer.Context,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
     """
     \b
     textgen corpora
@@ -64,7 +69,7 @@ def get(
     """
     from lstm_textgen.errors import MissingError
     from lstm_textgen.report.fetching import fetching_bar
-    from lstm_textgen.report.terminal import say
+    from lstm_textgen.report.terminal import say, write_text
     from lstm_textgen.sharing.corpora import known, nearest
     from lstm_textgen.sharing.get import get_corpus
 
@@ -80,4 +85,4 @@ def get(
     if json:
         print_json({"name": name, "path": str(got.path)})
     else:
-        typer.echo(got.path)
+        write_text(f"{got.path}\n")

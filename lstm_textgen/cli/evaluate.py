@@ -43,7 +43,8 @@ def evaluate(
     textgen evaluate model.safetensors other.txt --json
 
     Read a text once, from its first to its last character, and say how many bits
-    per character the model needs for it. Every character is counted once.
+    per character the model needs for it. Every character is counted once, but the
+    very first of a whole text, which nothing predicts.
     """
     from lstm_textgen.checkpoint.finding import resolve_checkpoint
     from lstm_textgen.checkpoint.format import build_model, load_checkpoint
@@ -57,16 +58,20 @@ def evaluate(
 
     model = load_checkpoint(resolve_checkpoint(checkpoint))
     machine = choose_machine(device, threads)
-    encoded = encode_with(
-        find_source(named_texts(text)),
-        model.tokenizer,
-        model.training.encoding,
-        cache=default_cache(),
-    )
+    source = find_source(named_texts(text))
+    with reading_bar(source.size_bytes, quiet=quiet) as progress:
+        encoded = encode_with(
+            source,
+            model.tokenizer,
+            model.training.encoding,
+            cache=default_cache(),
+            progress=progress,
+        )
     ids = part_of(encoded, model.training, split)
     network = build_model(model, machine.device)
-    with reading_bar(40 * len(ids), quiet=quiet, unit="") as progress:
-        loss = perplexity.evaluate(network, ids, progress=progress)
+    begins = model.tokenizer.begins
+    with reading_bar(len(ids), shown_from=500_000, quiet=quiet, unit="") as progress:
+        loss = perplexity.evaluate(network, ids, begins=begins, progress=progress)
     if json:
         print_json(
             {

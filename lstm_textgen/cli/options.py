@@ -69,7 +69,8 @@ def named_texts(arguments: list[str]) -> list[str]:
     """
     Put the path of a corpus in the place of its name.
 
-    A file or folder of that name in the current folder goes first.
+    A file or folder of that name in the current folder goes first, but for a
+    training run, which is no text.
 
     Raises:
         MissingError: A registered corpus that was not fetched yet, or nothing of
@@ -80,7 +81,8 @@ def named_texts(arguments: list[str]) -> list[str]:
     found = []
     for argument in arguments:
         corpus = known(argument)
-        if os.path.exists(argument) or argument == "-":
+        is_run = os.path.exists(os.path.join(argument, "run.json"))
+        if (os.path.exists(argument) and not is_run) or argument == "-":
             found.append(argument)
         elif corpus is not None:
             path = corpus_path(argument)

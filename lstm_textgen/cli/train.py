@@ -186,6 +186,7 @@ def _prepare(
 def _run(prepared: "Prepared", save_every: float, json: bool, quiet: bool) -> None:
     """Train, follow it on stderr, and put the result on stdout."""
     from lstm_textgen.cli import STARTED_S
+    from lstm_textgen.report.terminal import write_text
     from lstm_textgen.report.training import Progress, RunSummary, say_warning, sum_up
     from lstm_textgen.training.start import open_session
 
@@ -206,5 +207,5 @@ def _run(prepared: "Prepared", save_every: float, json: bool, quiet: bool) -> No
     if json:
         print_json(summary.as_json())
     else:
-        typer.echo(summary.model_path)
+        write_text(f"{summary.model_path}\n")
     end_by_signal(summary.stopped_by)

@@ -8,13 +8,16 @@ from numpy.typing import NDArray
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.errors import ConfigError, CorpusError
 from lstm_textgen.text.cache import EncodedText
+from lstm_textgen.text.streams import with_context
 
 
 def part_of(
     text: EncodedText, training: TrainingRecord, split: str | None
 ) -> NDArray[np.unsignedinteger[Any]]:
     """
-    The ids of one part of the text that a model was trained on.
+    The ids of one part of the text that a model was trained on, and the one before.
+
+    That one predicts the first character of the part, so that all are counted.
 
     Args:
         text: The text as it is now.
@@ -49,4 +52,4 @@ def part_of(
             f"This model has no {split} part.",
             "Leave --split out, or train with a share for it.",
         )
-    return text.ids[start:stop]
+    return text.ids[with_context((start, stop))]

@@ -9,6 +9,7 @@ Shapes: T steps, B streams, V vocabulary.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,10 @@ from lstm_textgen.model.state import StackState
 from lstm_textgen.text.streams import IGNORE
 
 WINDOW = 1024
-"""Characters that an evaluation reads at a time: memory, not meaning."""
+"""The most steps that an evaluation reads at a time: memory, not meaning."""
+
+NUMBERS = 2**24
+"""About how many logits or hidden numbers one window may have, at 4 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,26 @@ def summed_loss(
     )
 
 
+def count_characters(
+    targets: NDArray[np.integer[Any]], begins: NDArray[np.bool_] | None
+) -> int:
+    """
+    Characters among *targets*, those that are `IGNORE` left out.
+
+    Args:
+        targets: Ids, any shape.
+        begins: Which ids begin a character, as `Tokenizer.begins`; None for all.
+    """
+    real = targets[targets != IGNORE] if targets.dtype.kind == "i" else targets
+    return int(real.size if begins is None else begins[real].sum())
+
+
 @torch.inference_mode()
 def evaluate(
     model: CharModel,
     ids: NDArray[np.unsignedinteger],
     *,
+    begins: NDArray[np.bool_] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Loss:
     """
@@ -82,7 +101,8 @@ def evaluate(
     Args:
         model: Reads on the device and in the type of its weights.
         ids: The text, at least 2 characters.
-        progress: Called with the number of characters of each window read.
+        begins: Which ids begin a character; the others are nats without one.
+        progress: Called with the number of ids of each window read.
 
     Raises:
         CorpusError: The text has fewer than 2 characters.
@@ -90,12 +110,13 @@ def evaluate(
     _check_length(ids)
     state = model.zero_state(1)
     total = Loss(0.0, 0)
-    for start in range(0, len(ids) - 1, WINDOW):
-        piece = torch.from_numpy(ids[start : start + WINDOW + 1].astype(np.int64))
-        window = piece.to(state.layers[0].hidden.device).unsqueeze(1)
+    steps = _window(model, streams=1)
+    for start in range(0, len(ids) - 1, steps):
+        piece = ids[start : start + steps + 1].astype(np.int64)
+        window = torch.from_numpy(piece).to(model.head.weight.device).unsqueeze(1)
         logits, state = model(window[:-1], state)
         nats = summed_loss(logits, window[1:])
-        total += Loss(nats.item(), len(window) - 1)
+        total += Loss(nats.item(), count_characters(piece[1:], begins))
         if progress is not None:
             progress(len(window) - 1)
     return total
@@ -109,6 +130,7 @@ def estimate(
     streams: int = 32,
     characters: int | None = None,
     warm_up: int = 64,
+    begins: NDArray[np.bool_] | None = None,
 ) -> Loss:
     """
     A quick estimate of `evaluate`: several places of the text read side by side.
@@ -124,6 +146,7 @@ def estimate(
         characters: How many to count altogether, rounded up to as many for every
             stream; None for the whole text.
         warm_up: Characters that a stream reads before it counts.
+        begins: Which ids begin a character; the others are nats without one.
 
     Raises:
         CorpusError: The text has fewer than 2 characters.
@@ -136,8 +159,9 @@ def estimate(
     length = longest if characters is None else min(longest, -(-characters // streams))
     device = model.head.weight.device
     state, total = _warmed_up(model, ids, bounds[:-1], warm_up), Loss(0.0, 0)
-    for start in range(0, length, WINDOW):
-        steps = np.arange(start, min(start + WINDOW, length))[:, None]
+    window = _window(model, streams)
+    for start in range(0, length, window):
+        steps = np.arange(start, min(start + window, length))[:, None]
         places = bounds[:-1] + steps
         counted = places < bounds[1:]
         inside = places.clip(max=transitions - 1)
@@ -145,7 +169,7 @@ def estimate(
         inputs = torch.from_numpy(ids[inside].astype(np.int64)).to(device)
         logits, state = model(inputs, state)
         nats = summed_loss(logits, torch.from_numpy(targets).to(device))
-        total += Loss(nats.item(), int(counted.sum()))
+        total += Loss(nats.item(), count_characters(targets, begins))
     return total
 
 
@@ -159,12 +183,19 @@ def _warmed_up(
     empty = model.zero_state(len(starts))
     if warm_up == 0:
         return empty
+    state, device = empty, model.head.weight.device
     before = (starts + np.arange(-warm_up, 0)[:, None]).clip(0)
-    device = model.head.weight.device
-    inputs = torch.from_numpy(ids[before].astype(np.int64)).to(device)
-    state: StackState = model(inputs, empty)[1]
+    for part in np.split(before, range(0, warm_up, _window(model, len(starts)))[1:]):
+        inputs = torch.from_numpy(ids[part].astype(np.int64)).to(device)
+        state = model(inputs, state)[1]
     has_past = torch.from_numpy(starts > 0).to(device).unsqueeze(-1)
     return state.map(lambda tensor: tensor * has_past)
+
+
+def _window(model: CharModel, streams: int) -> int:
+    """Steps to read at a time, fewer where a step is wide."""
+    widest = max(model.vocabulary, 4 * model.config.hidden)
+    return max(1, min(WINDOW, NUMBERS // (streams * widest)))
 
 
 def _check_length(ids: NDArray[np.unsignedinteger]) -> None:

@@ -12,7 +12,7 @@ LONG_BYTES = 30_000_000
 
 @contextlib.contextmanager
 def reading_bar(
-    size: int, *, quiet: bool = False, what: str = "reading", unit: str = "B"
+    size: int, *, shown_from: int = LONG_BYTES, quiet: bool = False, unit: str = "B"
 ) -> Iterator[Callable[[int], None] | None]:
     """
     A bar on stderr while something of *size* is read.
@@ -20,11 +20,16 @@ def reading_bar(
     Yields:
         What to call with the amount that was read, or None where no bar is wanted.
     """
-    if quiet or size < LONG_BYTES or not sys.stderr.isatty():
+    if quiet or size < shown_from or not sys.stderr.isatty():
         yield None
         return
     with tqdm(
-        total=size, desc=what, unit=unit, unit_scale=True, leave=False, file=sys.stderr
+        total=size,
+        desc="reading",
+        unit=unit,
+        unit_scale=True,
+        leave=False,
+        file=sys.stderr,
     ) as bar:
 
         def advance(amount: int) -> None:

@@ -1,7 +1,6 @@
 """Tables for people: what a checkpoint is, which corpora there are."""
 
 import sys
-import time
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from rich.text import Text
 from lstm_textgen.checkpoint.format import Checkpoint, parameter_count
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.report.terminal import sanitise
+from lstm_textgen.report.training import clock
 from lstm_textgen.sharing.corpora import Listed
 
 WIDE = 10_000
@@ -75,7 +75,7 @@ def _facts(path: Path, checkpoint: Checkpoint) -> list[tuple[str, str]]:
         (
             "training",
             f"{training.steps:,} steps, {training.epochs:.2f} epochs, "
-            f"{_duration(training.seconds)}, seed {training.seed}",
+            f"{clock(training.seconds)}, seed {training.seed}",
         )
     )
     if training.validation_nats_per_char is not None:
@@ -112,9 +112,3 @@ def _bytes(size: int | None) -> str:
     if size is None:
         return "?"
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return time.strftime("%H:%M:%S", time.gmtime(seconds))

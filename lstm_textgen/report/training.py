@@ -53,13 +53,17 @@ def announce(prepared: Prepared) -> None:
     )
     rate = f"{plan.characters_per_second:,.0f} characters a second"
     say(f"machine  {plan.machine.describe()}; about {rate}")
+    learning = config.optimizer
+    say(
+        f"learning {learning.streams} streams, windows of {learning.window}, "
+        f"rate {learning.learning_rate:.3g}, dropout {learning.dropout:g}"
+    )
     characters = prepared.split.train[1] - prepared.split.train[0]
-    end = datetime.now() + timedelta(seconds=plan.seconds)
     epochs = plan.characters / characters
     chosen = f" ({', '.join(plan.chosen)} chosen for you)" if plan.chosen else ""
     say(
-        f"budget   {in_words(config.budget)}, about {epochs:.1f} epochs; "
-        f"done at about {end:%H:%M}{chosen}"
+        f"budget   {in_words(config.budget)}, about {epochs:.1f} epochs"
+        f"{'' if prepared.resumes else f'; done {_end(plan.seconds)}'}{chosen}"
     )
     say(f"run      {prepared.path}{', which goes on' if prepared.resumes else ''}")
 
@@ -179,9 +183,19 @@ def meaning(loss: Loss, vocabulary: int, what: str = "Held-out text") -> str:
     )
 
 
+def _end(seconds: float) -> str:
+    """When that will be: the time of a near day, else how many days from now."""
+    days = seconds / 86_400
+    if days > 300:
+        return f"in about {days:,.0f} days"
+    end = datetime.now() + timedelta(seconds=seconds)
+    today = end.date() == datetime.now().date()
+    return f"at about {end:%H:%M}" if today else f"at about {end:%H:%M on %d %B}"
+
+
 def _step_text(event: StepDone) -> str:
     left_s = event.elapsed_s / max(event.progress, 1e-6) - event.elapsed_s
-    left = f", {_clock(left_s)} left" if event.progress > 0.01 else ""
+    left = f", {clock(left_s)} left" if event.progress > 0.01 else ""
     return (
         f"step {event.step:,}, loss {event.loss.nats_per_char:.3f} nats "
         f"({event.loss.bits_per_char:.2f} bits), "
@@ -197,7 +211,8 @@ def _evaluated(event: Evaluated) -> str:
     return f"{event.progress:4.0%}  step {event.step:,}: held-out {loss}, {mark}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as `0:48` or `26:03:10`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

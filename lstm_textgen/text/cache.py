@@ -233,7 +233,10 @@ def _prune(folder: Path, newest: Path) -> None:
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < time.time() - STALE_S:
                 path.unlink()
-    found = [(path.stat(), path) for path in folder.glob("*.ids")]
+    found = []
+    for path in folder.glob("*.ids"):
+        with contextlib.suppress(OSError):  # another process was faster
+            found.append((path.stat(), path))
     total = sum(status.st_size for status, _ in found)
     for status, path in sorted(found, key=lambda pair: pair[0].st_mtime_ns):
         if total <= LIMIT_BYTES:

@@ -52,10 +52,12 @@ def unknown_character(char: str, offset: int, known: Container[str]) -> Vocabula
     if "\ud800" <= char <= "\udfff":
         return VocabularyError(problem, "Remove it: it stands for a byte of no text.")
     near = close_replacements(char, known)
-    instead = f"Write {near[0]!r} instead" if near else "Remove it"
+    instead = " or ".join(repr(each) for each in near[:3])
+    instead = f"Write {instead} instead" if near else "Remove it"
     return VocabularyError(
         problem,
-        f"{instead}, or train with --tokenizer byte, which covers every text.",
+        f"{instead}; sample can also go on with --on-unknown replace. A model trained "
+        "with --tokenizer byte knows every character.",
     )
 
 

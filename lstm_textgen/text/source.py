@@ -117,6 +117,9 @@ def _files_in(folder: str) -> list[Path]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        if "run.json" in names:  # a training run: its log is nobody's text
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         texts = [Path(here, name) for name in names if _looks_like_text(name)]
         found += [_regular(str(path)) for path in texts if os.path.isfile(path)]

@@ -32,6 +32,16 @@ class Split:
     test: tuple[int, int]
 
 
+def with_context(part: tuple[int, int]) -> slice:
+    """
+    The ids to read so that every character of *part* is predicted: one more.
+
+    The character before a part goes in front, where there is one.
+    """
+    start, stop = part
+    return slice(max(start - 1, 0), stop) if start < stop else slice(start, stop)
+
+
 def split_text(length: int, validation: float, test: float) -> Split:
     """
     Cut by position: the test part off the very end, validation before it.

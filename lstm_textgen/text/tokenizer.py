@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int64, Integer, UInt, UInt32
+from jaxtyping import Bool, Int64, Integer, UInt, UInt32
 
 from lstm_textgen.config import TokenizerKind
 from lstm_textgen.errors import ConfigError, VocabularyError
@@ -47,6 +47,10 @@ class Tokenizer(Protocol):
     @property
     def dtype(self) -> "np.dtype[Any]":
         """The smallest unsigned type that holds every id."""
+
+    @property
+    def begins(self) -> Bool[np.ndarray, " V"] | None:
+        """Which ids begin a character; None where every id is one."""
 
     def __contains__(self, char: object) -> bool:
         """Whether `encode` takes *char*."""
@@ -91,6 +95,7 @@ class CharTokenizer:
     unknown: str | None = None
 
     kind: ClassVar[TokenizerKind] = "char"
+    begins: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         if not self.characters:
@@ -190,6 +195,7 @@ class ByteTokenizer:
     kind: ClassVar[TokenizerKind] = "byte"
     size: ClassVar[int] = 256
     dtype: ClassVar["np.dtype[Any]"] = np.dtype(np.uint8)
+    begins: ClassVar[Bool[np.ndarray, " V"]] = (np.arange(256) & 0xC0) != 0x80
 
     def __contains__(self, char: object) -> bool:
         if not isinstance(char, str) or len(char) != 1:

@@ -46,8 +46,8 @@ class Meter:
         """Seconds that the run has taken, all its parts together."""
         return self._clock() - self._zero_s
 
-    def progress(self, step: int) -> float:
-        """Share of the budget that is used after *step* steps, 0 to 1."""
+    def progress(self, step: int | float) -> float:
+        """Share of the budget that is used after *step* steps, 0 to 1; halves count."""
         if self._limit_s is not None:
             return min(1.0, self.elapsed_s() / self._limit_s)
         return min(1.0, step / self._steps)

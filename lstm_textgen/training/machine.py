@@ -65,8 +65,9 @@ def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
-        torch.zeros(1, device=found).item()  # `meta` makes tensors without numbers
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        # `meta` has no numbers, and some have no float64 to sum losses in
+        torch.zeros(1, device=found, dtype=torch.float64).item()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ConfigError(
             f"Device {device!r} cannot be used here.", "Take --device auto or cpu."
         ) from error
@@ -132,6 +133,8 @@ def choose_precision(
         return plain, training_speed(plain, model, config)
     try:
         half_speed = training_speed(half, model, config)
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:  # the kernel has no such type on this processor
         if precision == "bfloat16":
             raise ConfigError(

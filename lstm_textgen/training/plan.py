@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from lstm_textgen.checkpoint.format import SIZE_CAP, parameter_count
 from lstm_textgen.config import (
     BudgetConfig,
     ModelConfig,
@@ -18,7 +19,7 @@ from lstm_textgen.config import (
     RunConfig,
     TextConfig,
 )
-from lstm_textgen.errors import CorpusError
+from lstm_textgen.errors import ConfigError, CorpusError
 from lstm_textgen.model.cells import GATES
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
@@ -83,6 +84,7 @@ def make_plan(
     optimizer = replace(optimizer, streams=streams)
     model = _model(wishes, budget, optimizer, characters, machine)
 
+    check_size(parameter_count(model, vocabulary))
     if "learning_rate" not in wishes.optimizer:
         rate = default_rate(optimizer.learning_rate, model.hidden)
         optimizer = replace(optimizer, learning_rate=rate)
@@ -103,7 +105,6 @@ def make_plan(
         precision="float32" if machine.dtype == torch.float32 else "bfloat16",
     )
     seconds = 60 * budget.minutes if budget.minutes else total / speed
-    forward = 3  # reading costs a third of learning
     return Plan(
         config=config,
         machine=machine,
@@ -111,9 +112,24 @@ def make_plan(
         characters_per_second=speed,
         characters=int(total),
         seconds=seconds,
-        sample=max(4096, int(EVALUATION_SHARE * forward * total / EVALUATIONS)),
+        sample=_sample(total),
         chosen=_chosen(wishes),
     )
+
+
+def check_size(parameters: int) -> None:
+    """
+    A model must fit into a checkpoint, and better be told so before it is trained.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if 4 * parameters > SIZE_CAP:
+        raise ConfigError(
+            f"The model has {parameters:,} parameters; a checkpoint holds at most "
+            f"{SIZE_CAP // 4:,}.",
+            "Set hidden or layers lower.",
+        )
 
 
 def default_budget(characters: int, machine: Machine) -> BudgetConfig:
@@ -209,6 +225,11 @@ def _total_characters(
         return budget.epochs * characters
     assert budget.steps is not None, "BudgetConfig has exactly one"
     return float(budget.steps * optimizer.streams * optimizer.window)
+
+
+def _sample(total: float) -> int:
+    """Characters of an evaluation: reading costs a third of what learning costs."""
+    return max(4096, int(EVALUATION_SHARE * 3 * total / EVALUATIONS))
 
 
 def _chosen(wishes: Wishes) -> tuple[str, ...]:

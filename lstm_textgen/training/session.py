@@ -1,9 +1,10 @@
 """
 A run from a text to a finished model: prepared, announced, then run.
 
-    session = prepare(source, wishes, folder=folder, ...)
-    for event in session.run():
-        ...
+    prepared = prepare(source, wishes, machine)
+    with open_session(prepared, started_s=time.monotonic()) as (session, warning):
+        for event in session.run():
+            ...
 
 Here the trainer meets the disk: what is best is saved as the model, now and then
 everything is saved for resuming, and every event goes into the metrics.
@@ -11,7 +12,7 @@ everything is saved for resuming, and every event goes into the metrics.
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import DivergedError
 from lstm_textgen.evaluation.perplexity import Loss, estimate, evaluate
+from lstm_textgen.model.network import CharModel
 from lstm_textgen.sampling.writer import Writer, first_line
 from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.streams import Split
@@ -39,9 +41,10 @@ from lstm_textgen.training.trainer import Trainer
 
 EXACT_LIMIT = 300_000
 """Held-out characters that the last evaluation reads in one pass; beyond, side by
-side in streams of `LONG_STREAM`, which differs by less than 0.001 nats."""
+side in up to `MOST_STREAMS` streams of at least `LONG_STREAM`, each warmed up."""
 
 LONG_STREAM = 16_384
+MOST_STREAMS = 64
 PREVIEW = SampleConfig(temperature=0.7, seed=1)
 PREVIEW_LENGTH = 90
 
@@ -118,12 +121,14 @@ class Session:
         for event in self.trainer.fit():
             if isinstance(event, Stopped):
                 yield from self._finish(event)
-                yield event
+                asked = self.trainer.asked_to_stop  # perhaps while it was judged
+                yield dataclasses.replace(event, reason=asked or event.reason)
                 return
             yield event
             if isinstance(event, Evaluated):
                 if event.best:
                     yield self._save_model(event.loss)
+                    yield self._save_state()  # which knows of this best
                 yield self._preview()
             if time.monotonic() - self._saved_at_s > self.save_every_s:
                 yield self._save_state()
@@ -137,7 +142,10 @@ class Session:
             return
         checkpoint = load_checkpoint(self.directory.model_path)
         model = build_model(checkpoint, device=self.trainer.machine.device)
-        loss = judge(model, self.held_out)
+        try:
+            loss = judge(model, self.held_out, self.text.tokenizer.begins, self._go_on)
+        except InterruptedError:  # all is saved; the run keeps its last estimate
+            return
         training = dataclasses.replace(
             checkpoint.training,
             validation_nats_per_char=loss.nats_per_char,
@@ -152,6 +160,11 @@ class Session:
             final=True,
             elapsed_s=self.trainer.meter.elapsed_s(),
         )
+
+    def _go_on(self, characters: int) -> None:
+        """Called while the model is judged: a signal is heard there too."""
+        if self.trainer.asked_to_stop is not None:
+            raise InterruptedError
 
     @property
     def held_out(self) -> NDArray[np.unsignedinteger[Any]]:
@@ -195,12 +208,17 @@ class Session:
         return Wrote(step=self.trainer.position.step, text=line)
 
 
-def judge(model: Any, held_out: NDArray[np.unsignedinteger[Any]]) -> Loss:
+def judge(
+    model: CharModel,
+    held_out: NDArray[np.unsignedinteger[Any]],
+    begins: NDArray[np.bool_] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Loss:
     """The loss of a finished model: exact where that takes seconds."""
     if len(held_out) <= EXACT_LIMIT:
-        return evaluate(model, held_out)
-    streams = len(held_out) // LONG_STREAM
-    return estimate(model, held_out, streams=streams, warm_up=256)
+        return evaluate(model, held_out, begins=begins, progress=progress)
+    streams = min(MOST_STREAMS, len(held_out) // LONG_STREAM)
+    return estimate(model, held_out, streams=streams, warm_up=256, begins=begins)
 
 
 def judging_seconds(characters: int, characters_per_second: float) -> float:

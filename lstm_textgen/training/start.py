@@ -21,7 +21,7 @@ from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.encode import default_cache, encode_source
 from lstm_textgen.text.source import Source
-from lstm_textgen.text.streams import Split, Streams, split_text
+from lstm_textgen.text.streams import Split, Streams, split_text, with_context
 from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import Plan, make_plan
@@ -153,11 +153,12 @@ def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
     return Trainer(
         model.to(plan.machine.device),
         _streams(prepared),
-        ids[slice(*split.validation)],
+        ids[with_context(split.validation)],
         config,
         machine=plan.machine,
         meter=_meter(prepared, started_s, 0.0),
         sample=plan.sample,
+        begins=prepared.text.tokenizer.begins,
     )
 
 

@@ -20,7 +20,12 @@ from torch import Tensor
 
 from lstm_textgen.config import RunConfig
 from lstm_textgen.errors import DivergedError
-from lstm_textgen.evaluation.perplexity import Loss, estimate, summed_loss
+from lstm_textgen.evaluation.perplexity import (
+    Loss,
+    count_characters,
+    estimate,
+    summed_loss,
+)
 from lstm_textgen.model.dropout import draw_noise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.streams import IGNORE, Streams
@@ -33,7 +38,7 @@ from lstm_textgen.training.schedule import rate_factor
 EVALUATIONS = 20
 """Times that a run looks at the held-out text, evenly over its budget."""
 
-REPORT_EVERY_S = 0.1
+REPORT_EVERY_S = 0.5
 """How often losses are read back; on a GPU each reading makes the host wait."""
 
 
@@ -49,6 +54,9 @@ class Position:
     best_nats_per_char: float | None = None
     best_progress: float = 0.0
     spent_s: float = 0.0
+    began: float | None = None
+    """Progress at the first step: start-up is part of a budget in minutes, and of
+    no schedule."""
 
 
 class Trainer:
@@ -63,6 +71,7 @@ class Trainer:
         machine: Where and in which precision to compute.
         meter: How much of the budget is used.
         sample: How many held-out characters an evaluation during the run counts.
+        begins: Which ids begin a character, as `Tokenizer.begins`.
     """
 
     def __init__(
@@ -75,6 +84,7 @@ class Trainer:
         machine: Machine,
         meter: Meter,
         sample: int,
+        begins: NDArray[np.bool_] | None = None,
     ) -> None:
         self.model = model
         self.streams = streams
@@ -83,17 +93,18 @@ class Trainer:
         self.machine = machine
         self.meter = meter
         self.sample = sample
+        self.begins = begins
         self.position = Position()
         self.memory = model.zero_state(streams.streams)
         self.optimizer = make_optimizer(model, config.optimizer)
         self.generator = torch.Generator(machine.device).manual_seed(config.seed)
         self._parameters = list(model.parameters())
-        self._asked_to_stop: StopReason | None = None
+        self.asked_to_stop: StopReason | None = None
         self._forget_sums()
 
     def stop(self, reason: StopReason) -> None:
         """Ask the run to end after the step that is under way."""
-        self._asked_to_stop = reason
+        self.asked_to_stop = reason
 
     def fit(self) -> Iterator[StepDone | Evaluated | Stopped]:
         """
@@ -109,6 +120,7 @@ class Trainer:
                 if self._loss_characters:
                     yield self.read_losses(progress)
                 yield self._evaluate(progress)
+                self._read_at_s = time.monotonic()  # saving is no training
             self._step(progress)
             if time.monotonic() - self._read_at_s >= REPORT_EVERY_S:
                 yield self.read_losses(progress)
@@ -152,8 +164,8 @@ class Trainer:
         return record
 
     def _stop_reason(self) -> StopReason | None:
-        if self._asked_to_stop is not None:
-            return self._asked_to_stop
+        if self.asked_to_stop is not None:
+            return self.asked_to_stop
         progress = self.meter.progress(self.position.step)
         if progress >= 1 and self.position.step > 0:
             return "budget"
@@ -187,22 +199,29 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(
             self._parameters, settings.clip or math.inf
         )
-        factor = rate_factor(progress, settings.warm_up)
+        factor = rate_factor(self._share(progress), settings.warm_up)
         set_rate(self.optimizer, factor * settings.learning_rate)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._loss_nats += nats.detach().double()
-        self._loss_characters += characters
+        self._loss_characters += count_characters(targets, self.begins)
         self._gradient_norm = norm
         self.memory = memory.map(lambda tensor: tensor.detach().to(norm.dtype))
-        self._advance(characters)
+        self._advance(characters, progress)
 
-    def _advance(self, characters: int) -> None:
+    def _share(self, progress: float) -> float:
+        """How much of the time between first and last step is over, 0 to 1."""
+        began = progress if self.position.began is None else self.position.began
+        middle = self.meter.progress(self.position.step + 0.5)
+        return max(0.0, middle - began) / max(1 - began, 1e-9)
+
+    def _advance(self, characters: int, progress: float) -> None:
         at = self.position
         last = at.tick + 1 == self.streams.ticks
         self.position = replace(
             at,
             step=at.step + 1,
+            began=progress if at.began is None else at.began,
             epoch=at.epoch + last,
             tick=0 if last else at.tick + 1,
             characters=at.characters + characters,
@@ -215,7 +234,12 @@ class Trainer:
         loss = Loss(0.0, 0)
         if len(self.held_out) >= 2:
             with self.machine.autocast():
-                loss = estimate(self.model, self.held_out, characters=self.sample)
+                loss = estimate(
+                    self.model,
+                    self.held_out,
+                    characters=self.sample,
+                    begins=self.begins,
+                )
             if not math.isfinite(loss.nats):  # else the first would count as the best
                 raise self._ran_away(f"The loss of the held-out text is {loss.nats}")
         best_so_far = self.position.best_nats_per_char

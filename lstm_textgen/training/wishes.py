@@ -43,7 +43,7 @@ class Wishes:
             for key, value in wishes.items()
         ]
         wished += [(key, value, recorded[key]) for key, value in self.run.items()]
-        if self.budget is not None:
+        if self.budget not in (None, config.budget):
             wished.append(("budget", in_words(self.budget), in_words(config.budget)))
         return [
             f"{key} {there}, not {here}"
@@ -79,10 +79,12 @@ def check_preset(name: str | None) -> None:
         )
 
 
-def in_words(budget: BudgetConfig) -> str:
+def in_words(budget: BudgetConfig | None) -> str:
     """For people: `2 minutes`, `1 epoch`."""
+    assert budget is not None
     for name in ("minutes", "epochs", "steps"):
         value = getattr(budget, name)
         if value is not None:
-            return f"{value:,g} {name if value != 1 else name[:-1]}"
+            amount = f"{value:,}" if name == "steps" else f"{value:,.10g}"
+            return f"{amount} {name if value != 1 else name[:-1]}"
     raise AssertionError("BudgetConfig has exactly one")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-ANNOUNCED = ["text", "model", "machine", "budget", "run"]
+ANNOUNCED = ["text", "model", "machine", "learning", "budget", "run"]
 
 
 def first_words(lines):
@@ -65,15 +65,16 @@ def test_json_tells_how_the_run_went(trained):
 def test_the_run_is_announced_before_it_begins(trained):
     """Text, model, parameters, speed, budget and end; then comes the first step."""
     lines = trained.outcome.stderr.splitlines()
-    text, model, machine, budget, run = lines[:5]
+    text, model, machine, learning, budget, run = lines[:6]
 
-    assert first_words(lines[:5]) == ANNOUNCED
+    assert first_words(lines[:6]) == ANNOUNCED
+    assert re.search(r"4 streams, windows of 16, rate 0\.008, dropout", learning)
     assert "book: 3,990 characters, 39 different; the last 399 validate" in text
     assert "LSTM, 1 layer of 8 units, 955 parameters" in model
     assert re.search(r"cpu, 1 thread, float32; about [\d,]+ characters a sec", machine)
     assert re.search(r"3 steps, about 0\.1 epochs; done at about \d\d:\d\d", budget)
     assert run.endswith("checkpoints/book")
-    assert "step 1, loss" in lines[5]
+    assert re.search(r"step \d, (loss|held-out)", lines[6]) or "loss" in lines[6]
     assert lines[-1].startswith("Let it write: textgen sample checkpoints/book ")
 
 
@@ -147,6 +148,17 @@ def test_a_file_goes_before_a_name(textgen):
     outcome = textgen.train("fables", "--dry-run")
 
     assert "fables: 1,300 characters" in outcome.stderr
+
+
+def test_a_run_of_a_name_is_not_the_text_of_that_name(textgen):
+    """After `train fables -o fables`, `fables` once meant the logs of that run."""
+    textgen.train("fables", "-o", "fables")
+    outcome = textgen.train("fables", "--dry-run")
+    textgen.write("notes.txt", "a note of its own. " * 100)
+    folder = textgen.train(".", "--dry-run")
+
+    assert re.search(r"fables: 26\d,\d{3} characters", outcome.stderr)
+    assert ": 1,900 characters" in folder.stderr
 
 
 def test_the_byte_tokenizer_takes_every_text(textgen, trained_on_bytes):

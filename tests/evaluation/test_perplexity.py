@@ -13,6 +13,7 @@ from lstm_textgen.errors import CorpusError
 from lstm_textgen.evaluation import perplexity
 from lstm_textgen.evaluation.perplexity import Loss, estimate, evaluate, summed_loss
 from lstm_textgen.text.streams import IGNORE
+from lstm_textgen.text.tokenizer import ByteTokenizer
 
 V = 5
 CELLS = ["lstm", "gru", "rnn"]
@@ -213,3 +214,36 @@ def test_half_precision_is_summed_in_single():
     assert loss.dtype == torch.float32
     exact = summed_loss(logits.double(), targets).item()
     assert loss.item() == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize("read", [evaluate, estimate])
+def test_bytes_are_counted_as_characters(read, make_model):
+    """
+    A loss per character is the same measure for bytes: two bytes make one `é`.
+
+    Counted by bytes, an Italian text would look easier than it is.
+    """
+    tokenizer, model = ByteTokenizer(), make_model(256, cell="lstm", hidden=4)
+    ids = tokenizer.encode("perché è così, città più città")
+    by_ids = read(model, ids)
+    by_characters = read(model, ids, begins=tokenizer.begins)
+
+    assert by_characters.nats == by_ids.nats
+    assert by_ids.characters == len(ids) - 1 == 35
+    assert by_characters.characters == 29
+
+
+@pytest.mark.parametrize("read", [evaluate, estimate])
+def test_wide_steps_are_read_in_short_windows(read, make_model, monkeypatch):
+    """A window may be of a single step, as with a huge vocabulary; nothing changes."""
+    model, ids = make_model(V, cell="gru"), random_text(300)
+    whole = read(
+        model, ids, **({"streams": 3, "warm_up": 8} if read is estimate else {})
+    )
+    monkeypatch.setattr(perplexity, "NUMBERS", 1)
+    narrow = read(
+        model, ids, **({"streams": 3, "warm_up": 8} if read is estimate else {})
+    )
+
+    assert narrow.characters == whole.characters
+    assert narrow.nats == pytest.approx(whole.nats, rel=1e-12)

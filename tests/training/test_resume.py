@@ -151,7 +151,7 @@ def test_a_picture_does_not_change(build, whole):
     restore(one, tensors, progress)
     restore(other, tensors, progress)
     for trainer in (first, one):
-        trainer._asked_to_stop = None
+        trainer.asked_to_stop = None
         run_to(trainer, STEPS)
 
     assert all(torch.equal(tensors[name], before[name]) for name in before)

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from lstm_textgen.config import BudgetConfig
 from lstm_textgen.text.streams import IGNORE
+from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.events import Evaluated, StepDone, Stopped
 
 
@@ -88,16 +90,16 @@ def test_steps_are_those_of_plain_torch(make_trainer, every_step):
 
     40 characters in 3 streams make 3 windows, the last with targets that do not
     count; the memory is carried over them and begins anew with an epoch. The
-    rates are worked by hand: up for 3 of 12 steps, then down a cosine. The clip
-    is low enough to act.
+    rates are worked by hand, each for the middle of its step: up for 3 of 12 steps,
+    then down a cosine. The clip is low enough to act.
     """
     trainer = make_trainer(
         steps=12, dtype=torch.float64, warm_up=0.25, weight_decay=0.1, clip=0.3,
         beta2=0.95, patience=1.0,
     )  # fmt: skip
     plain = PlainTorch(trainer)
-    factors = [0, 1 / 3, 2 / 3]
-    factors += [(1 + math.cos(math.pi * k / 9)) / 2 for k in range(9)]
+    factors = [1 / 6, 3 / 6, 5 / 6]
+    factors += [(1 + math.cos(math.pi * (k + 0.5) / 9)) / 2 for k in range(9)]
     done = [e for e in trainer.fit() if isinstance(e, StepDone)]
     assert trainer.streams.ticks == 3
 
@@ -312,3 +314,28 @@ class TestSeeds:
         evaluated = of(Evaluated, trainer.fit())
 
         assert evaluated[-1].loss.nats_per_char < math.log(7) - 0.3
+
+
+def test_the_warm_up_begins_with_the_first_step(make_trainer, every_step):
+    """
+    A budget in minutes counts imports and reading; the schedule does not.
+
+    They once took more of a short budget than the warm-up, and the first step was
+    made at the full rate.
+    """
+    now_s = [30.0]
+    trainer = make_trainer(steps=1, warm_up=0.1, patience=1.0)
+    trainer.meter = Meter(
+        BudgetConfig(minutes=1.0), ticks=3, started_s=0.0, clock=lambda: now_s[0]
+    )
+    rates = []
+    for event in trainer.fit():
+        now_s[0] += 1.0
+        if isinstance(event, StepDone):
+            rates.append(event.learning_rate)
+    highest = trainer.config.optimizer.learning_rate
+
+    assert rates[0] == 0.0
+    assert 0 < rates[1] < rates[2] < highest
+    assert max(rates) <= highest
+    assert rates[-1] < 0.1 * highest
