@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
@@ -183,6 +184,8 @@ class Textgen:
             cwd=self.folder,
             env=self.environment,
             encoding="utf-8",
+            # a shell starts what it puts in the background deaf to Ctrl-C
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:
             alarm = threading.Timer(PATIENCE_S, process.kill)
             alarm.start()

@@ -1,0 +1,33 @@
+"""The pages: nothing left open in them, and every link leads somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_is_finished_and_its_links_lead_somewhere(page):
+    """No bare word in capitals stands in for a table, and no file is missing."""
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    local = [link for link in links if not link.startswith("http")]
+    named = re.findall(r"`((?:docs|benchmarks|lstm_textgen|corpora)/[\w./]+)`", text)
+
+    assert not re.search(r"^[A-Z]{4,}$", text, re.MULTILINE)
+    assert [link for link in local if not (page.parent / link).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_shows_every_command():
+    """A command that is not in the table is one that nobody finds."""
+    from lstm_textgen.cli import app
+
+    commands = [command.name for command in app.registered_commands]
+    commands += [group.name for group in app.registered_groups]
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Commands")[1]
+
+    assert all(f"`textgen {name}" in table for name in commands)
