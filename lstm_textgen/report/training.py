@@ -26,7 +26,8 @@ from lstm_textgen.training.events import (
 from lstm_textgen.training.start import Prepared
 from lstm_textgen.training.wishes import in_words
 
-BAR = "{percentage:3.0f}%|{bar:20}| {desc}"
+BAR = "{percentage:3.0f}%|{bar:10}| {desc}"
+"""With the text of a step it fits into 80 columns."""
 LINE_EVERY_S = 10.0
 """Where there is no terminal: at least so long between two lines."""
 
@@ -106,7 +107,7 @@ class Progress:
             self._bar.set_description_str(_step_text(event))
         elif time.monotonic() - self._line_at_s >= LINE_EVERY_S:
             self._line_at_s = time.monotonic()
-            say(f"{event.progress:4.0%}  {_step_text(event)}")
+            say(f"{event.progress:4.0%}  step {event.step:,}, {_step_text(event)}")
 
     def _line(self, text: str) -> None:
         if self._bar is None:
@@ -165,7 +166,7 @@ def sum_up(prepared: Prepared, summary: RunSummary) -> None:
         say("Stopped early: the held-out text has long stopped getting easier.")
     if loss is not None:
         say(meaning(loss, prepared.text.tokenizer.size))
-    say(f"Let it write: textgen sample {run} --prompt 'The '")
+    say(f"Let it write: textgen sample {run}")
 
 
 def say_warning(warning: str | None) -> None:
@@ -197,7 +198,7 @@ def _step_text(event: StepDone) -> str:
     left_s = event.elapsed_s / max(event.progress, 1e-6) - event.elapsed_s
     left = f", {clock(left_s)} left" if event.progress > 0.01 else ""
     return (
-        f"step {event.step:,}, loss {event.loss.nats_per_char:.3f} nats "
+        f"loss {event.loss.nats_per_char:.3f} nats "
         f"({event.loss.bits_per_char:.2f} bits), "
         f"{event.characters_per_second:,.0f} characters/s{left}"
     )

@@ -46,7 +46,7 @@ side in up to `MOST_STREAMS` streams of at least `LONG_STREAM`, each warmed up."
 LONG_STREAM = 16_384
 MOST_STREAMS = 64
 PREVIEW = SampleConfig(temperature=0.7, seed=1)
-PREVIEW_LENGTH = 90
+PREVIEW_LENGTH = 70
 
 
 class Session:
