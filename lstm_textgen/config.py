@@ -94,7 +94,10 @@ class OptimizerConfig:
     """Decoupled decay of the matrices; biases have none. 0 is off."""
 
     beta2: float = 0.99
-    """Memory of AdamW's second moment, in [0, 1)."""
+    """Memory of the second moment, in [0, 1)."""
+
+    basis_every: int = 10
+    """Steps between two looks for the directions of a matrix's inputs; 0: AdamW."""
 
     clip: float = 1.0
     """Largest global norm of the gradient. 0 is off."""
@@ -112,6 +115,8 @@ class OptimizerConfig:
         for name in ("streams", "window"):
             value = getattr(self, name)
             _check(name, value, 1 <= value <= 65536, "a number from 1 to 65536")
+        every = self.basis_every
+        _check("basis_every", every, 0 <= every <= 65536, "a number from 0 to 65536")
         rate = self.learning_rate
         _check("learning_rate", rate, 0 < rate <= 10, "above 0, at most 10")
         _check("warm_up", self.warm_up, 0 <= self.warm_up <= 0.5, "from 0 to 0.5")

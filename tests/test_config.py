@@ -47,6 +47,7 @@ RANGES = [  # setting, lowest and highest that are allowed, numbers just outside
     (OptimizerConfig, "warm_up", 0.0, 0.5, [-SMALLEST, 0.6]),
     (OptimizerConfig, "weight_decay", 0.0, 1e300, [-SMALLEST]),
     (OptimizerConfig, "beta2", 0.0, BELOW_1, [-SMALLEST, 1.0]),
+    (OptimizerConfig, "basis_every", 0, 65536, [-1, 65537]),
     (OptimizerConfig, "clip", 0.0, 1e300, [-SMALLEST]),
     (OptimizerConfig, "dropout", 0.0, BELOW_1, [-SMALLEST, 1.0]),
     (OptimizerConfig, "weight_drop", 0.0, BELOW_1, [-SMALLEST, 1.0]),

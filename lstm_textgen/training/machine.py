@@ -13,7 +13,7 @@ from lstm_textgen.config import OptimizerConfig, Precision
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.evaluation.perplexity import summed_loss
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.optimizer import make_optimizer
+from lstm_textgen.training.optimizer import Optimizer
 
 MOST_THREADS = 1024
 """Many more than that end in a fault of torch."""
@@ -154,7 +154,7 @@ def training_speed(
 ) -> float:
     """Characters a second in real steps, made with a copy of *model*."""
     model = copy.deepcopy(model)
-    optimizer = make_optimizer(model, config)
+    optimizer = Optimizer(model, config)
     ids = torch.zeros(
         config.window, config.streams, dtype=torch.int64, device=machine.device
     )
@@ -165,7 +165,6 @@ def training_speed(
             nats = summed_loss(logits, ids)
         torch.autograd.backward(nats / ids.numel())
         optimizer.step()
-        optimizer.zero_grad()
         _wait_for(nats)
         steps += 1
         if steps == 0:

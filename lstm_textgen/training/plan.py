@@ -23,7 +23,7 @@ from lstm_textgen.errors import ConfigError, CorpusError
 from lstm_textgen.model.cells import GATES
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import Machine, choose_precision, matrix_rate
+from lstm_textgen.training.machine import Machine, choose_precision, training_speed
 from lstm_textgen.training.trainer import EVALUATIONS
 from lstm_textgen.training.wishes import Wishes, with_preset
 
@@ -35,6 +35,12 @@ LADDER = (
 
 CHARACTERS_PER_PARAMETER = 4.5
 """How often a model should be fed in a run: more wants a larger model."""
+
+WIDE = 320
+"""Units above which a window is twice as long: a step of the optimiser costs more."""
+
+OPERATIONS = 6
+"""Floating-point operations for each parameter and character that is learned from."""
 
 EVALUATION_SHARE = 0.01
 """Share of a run that its evaluations may take, the last one not counted."""
@@ -77,29 +83,20 @@ def make_plan(
     """
     wishes = with_preset(wishes, machine)
     budget = wishes.budget or default_budget(characters, machine)
-    optimizer = OptimizerConfig(**_batch(machine, budget) | dict(wishes.optimizer))
-    streams = fitting_streams(
-        characters, optimizer, fixed="streams" in wishes.optimizer
-    )
-    optimizer = replace(optimizer, streams=streams)
-    model = _model(wishes, budget, optimizer, characters, machine)
+    optimizer = OptimizerConfig(**_batch(machine) | dict(wishes.optimizer))
+    machine, operations = _speed(wishes, optimizer, vocabulary, machine)
+    model = _model(wishes, budget, optimizer, characters, operations)
+    optimizer = _fitting(optimizer, wishes, model.hidden, characters)
 
     check_size(parameter_count(model, vocabulary))
-    if "learning_rate" not in wishes.optimizer:
-        rate = default_rate(optimizer.learning_rate, model.hidden)
-        optimizer = replace(optimizer, learning_rate=rate)
-
     network = CharModel(model, vocabulary).to(machine.device)
     initialise(network, torch.Generator().manual_seed(0))
-    precision = wishes.run.get("precision", "auto")
-    machine, speed = choose_precision(machine, precision, network, optimizer)
+    speed = training_speed(machine, network, optimizer)
     total = _total_characters(budget, optimizer, characters, speed)
-    if "dropout" not in wishes.optimizer:
-        optimizer = replace(optimizer, dropout=default_dropout(total / characters))
     config = RunConfig(
         text=TextConfig(**wishes.text),
         model=model,
-        optimizer=optimizer,
+        optimizer=_suited(optimizer, wishes, model.hidden, total / characters),
         budget=budget,
         seed=wishes.run.get("seed", 1),
         precision="float32" if machine.dtype == torch.float32 else "bfloat16",
@@ -150,8 +147,8 @@ def default_rate(highest: float, hidden: int) -> float:
 
 
 def default_dropout(epochs: float) -> float:
-    """None for a text that is read once or less, more with every doubling."""
-    return round(min(0.5, max(0.0, 0.08 * math.log2(max(epochs, 1e-9)))), 2)
+    """None for a text that is read once or less, an eighth more with every doubling."""
+    return round(min(0.5, max(0.0, 0.125 * math.log2(max(epochs, 1e-9)) - 0.08)), 2)
 
 
 def fitting_streams(
@@ -190,17 +187,30 @@ def size_for(parameters: float, cell_rows: int) -> tuple[int, int]:
     return min(LADDER, key=distance)
 
 
+def _speed(
+    wishes: Wishes, optimizer: OptimizerConfig, vocabulary: int, machine: Machine
+) -> tuple[Machine, float]:
+    """Choose the precision by real steps of a usual size; operations a second."""
+    config = ModelConfig(**{"layers": 2, "hidden": 256} | dict(wishes.model))
+    check_size(parameter_count(config, vocabulary))
+    network = CharModel(config, vocabulary).to(machine.device)
+    initialise(network, torch.Generator().manual_seed(0))
+    precision = wishes.run.get("precision", "auto")
+    machine, speed = choose_precision(machine, precision, network, optimizer)
+    weights = network.parameter_count() - network.embedding.weight.numel()
+    return machine, OPERATIONS * weights * speed
+
+
 def _model(
     wishes: Wishes,
     budget: BudgetConfig,
     optimizer: OptimizerConfig,
     characters: int,
-    machine: Machine,
+    operations: float,
 ) -> ModelConfig:
     if budget.minutes is not None:
-        # 6 operations for a parameter and character, 3/4 of the rate of products
-        operations = 0.75 * matrix_rate(machine) * 60 * budget.minutes
-        parameters = math.sqrt(operations / 6 / CHARACTERS_PER_PARAMETER)
+        fed = OPERATIONS * CHARACTERS_PER_PARAMETER
+        parameters = math.sqrt(operations * 60 * budget.minutes / fed)
     else:
         total = _total_characters(budget, optimizer, characters, speed=0.0)
         parameters = total / CHARACTERS_PER_PARAMETER
@@ -209,7 +219,30 @@ def _model(
     return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
 
 
-def _batch(machine: Machine, budget: BudgetConfig) -> dict[str, Any]:
+def _fitting(
+    optimizer: OptimizerConfig, wishes: Wishes, hidden: int, characters: int
+) -> OptimizerConfig:
+    """A window that suits the width, and streams that the text is long enough for."""
+    if "window" not in wishes.optimizer and hidden > WIDE:
+        window = min(2 * optimizer.window, max(optimizer.window, characters // 2))
+        optimizer = replace(optimizer, window=window)
+    fixed = "streams" in wishes.optimizer
+    streams = fitting_streams(characters, optimizer, fixed=fixed)
+    return replace(optimizer, streams=streams)
+
+
+def _suited(
+    optimizer: OptimizerConfig, wishes: Wishes, hidden: int, epochs: float
+) -> OptimizerConfig:
+    """The rate for this width and the dropout for these epochs, unless wished."""
+    suited = {
+        "learning_rate": default_rate(optimizer.learning_rate, hidden),
+        "dropout": default_dropout(epochs),
+    }
+    return replace(optimizer, **suited | dict(wishes.optimizer))
+
+
+def _batch(machine: Machine) -> dict[str, Any]:
     """Streams and window: small steps where they cost nothing, large on a GPU."""
     if machine.device.type != "cpu":
         return {"streams": 64, "window": 128}

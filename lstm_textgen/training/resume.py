@@ -10,9 +10,6 @@ from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.model.state import StackState
 from lstm_textgen.training.trainer import Position, Trainer
 
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-"""What AdamW keeps for every parameter."""
-
 
 def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
@@ -23,9 +20,7 @@ def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
         `memory.`, `generator`), and the position as plain JSON.
     """
     tensors = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
-    for name, parameter in trainer.model.named_parameters():
-        moments = trainer.optimizer.state.get(parameter, {})
-        tensors |= {f"optimizer.{name}.{key}": moments[key] for key in moments}
+    tensors |= {f"optimizer.{k}": v for k, v in trainer.optimizer.tensors().items()}
     tensors |= {f"memory.{k}": v for k, v in trainer.memory.tensors().items()}
     tensors["generator"] = trainer.generator.get_state()
     position = dataclasses.replace(trainer.position, spent_s=trainer.meter.elapsed_s())
@@ -44,7 +39,7 @@ def restore(
     """
     try:
         trainer.model.load_state_dict(_under("model.", tensors))
-        _restore_moments(trainer, tensors)
+        trainer.optimizer.load(_under("optimizer.", tensors))
         trainer.memory = _memory_like(trainer.memory, _under("memory.", tensors))
         trainer.generator.set_state(tensors["generator"])
         trainer.position = from_json(Position, progress["position"], "position")
@@ -53,20 +48,6 @@ def restore(
             f"The saved state does not fit these settings ({_first_line(error)}).",
             "Start a new run with -o under another name.",
         ) from error
-
-
-def _restore_moments(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
-    for name, parameter in trainer.model.named_parameters():
-        prefix = f"optimizer.{name}."
-        if f"{prefix}step" not in tensors:
-            continue  # photographed before the first step
-        moments = {key: tensors[prefix + key] for key in MOMENTS}
-        if any(moments[key].shape != parameter.shape for key in MOMENTS[1:]):
-            raise ValueError(f"{name} has another shape")
-        trainer.optimizer.state[parameter] = {  # the fused kernel changes them in place
-            key: moment.to(parameter.device, copy=True)
-            for key, moment in moments.items()
-        }
 
 
 def _memory_like(memory: StackState, tensors: dict[str, Tensor]) -> StackState:

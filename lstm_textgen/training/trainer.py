@@ -32,7 +32,7 @@ from lstm_textgen.text.streams import IGNORE, Streams
 from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.events import Evaluated, StepDone, Stopped, StopReason
 from lstm_textgen.training.machine import Machine
-from lstm_textgen.training.optimizer import make_optimizer, set_rate
+from lstm_textgen.training.optimizer import Optimizer
 from lstm_textgen.training.schedule import rate_factor
 
 EVALUATIONS = 20
@@ -96,7 +96,7 @@ class Trainer:
         self.begins = begins
         self.position = Position()
         self.memory = model.zero_state(streams.streams)
-        self.optimizer = make_optimizer(model, config.optimizer)
+        self.optimizer = Optimizer(model, config.optimizer)
         self.generator = torch.Generator(machine.device).manual_seed(config.seed)
         self._parameters = list(model.parameters())
         self.asked_to_stop: StopReason | None = None
@@ -155,7 +155,7 @@ class Trainer:
             epoch=self.position.epoch,
             progress=progress,
             loss=loss,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
+            learning_rate=self.optimizer.rate,
             gradient_norm=norm,
             elapsed_s=self.meter.elapsed_s(),
             characters_per_second=loss.characters / max(now_s - self._read_at_s, 1e-9),
@@ -200,9 +200,8 @@ class Trainer:
             self._parameters, settings.clip or math.inf
         )
         factor = rate_factor(self._share(progress), settings.warm_up)
-        set_rate(self.optimizer, factor * settings.learning_rate)
+        self.optimizer.rate = factor * settings.learning_rate
         self.optimizer.step()
-        self.optimizer.zero_grad()
         self._loss_nats += nats.detach().double()
         self._loss_characters += count_characters(targets, self.begins)
         self._gradient_norm = norm

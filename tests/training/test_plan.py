@@ -32,10 +32,10 @@ SPEED = 10_000.0
 def _machine(monkeypatch):
     """A machine whose speed is known, no waiting for it, and for no first weights."""
     monkeypatch.setattr("lstm_textgen.training.plan.initialise", lambda *args: None)
-    monkeypatch.setattr(
-        "lstm_textgen.training.machine.training_speed", lambda *args: SPEED
-    )
-    monkeypatch.setattr("lstm_textgen.training.plan.matrix_rate", lambda machine: 1e9)
+    for module in ("machine", "plan"):
+        monkeypatch.setattr(
+            f"lstm_textgen.training.{module}.training_speed", lambda *args: SPEED
+        )
 
 
 def plan(characters=100_000, *, budget=None, **wishes):
@@ -57,6 +57,7 @@ OPTIMIZER = {
     "warm_up": 0.25,
     "weight_decay": 0.5,
     "beta2": 0.5,
+    "basis_every": 4,
     "clip": 3.0,
     "dropout": 0.125,
     "weight_drop": 0.25,
@@ -272,12 +273,14 @@ class TestDefaults:
     def test_the_precision_is_resolved(self, monkeypatch):
         """The settings of a run say what it computes in, never `auto`."""
         for half_is_better, precision in ((True, "bfloat16"), (False, "float32")):
-            monkeypatch.setattr(
-                "lstm_textgen.training.machine.training_speed",
-                lambda machine, *args, better=half_is_better: (
-                    SPEED * (5 if better == (machine.dtype == torch.bfloat16) else 1)
-                ),
-            )
+            for module in ("machine", "plan"):
+                monkeypatch.setattr(
+                    f"lstm_textgen.training.{module}.training_speed",
+                    lambda machine, *args, better=half_is_better: (
+                        SPEED
+                        * (5 if better == (machine.dtype == torch.bfloat16) else 1)
+                    ),
+                )
             monkeypatch.setattr(
                 "lstm_textgen.training.machine._products_pay", lambda *pair: True
             )

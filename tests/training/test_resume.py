@@ -195,7 +195,7 @@ class TestStatesThatDoNotFit:
             "generator",
             "memory.0.cell",
             "model.head.bias",
-            "optimizer.head.bias.exp_avg",
+            "optimizer.head.bias.mean",
         ],
     )
     def test_a_tensor_is_missing_or_misshapen(self, build, state, name):
