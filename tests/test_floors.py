@@ -15,7 +15,7 @@ every_module = pytest.mark.parametrize(
 )
 
 FLOORS = [
-    {"errors"},
+    {"errors", "bundled"},
     {"config"},
     {"text"},
     {"model"},

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
+from lstm_textgen.bundled import bundled_folder
 from lstm_textgen.errors import MissingError
 
 OURS = "CC0-1.0"
@@ -212,17 +213,9 @@ def corpus_path(name: str) -> Path | None:
     corpus = known(name)
     if corpus is None:
         return None
-    folder = bundled_folder() if corpus.bundled else data_folder()
+    folder = bundled_folder("corpora") if corpus.bundled else data_folder()
     path = folder / corpus.file_name
     return path if path.is_file() else None
-
-
-def bundled_folder() -> Path:
-    """Where the bundled texts lie: in the wheel, or at the top of a checkout."""
-    package = Path(__file__).parents[1]
-    in_wheel = package / "_bundled" / "corpora"
-    # The wheel goes first: beside an installed package, `corpora` may be a stranger.
-    return in_wheel if in_wheel.is_dir() else package.parent / "corpora"
 
 
 def data_folder() -> Path:
@@ -237,7 +230,7 @@ def not_fetched(corpus: Corpus) -> MissingError:
     """The error for a corpus that has a name but no file on this machine."""
     if corpus.bundled:
         return MissingError(
-            f"The bundled text {corpus.name} is not in {bundled_folder()}.",
+            f"The bundled text {corpus.name} is not in {bundled_folder('corpora')}.",
             "Install lstm-textgen again.",
         )
     size = "" if corpus.size_bytes is None else f" ({corpus.size_bytes:,} bytes)"

@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lstm_textgen.sharing import corpora
+from lstm_textgen import bundled
+from lstm_textgen.bundled import bundled_folder
 from lstm_textgen.sharing.corpora import (
     BUNDLED,
     REGISTERED,
     all_corpora,
-    bundled_folder,
     corpus_path,
     data_folder,
     known,
@@ -83,16 +83,16 @@ def test_without_the_environment_the_users_own_folder_is_taken(monkeypatch):
 
 def test_bundled_texts_lie_in_the_wheel_or_in_the_checkout(tmp_path, monkeypatch):
     """What the package itself holds goes first: `corpora` beside it may be foreign."""
-    module = tmp_path / "site" / "lstm_textgen" / "sharing" / "corpora.py"
-    monkeypatch.setattr(corpora, "__file__", str(module))
+    module = tmp_path / "site" / "lstm_textgen" / "bundled.py"
+    monkeypatch.setattr(bundled, "__file__", str(module))
     beside = tmp_path / "site" / "corpora"
     inside = tmp_path / "site" / "lstm_textgen" / "_bundled" / "corpora"
 
-    assert bundled_folder() == beside
+    assert bundled_folder("corpora") == beside
 
     inside.mkdir(parents=True)
 
-    assert bundled_folder() == inside
+    assert bundled_folder("corpora") == inside
     assert corpus_path("fables") is None
 
     (inside / "fables.txt").write_text("A fox.")
@@ -102,7 +102,7 @@ def test_bundled_texts_lie_in_the_wheel_or_in_the_checkout(tmp_path, monkeypatch
 
 def test_in_this_checkout_the_folder_is_at_the_top():
     """Beside the package, where the wheel is built from."""
-    assert bundled_folder() == Path(corpora.__file__).parents[2] / "corpora"
+    assert bundled_folder("corpora") == Path(bundled.__file__).parents[1] / "corpora"
 
 
 def test_the_list_tells_what_is_here(data):

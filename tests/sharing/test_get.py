@@ -208,7 +208,7 @@ def test_waiting_for_another_process_ends(plain, server, tmp_path, monkeypatch):
 
 def test_a_bundled_corpus_is_only_pointed_to(tmp_path, monkeypatch):
     """Its own file, never a copy; a broken installation is told."""
-    monkeypatch.setattr(corpora, "bundled_folder", lambda: tmp_path)
+    monkeypatch.setattr(corpora, "bundled_folder", lambda kind: tmp_path)
     with pytest.raises(MissingError, match="fables"):
         get_corpus(corpora.BUNDLED[0])
     (tmp_path / "fables.txt").write_text("A fox.")
