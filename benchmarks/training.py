@@ -1,5 +1,11 @@
-"""Training speed of each size and cell, beside a plain loop over `nn.LSTM`."""
+"""
+Training speed of each size and cell, beside a plain loop over `nn.LSTM`.
 
+    python benchmarks/training.py                     the CPU, or a GPU if there is one
+    python benchmarks/training.py --device cuda --streams 128 --window 256
+"""
+
+import argparse
 import time
 
 import torch
@@ -13,58 +19,95 @@ from lstm_textgen.training.machine import (
     choose_machine,
     choose_precision,
     matrix_rate,
+    training_speed,
 )
 
 VOCABULARY = 65
 SECONDS = 3.0
 SIZES: tuple[tuple[Cell, int, int], ...] = (
-    *(("lstm", layers, hidden) for layers, hidden in ((1, 320), (2, 192), (2, 256))),
-    *(("lstm", layers, hidden) for layers, hidden in ((2, 512), (3, 512))),
+    *(("lstm", layers, hidden) for layers, hidden in ((2, 128), (2, 256), (2, 512))),
+    *(("lstm", layers, hidden) for layers, hidden in ((3, 512), (2, 1024))),
     *(("gru", 2, 256), ("rnn", 2, 256)),
 )
+HEADINGS = ("model", "streams", "precision", "ours", "share", "plain loop", "ratio")
+WIDTHS = (14, 9, 10, 12, 8, 12, 8)
 
 
-def plain_loop(layers: int, hidden: int, config: OptimizerConfig) -> float:
+def plain_loop(
+    cell: Cell, layers: int, hidden: int, config: OptimizerConfig, device: torch.device
+) -> float:
     """Characters a second of the loop that one would write first, in float32."""
+    module = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[cell]
     embedding, head = nn.Embedding(VOCABULARY, 64), nn.Linear(hidden, VOCABULARY)
-    lstm = nn.LSTM(64, hidden, num_layers=layers)
-    parameters = [p for m in (embedding, lstm, head) for p in m.parameters()]
+    recurrent = module(64, hidden, num_layers=layers)
+    parts = [part.to(device) for part in (embedding, recurrent, head)]
+    parameters = [p for part in parts for p in part.parameters()]
     optimizer = torch.optim.AdamW(parameters)
-    ids = torch.zeros(config.window, config.streams, dtype=torch.int64)
+    shape = config.window, config.streams
+    ids = torch.zeros(shape, dtype=torch.int64, device=device)
     steps, began_s = -1, time.perf_counter()
     while steps < 1 or time.perf_counter() - began_s < SECONDS:
-        logits = head(lstm(embedding(ids))[0])
+        logits = head(recurrent(embedding(ids))[0])
         loss = functional.cross_entropy(logits.flatten(0, 1), ids.flatten())
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
+        loss.item()
         steps += 1
         if steps == 0:
             began_s = time.perf_counter()
     return steps * ids.numel() / (time.perf_counter() - began_s)
 
 
+def row(*cells: str) -> None:
+    """Print one line of the table."""
+    print("".join(f"{c:>{w}}" for c, w in zip(cells, WIDTHS, strict=True)), flush=True)
+
+
+def measure(
+    cell: Cell, layers: int, hidden: int, machine: Machine, config: OptimizerConfig
+) -> None:
+    """One size: our speed, its share of the rate of products, the plain loop."""
+    settings = ModelConfig(cell=cell, layers=layers, hidden=hidden)
+    model = CharModel(settings, VOCABULARY).to(machine.device)
+    chosen, _ = choose_precision(machine, "auto", model, config)
+    speed = training_speed(chosen, model, config, SECONDS)
+    best = max(
+        matrix_rate(Machine(machine.device, machine.threads, dtype), seconds=0.3)
+        for dtype in (torch.float32, chosen.dtype)
+    )
+    weights = model.parameter_count() - model.embedding.weight.numel()
+    plain = plain_loop(cell, layers, hidden, config, machine.device)
+    row(
+        f"{cell} {layers}x{hidden}",
+        str(config.streams),
+        str(chosen.dtype).removeprefix("torch."),
+        f"{speed:,.0f}",
+        f"{6 * weights * speed / best:.0%}",
+        f"{plain:,.0f}",
+        f"{speed / plain:.2f}",
+    )
+
+
 def main() -> None:
-    machine = choose_machine()
-    config = OptimizerConfig()
-    print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
+    parser = argparse.ArgumentParser(description=__doc__.strip().split("\n")[0])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--streams", type=int, nargs="+", default=[64, 16])
+    parser.add_argument("--window", type=int, default=64)
+    arguments = parser.parse_args()
+    machine = choose_machine(arguments.device)
+    print(f"torch {torch.__version__}, {machine.describe()}")
     for dtype in (torch.float32, torch.bfloat16):
         typed = Machine(machine.device, machine.threads, dtype)
         rate = matrix_rate(typed, seconds=1.0, size=1024)
-        print(f"{dtype} products: {rate / 1e9:,.1f} GFLOP/s")
-    print(f"{config.streams} streams, window {config.window}, characters a second:")
-    print(f"{'model':16}{'ours':>10}{'precision':>12}{'GFLOP/s':>10}{'plain loop':>12}")
-    for cell, layers, hidden in SIZES:
-        model = CharModel(
-            ModelConfig(cell=cell, layers=layers, hidden=hidden), VOCABULARY
-        ).to(machine.device)
-        chosen, speed = choose_precision(machine, "auto", model, config)
-        rate = 6 * model.parameter_count() * speed / 1e9
-        plain = f"{plain_loop(layers, hidden, config):12,.0f}" if cell == "lstm" else ""
-        name = f"{cell} {layers}x{hidden}"
-        precision = str(chosen.dtype).removeprefix("torch.")
-        print(f"{name:16}{speed:10,.0f}{precision:>12}{rate:10,.0f}{plain}", flush=True)
+        print(f"products of 1024 in {dtype}: {rate / 1e9:,.1f} GFLOP/s")
+    print(f"windows of {arguments.window}, characters a second:")
+    row(*HEADINGS)
+    for streams in arguments.streams:
+        config = OptimizerConfig(streams=streams, window=arguments.window)
+        for cell, layers, hidden in SIZES:
+            measure(cell, layers, hidden, machine, config)
 
 
 if __name__ == "__main__":

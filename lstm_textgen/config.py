@@ -96,7 +96,7 @@ class OptimizerConfig:
     beta2: float = 0.99
     """Memory of the second moment, in [0, 1)."""
 
-    basis_every: int = 10
+    basis_every: int = 5
     """Steps between two looks for the directions of a matrix's inputs; 0: AdamW."""
 
     clip: float = 1.0

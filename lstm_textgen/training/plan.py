@@ -147,8 +147,8 @@ def default_rate(highest: float, hidden: int) -> float:
 
 
 def default_dropout(epochs: float) -> float:
-    """None for a text that is read once or less, an eighth more with every doubling."""
-    return round(min(0.5, max(0.0, 0.125 * math.log2(max(epochs, 1e-9)) - 0.08)), 2)
+    """None for a text that is read twice or less, more with every doubling."""
+    return round(min(0.5, max(0.0, 0.14 * (math.log2(max(epochs, 1e-9)) - 1))), 2)
 
 
 def fitting_streams(

@@ -1,6 +1,4 @@
-"""The learning rate over a run: up from zero, then down a cosine to zero."""
-
-import math
+"""The learning rate over a run: up from zero, then straight down to zero."""
 
 
 def rate_factor(progress: float, warm_up: float) -> float:
@@ -15,12 +13,11 @@ def rate_factor(progress: float, warm_up: float) -> float:
         A factor from 0 to 1; 0 at the end, so that the run anneals to its budget.
 
     Source:
-        Loshchilov and Hutter (2017), SGDR, without restarts.
-        https://arxiv.org/abs/1608.03983
+        Bergsma et al. (2025), Straight to Zero: Why Linearly Decaying the Learning
+        Rate to Zero Works Best for LLMs. https://arxiv.org/abs/2502.15938
     """
     if progress >= 1:
         return 0.0
     if progress < warm_up:
         return progress / warm_up
-    falling = (progress - warm_up) / (1 - warm_up)
-    return 0.5 * (1 + math.cos(math.pi * falling))
+    return (1 - progress) / (1 - warm_up)

@@ -1,0 +1,108 @@
+"""
+The loss that a budget reaches, by both protocols: the real commands, several seeds.
+
+    python benchmarks/quality.py tinyshakespeare.txt --minutes 2 --seeds 1 2 3
+
+Stateful: one pass over the held-out part, every character counted once. Windowed:
+the mean over random windows of 256 characters, each read from an empty memory, as
+nanoGPT prints it.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstm_textgen.checkpoint.format import build_model, load_checkpoint
+from lstm_textgen.config import TextConfig
+from lstm_textgen.evaluation.part import part_of
+from lstm_textgen.evaluation.perplexity import Loss, summed_loss
+from lstm_textgen.text.encode import default_cache, encode_source
+from lstm_textgen.text.source import find_source
+
+WINDOW = 256
+BATCH = 64
+BATCHES = 50
+
+
+def command(*words: str) -> dict[str, Any]:
+    """What a command of textgen says with --json."""
+    run = subprocess.run(
+        [sys.executable, "-m", "lstm_textgen", *words, "--json"],
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    result: dict[str, Any] = json.loads(run.stdout)
+    return result
+
+
+@torch.inference_mode()
+def windowed(model_path: Path, corpus: str) -> float:
+    """Nats per character over random windows of the held-out part, without context."""
+    checkpoint = load_checkpoint(model_path)
+    model = build_model(checkpoint)
+    text = encode_source(find_source([corpus]), TextConfig(), cache=default_cache())
+    ids = part_of(text, checkpoint.training, "validation")
+    places = np.random.default_rng(0).integers(
+        0, len(ids) - WINDOW, size=(BATCHES, BATCH)
+    )
+    total = Loss(0.0, 0)
+    for starts in places:
+        read = ids[starts + np.arange(WINDOW + 1)[:, None]].astype(np.int64)
+        window = torch.from_numpy(read)
+        logits, _ = model(window[:-1], model.zero_state(BATCH))
+        total += Loss(summed_loss(logits, window[1:]).item(), window[1:].numel())
+    return total.nats_per_char
+
+
+def measure(corpus: str, minutes: float, seed: int, folder: Path, more: list[str]):  # type: ignore[no-untyped-def]
+    """Train with one seed, and judge what came of it."""
+    run = folder / f"seed{seed}"
+    settings = ("--minutes", str(minutes), "--seed", str(seed), *more)
+    trained = command("train", corpus, "-o", str(run), *settings)
+    judged = command("evaluate", str(run), corpus, "--split", "validation")
+    model = load_checkpoint(run / "model.safetensors").model
+    cold = windowed(run / "model.safetensors", corpus)
+    print(
+        f"| {seed} | {model.cell} {model.layers}x{model.hidden} "
+        f"| {trained['epochs']:.2f} | {trained['characters_per_second']:,.0f} "
+        f"| {trained['elapsed_s']:.0f} s | {judged['nats_per_char']:.4f} "
+        f"| {cold:.4f} |",
+        flush=True,
+    )
+    return judged["nats_per_char"], cold
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("corpus", nargs="?", default="tinyshakespeare")
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--keep", type=Path, help="a folder for the runs")
+    arguments, more = parser.parse_known_args()
+    print(f"{arguments.corpus}, {arguments.minutes:g} minutes {' '.join(more)}")
+    print("| seed | model | epochs | characters/s | took | stateful | windowed |")
+    print("|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.keep or Path(temporary)
+        losses = [
+            measure(arguments.corpus, arguments.minutes, seed, folder, more)
+            for seed in arguments.seeds
+        ]
+    if len(losses) > 1:
+        for name, column in zip(
+            ("stateful", "windowed"), zip(*losses, strict=True), strict=True
+        ):
+            spread = statistics.stdev(column)
+            print(f"{name}: mean {statistics.mean(column):.4f}, deviation {spread:.4f}")
+
+
+if __name__ == "__main__":
+    main()
