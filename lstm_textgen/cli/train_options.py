@@ -79,7 +79,17 @@ Streams = Annotated[
 Window = Annotated[
     int | None,
     learning_option(
-        "--window", help="Characters between steps.", default=OPTIMIZER.window
+        "--window",
+        help="Characters between steps.",
+        default=f"{OPTIMIZER.window}, wide layers {2 * OPTIMIZER.window}",
+    ),
+]
+BasisEvery = Annotated[
+    int | None,
+    learning_option(
+        "--basis-every",
+        help="Steps between new axes for the optimiser; 0 is AdamW.",
+        default=OPTIMIZER.basis_every,
     ),
 ]
 Dropout = Annotated[

@@ -18,6 +18,9 @@ from lstm_textgen.training.optimizer import Optimizer
 MOST_THREADS = 1024
 """Many more than that end in a fault of torch."""
 
+READ_AT_ONCE = 512
+"""Characters of a measurement of reading."""
+
 PAYS = 1.1
 """Bfloat16 is taken where it is this many times as fast as float32."""
 
@@ -170,6 +173,20 @@ def training_speed(
         if steps == 0:
             began_s = time.perf_counter()
     return steps * ids.numel() / (time.perf_counter() - began_s)
+
+
+@torch.inference_mode()
+def reading_speed(machine: Machine, model: CharModel, seconds: float = 0.1) -> float:
+    """Characters a second of one stream that is only read, as an exact judging is."""
+    ids = torch.zeros(READ_AT_ONCE, 1, dtype=torch.int64, device=machine.device)
+    reads, began_s = -1, time.perf_counter()
+    while reads < 1 or time.perf_counter() - began_s < seconds:
+        logits, _ = model(ids, model.zero_state(1))
+        _wait_for(summed_loss(logits, ids))
+        reads += 1
+        if reads == 0:
+            began_s = time.perf_counter()
+    return reads * ids.numel() / (time.perf_counter() - began_s)
 
 
 def _products_pay(plain: Machine, half: Machine) -> bool:

@@ -5,9 +5,7 @@ What the user has set stays. The rest follows from the text, the budget and the
 measured speed of the machine; `docs/recipe.md` has the trials behind the rules.
 """
 
-import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
@@ -19,28 +17,30 @@ from lstm_textgen.config import (
     RunConfig,
     TextConfig,
 )
-from lstm_textgen.errors import ConfigError, CorpusError
+from lstm_textgen.errors import ConfigError
 from lstm_textgen.model.cells import GATES
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import Machine, choose_precision, training_speed
+from lstm_textgen.training.machine import (
+    Machine,
+    choose_precision,
+    reading_speed,
+    training_speed,
+)
+from lstm_textgen.training.recipe import (
+    CHARACTERS_PER_PARAMETER,
+    OPERATIONS,
+    best_parameters,
+    default_batch,
+    default_budget,
+    default_dropout,
+    default_rate,
+    default_window,
+    fitting_streams,
+    size_for,
+)
 from lstm_textgen.training.trainer import EVALUATIONS
 from lstm_textgen.training.wishes import Wishes, with_preset
-
-LADDER = (
-    *((2, hidden) for hidden in (96, 128, 160, 192, 224, 256, 320, 384, 512, 640)),
-    *((3, hidden) for hidden in (640, 768, 1024)),
-)
-"""Layers and hidden units among which a run without a preset chooses."""
-
-CHARACTERS_PER_PARAMETER = 4.5
-"""How often a model should be fed in a run: more wants a larger model."""
-
-WIDE = 320
-"""Units above which a window is twice as long: a step of the optimiser costs more."""
-
-OPERATIONS = 6
-"""Floating-point operations for each parameter and character that is learned from."""
 
 EVALUATION_SHARE = 0.01
 """Share of a run that its evaluations may take, the last one not counted."""
@@ -55,6 +55,8 @@ class Plan:
     parameters: int
     characters_per_second: float
     """Measured with real steps of this model on this machine."""
+    characters_read_per_second: float
+    """Measured with this model reading one stream, in float32."""
     characters: int
     """Expected to be read, all epochs together."""
     seconds: float
@@ -83,7 +85,7 @@ def make_plan(
     """
     wishes = with_preset(wishes, machine)
     budget = wishes.budget or default_budget(characters, machine)
-    optimizer = OptimizerConfig(**_batch(machine) | dict(wishes.optimizer))
+    optimizer = OptimizerConfig(**default_batch(machine) | dict(wishes.optimizer))
     machine, operations = _speed(wishes, optimizer, vocabulary, machine)
     model = _model(wishes, budget, optimizer, characters, operations)
     optimizer = _fitting(optimizer, wishes, model.hidden, characters)
@@ -107,6 +109,7 @@ def make_plan(
         machine=machine,
         parameters=network.parameter_count(),
         characters_per_second=speed,
+        characters_read_per_second=reading_speed(machine, network),
         characters=int(total),
         seconds=seconds,
         sample=_sample(total),
@@ -127,64 +130,6 @@ def check_size(parameters: int) -> None:
             f"{SIZE_CAP // 4:,}.",
             "Set hidden or layers lower.",
         )
-
-
-def default_budget(characters: int, machine: Machine) -> BudgetConfig:
-    """A minute for 100,000 characters, from one to ten; a tenth of that on a GPU."""
-    per_minute = 100_000 if machine.device.type == "cpu" else 1_000_000
-    return BudgetConfig(minutes=float(min(10, max(1, round(characters / per_minute)))))
-
-
-def default_rate(highest: float, hidden: int) -> float:
-    """
-    The highest rate for layers of up to 256 units, less for wider ones.
-
-    Source:
-        Yang et al. (2021), Tensor Programs V: with Adam, the rate that suits a
-        matrix falls as one over its width. https://arxiv.org/abs/2203.03466
-    """
-    return highest * min(1.0, 256 / hidden)
-
-
-def default_dropout(epochs: float) -> float:
-    """None for a text that is read twice or less, more with every doubling."""
-    return round(min(0.5, max(0.0, 0.14 * (math.log2(max(epochs, 1e-9)) - 1))), 2)
-
-
-def fitting_streams(
-    characters: int, optimizer: OptimizerConfig, *, fixed: bool = False
-) -> int:
-    """
-    As many streams as were asked for, fewer where the text is too short for them.
-
-    Args:
-        characters: Ids of the training part.
-        optimizer: Streams and window.
-        fixed: The user wants just this many.
-
-    Raises:
-        CorpusError: Not even one stream has a whole window.
-    """
-    if characters <= optimizer.window:
-        raise CorpusError(
-            f"The text has {characters:,} characters to train on, "
-            f"and a window is {optimizer.window}.",
-            f"Give a longer text, or take --window {max(1, characters // 4)}.",
-        )
-    if fixed:
-        return optimizer.streams
-    return max(1, min(optimizer.streams, characters // optimizer.window))
-
-
-def size_for(parameters: float, cell_rows: int) -> tuple[int, int]:
-    """The rung of the ladder whose recurrent layers come closest to *parameters*."""
-
-    def distance(rung: tuple[int, int]) -> float:
-        layers, hidden = rung
-        weights = cell_rows * hidden * (hidden + 64 + (layers - 1) * 2 * hidden)
-        return abs(math.log(weights / parameters))
-
-    return min(LADDER, key=distance)
 
 
 def _speed(
@@ -209,13 +154,12 @@ def _model(
     operations: float,
 ) -> ModelConfig:
     if budget.minutes is not None:
-        fed = OPERATIONS * CHARACTERS_PER_PARAMETER
-        parameters = math.sqrt(operations * 60 * budget.minutes / fed)
-    else:
+        available = operations * 60 * budget.minutes
+    else:  # as much as the model that suits these characters takes
         total = _total_characters(budget, optimizer, characters, speed=0.0)
-        parameters = total / CHARACTERS_PER_PARAMETER
-    rows = GATES[wishes.model.get("cell", "lstm")]
-    layers, hidden = size_for(parameters, rows)
+        available = OPERATIONS * total**2 / CHARACTERS_PER_PARAMETER
+    parameters = best_parameters(available, characters)
+    layers, hidden = size_for(parameters, GATES[wishes.model.get("cell", "lstm")])
     return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
 
 
@@ -223,8 +167,8 @@ def _fitting(
     optimizer: OptimizerConfig, wishes: Wishes, hidden: int, characters: int
 ) -> OptimizerConfig:
     """A window that suits the width, and streams that the text is long enough for."""
-    if "window" not in wishes.optimizer and hidden > WIDE:
-        window = min(2 * optimizer.window, max(optimizer.window, characters // 2))
+    if "window" not in wishes.optimizer:
+        window = default_window(optimizer.window, hidden, characters)
         optimizer = replace(optimizer, window=window)
     fixed = "streams" in wishes.optimizer
     streams = fitting_streams(characters, optimizer, fixed=fixed)
@@ -240,13 +184,6 @@ def _suited(
         "dropout": default_dropout(epochs),
     }
     return replace(optimizer, **suited | dict(wishes.optimizer))
-
-
-def _batch(machine: Machine) -> dict[str, Any]:
-    """Streams and window: small steps where they cost nothing, large on a GPU."""
-    if machine.device.type != "cpu":
-        return {"streams": 64, "window": 128}
-    return {}
 
 
 def _total_characters(

@@ -220,5 +220,5 @@ def _meter(prepared: Prepared, started_s: float, spent_s: float) -> Meter:
         ticks=_streams(prepared).ticks,
         started_s=started_s,
         spent_s=spent_s,
-        reserve_s=judging_seconds(held_out, prepared.plan.characters_per_second),
+        reserve_s=judging_seconds(held_out, prepared.plan.characters_read_per_second),
     )

@@ -16,6 +16,7 @@ from lstm_textgen.training.machine import (
     choose_machine,
     choose_precision,
     matrix_rate,
+    reading_speed,
     training_speed,
     usable_cores,
 )
@@ -122,6 +123,7 @@ class TestProbing:
         """Even the shortest measurement makes a product, and a step."""
         assert matrix_rate(CPU, seconds=0.001, size=8) > 0
         assert training_speed(CPU, model, CONFIG, seconds=0.0) > 0
+        assert reading_speed(CPU, model, seconds=0.0) > 0
 
     def test_leaves_no_trace(self, model, monkeypatch):
         """The model keeps every bit, and the global random numbers are not touched."""

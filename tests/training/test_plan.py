@@ -13,15 +13,18 @@ from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, RunC
 from lstm_textgen.errors import ConfigError, CorpusError
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.machine import Machine
-from lstm_textgen.training.plan import (
+from lstm_textgen.training.plan import make_plan
+from lstm_textgen.training.recipe import (
     LADDER,
+    best_parameters,
     default_budget,
     default_dropout,
     default_rate,
+    default_window,
     fitting_streams,
-    make_plan,
     size_for,
 )
+from lstm_textgen.training.session import judging_seconds
 from lstm_textgen.training.wishes import PRESETS, Wishes, check_preset, with_preset
 
 CPU = Machine(torch.device("cpu"), 1)
@@ -36,6 +39,7 @@ def _machine(monkeypatch):
         monkeypatch.setattr(
             f"lstm_textgen.training.{module}.training_speed", lambda *args: SPEED
         )
+    monkeypatch.setattr("lstm_textgen.training.plan.reading_speed", lambda *args: SPEED)
 
 
 def plan(characters=100_000, *, budget=None, **wishes):
@@ -144,7 +148,7 @@ class TestSize:
         """More to read is a larger model, or the same; far more is a larger one."""
         amounts = [1, 100, 10_000]
         made = [
-            plan(budget={unit: amount if unit == "steps" else float(amount)})
+            plan(10**7, budget={unit: amount if unit == "steps" else float(amount)})
             for amount in amounts
         ]
         parameters = [each.parameters for each in made]
@@ -171,6 +175,27 @@ class TestSize:
         """Hardly anything to read and far too much are its two ends."""
         assert size_for(1.0, 4) == LADDER[0]
         assert size_for(1e15, 4) == LADDER[-1]
+
+    def test_four_times_the_arithmetic_feeds_a_model_twice_as_large(self):
+        """As many characters for every parameter, whatever the machine."""
+        few, many = (best_parameters(work, 10**9) for work in (1e12, 4e12))
+
+        assert many == pytest.approx(2 * few)
+
+    def test_a_short_text_has_a_small_model(self):
+        """However much time there is: a large one would learn it by heart."""
+        sizes = [
+            plan(characters, budget={"minutes": 1e4}).parameters
+            for characters in (1_000, 100_000, 1_000_000)
+        ]
+
+        assert best_parameters(1e30, 1_000) == best_parameters(1e20, 1_000)
+        assert sizes == sorted(set(sizes))
+
+    def test_a_model_beyond_the_checkpoint_is_refused_before_it_is_built(self):
+        """Not even to measure its speed."""
+        with pytest.raises(ConfigError, match="a checkpoint holds at most"):
+            plan(model={"layers": 16, "hidden": 8192})
 
     def test_parameters_are_counted(self):
         """The number that is announced is that of the model that will be built."""
@@ -259,6 +284,22 @@ class TestDefaults:
             narrow.config.optimizer.learning_rate / 2
         )
         assert wished.config.optimizer.learning_rate == 0.125
+
+    def test_wide_layers_have_a_longer_window(self):
+        """Unless the text is too short for it, or a window was wished."""
+        assert default_window(64, 256, 10**6) == 64
+        assert default_window(64, 512, 10**6) == 128
+        assert default_window(64, 512, 100) == 64
+        assert default_window(64, 512, 65) == 64
+
+        wide, wished = {"hidden": 512}, {"window": 64}
+        assert plan(model=wide).config.optimizer.window == 128
+        assert plan(model=wide, optimizer=wished).config.optimizer.window == 64
+
+    def test_time_is_left_for_the_last_judgement(self):
+        """A text that is read in one pass takes its length; a longer one is shared."""
+        assert judging_seconds(30_000, 10_000.0) == pytest.approx(4.0)
+        assert judging_seconds(3_000_000, 10_000.0) == pytest.approx(400 / 3)
 
     def test_dropout_grows_with_epochs(self):
         """A text that is read often is learned by heart, unless something rests."""
