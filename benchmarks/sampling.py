@@ -1,35 +1,65 @@
-"""Sampling speed of one stream, beside a loop that calls the module per character."""
+"""
+Sampling speed: one stream and many, beside a loop that calls the module.
 
+    python benchmarks/sampling.py
+
+All figures of a row come from one run. The bound is what a core could do that only
+reads the bytes of the weights: measured with a dot product over as many bytes.
+"""
+
+import argparse
+import copy
 import itertools
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 
+import numpy as np
 import torch
 
-from lstm_textgen.config import ModelConfig, SampleConfig
+from lstm_textgen.bundled import bundled_folder
+from lstm_textgen.checkpoint.format import build_model, load_checkpoint
+from lstm_textgen.config import ModelConfig, SampleConfig, TextConfig
+from lstm_textgen.evaluation.part import part_of
+from lstm_textgen.evaluation.perplexity import evaluate
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.sampling.engine import generate, read_prompt
+from lstm_textgen.sampling.engine import Stepper, generate, read_prompt
 from lstm_textgen.sampling.fast import FastStepper
+from lstm_textgen.sampling.steppers import make_stepper
+from lstm_textgen.text.encode import default_cache, encode_source
+from lstm_textgen.text.source import find_source
+from lstm_textgen.training.machine import choose_machine, matrix_rate
 
 VOCABULARY = 65
-SECONDS = 2.0
+SIZES = ((2, 128), (2, 256), (2, 512), (3, 1024))
+COLUMNS = (
+    "model",
+    "module",
+    "plain",
+    "fast",
+    "times",
+    "bound",
+    "share",
+    "int8",
+    "share",
+)
+WIDTHS = (14, 9, 9, 9, 8, 9, 8, 9, 8)
 
 
-def rate(steps: Iterator[object]) -> float:
-    """How many items a second an iterator gives, after a few to warm up."""
-    for _ in itertools.islice(steps, 50):
+def rate(steps: Iterator[object], samples: int, seconds: float) -> float:
+    """Characters a second of an iterator, after a few steps to warm up."""
+    for _ in itertools.islice(steps, 3 if samples > 1 else 100):
         pass
     count, began_s = 0, time.perf_counter()
-    while time.perf_counter() - began_s < SECONDS:
-        next(steps)
-        count += 1
+    while time.perf_counter() - began_s < seconds:
+        for _ in itertools.islice(steps, 1 if samples > 1 else 64):
+            count += samples
     return count / (time.perf_counter() - began_s)
 
 
-def ours(model: CharModel) -> Iterator[object]:
-    ids = torch.zeros(1, dtype=torch.int64).numpy().astype("uint8")
-    logits, state = read_prompt(model, ids)
-    return generate(FastStepper(model), logits, state, SampleConfig())
+def ours(stepper: Stepper, samples: int = 1) -> Iterator[object]:
+    beginning = read_prompt(stepper, [np.zeros(1, np.int64)])
+    return generate(stepper, beginning, SampleConfig(), samples=range(samples))
 
 
 @torch.inference_mode()
@@ -41,15 +71,99 @@ def module_loop(model: CharModel) -> Iterator[object]:
         yield ids
 
 
-def main() -> None:
+def bytes_read(model: CharModel) -> int:
+    """Weights that a step reads: layers without the first one's inputs, and head."""
+    first = model.layers[0].get_parameter("weight_ih_l0").numel()
+    everything = sum(p.numel() for p in model.layers.parameters()) - first
+    return 4 * (everything + model.head.weight.numel())
+
+
+def bandwidth(size_bytes: int, seconds: float = 0.5) -> float:
+    """Bytes a second that one core reads again and again."""
+    numbers = np.ones(size_bytes // 4, np.float32)
+    np.dot(numbers, numbers)
+    count, began_s = 0, time.perf_counter()
+    while time.perf_counter() - began_s < seconds:
+        np.dot(numbers, numbers)
+        count += 1
+    return count * size_bytes / (time.perf_counter() - began_s)
+
+
+def row(*cells: str) -> None:
+    print("".join(f"{c:>{w}}" for c, w in zip(cells, WIDTHS, strict=True)), flush=True)
+
+
+def one_stream(layers: int, hidden: int, threads: int, seconds: float) -> None:
+    """One size, one stream: module, plain step, machine code, the same in 8 bits."""
+    model = CharModel(ModelConfig(layers=layers, hidden=hidden), VOCABULARY)
+    model.requires_grad_(False)
+    slow = 0.0
+    for count in {1, threads}:
+        torch.set_num_threads(count)
+        slow = max(slow, rate(module_loop(model), 1, seconds))
     torch.set_num_threads(1)
-    print("one stream, one thread, float32, characters a second:")
-    print(f"{'model':14}{'textgen':>10}{'module per character':>24}")
-    for layers, hidden in ((1, 320), (2, 192), (2, 256), (2, 512)):
-        model = CharModel(ModelConfig(layers=layers, hidden=hidden), VOCABULARY)
-        model.requires_grad_(False)
-        fast, slow = rate(ours(model)), rate(module_loop(model))
-        print(f"lstm {layers}x{hidden:<8}{fast:10,.0f}{slow:24,.0f}", flush=True)
+    plain = rate(ours(FastStepper(model)), 1, seconds)
+    size = bytes_read(model)
+    bound = bandwidth(size) / size
+    cells = [f"{slow:,.0f}", f"{plain:,.0f}"]
+    fast, small = plain, 0.0
+    if find_spec("numba"):
+        fast = rate(ours(make_stepper(model, characters=10**9)), 1, seconds)
+        small = rate(ours(make_stepper(model, int8=True)), 1, seconds)
+    cells += [f"{fast:,.0f}", f"{fast / slow:.1f}", f"{bound:,.0f}"]
+    cells += [f"{fast / bound:.0%}", f"{small:,.0f}", f"{small / bound:.0%}"]
+    row(f"lstm {layers}x{hidden}", *cells)
+
+
+def many_streams(layers: int, hidden: int, threads: int, seconds: float) -> None:
+    """One size, 64 and 512 streams: speed, times one stream, share of the products."""
+    torch.set_num_threads(threads)
+    model = CharModel(ModelConfig(layers=layers, hidden=hidden), VOCABULARY)
+    model.requires_grad_(False)
+    alone = rate(module_loop(model), 1, seconds)
+    products = matrix_rate(choose_machine("cpu", threads), seconds=0.5)
+    for samples in (64, 512):
+        speed = rate(ours(FastStepper(model), samples), samples, seconds)
+        share = speed * bytes_read(model) / 4 * 2 / products
+        print(
+            f"{f'lstm {layers}x{hidden}':>14}{samples:>9}{speed:>12,.0f}"
+            f"{speed / alone:>10.1f}{share:>8.0%}",
+            flush=True,
+        )
+
+
+def cost_of_eight_bits() -> None:
+    """What rounding the weights costs the bundled fables on their held-out part."""
+    from lstm_textgen.sampling.compiled import rounded_model
+
+    checkpoint = load_checkpoint(bundled_folder("checkpoints") / "fables.safetensors")
+    source = find_source([str(bundled_folder("corpora") / "fables.txt")])
+    text = encode_source(source, TextConfig(), cache=default_cache())
+    ids = part_of(text, checkpoint.training, "validation")
+    model = build_model(checkpoint)
+    exact = evaluate(model, ids).nats_per_char
+    rounded = evaluate(rounded_model(copy.deepcopy(model)), ids).nats_per_char
+    print(
+        f"fables, held-out part: {exact:.4f} nats a character, "
+        f"{rounded - exact:+.4f} with weights in 8 bits"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.strip().split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=2.0)
+    arguments = parser.parse_args()
+    threads = choose_machine("cpu").threads
+    print(f"torch {torch.__version__}, {threads} threads for several streams")
+    print("one stream, float32, characters a second:")
+    row(*COLUMNS)
+    for size in SIZES:
+        one_stream(*size, threads, arguments.seconds)
+    print("several streams (times one stream of the module; share of matrix products):")
+    for size in SIZES:
+        many_streams(*size, threads, arguments.seconds)
+    if find_spec("numba"):
+        cost_of_eight_bits()
 
 
 if __name__ == "__main__":

@@ -56,9 +56,23 @@ RANGES = [  # setting, lowest and highest that are allowed, numbers just outside
     (BudgetConfig, "epochs", SMALLEST, 1e18, [0.0, -1.0, 1e19]),
     (BudgetConfig, "steps", 1, 2**63 - 1, [0, -1, 2**63, HUGE]),
     (RunConfig, "seed", 0, 2**63 - 1, [-1, 2**63, HUGE]),
+    (SampleConfig, "repetition_penalty", SMALLEST, 100.0, [0.0, -1.0, 100.1]),
+    (SampleConfig, "frequency_penalty", -100.0, 100.0, [-100.1, 100.1]),
+    (SampleConfig, "presence_penalty", -100.0, 100.0, [-100.1, 100.1]),
+    (SampleConfig, "no_repeat", 0, 65536, [-1, 65537]),
+    (SampleConfig, "dry", 0.0, 100.0, [-SMALLEST, 100.1]),
+    (SampleConfig, "dry_base", 1.0, 10.0, [BELOW_1, 10.1]),
+    (SampleConfig, "dry_allowed", 1, 65536, [0, 65537]),
+    (SampleConfig, "penalty_window", 1, 65536, [0, 65537]),
     (SampleConfig, "temperature", 0.0, 100.0, [-SMALLEST, 100.1]),
+    (SampleConfig, "final_temperature", 0.0, 100.0, [-SMALLEST, 100.1]),
     (SampleConfig, "top_k", 0, 10**9, [-1]),
+    (SampleConfig, "min_p", 0.0, 1.0, [-SMALLEST, 1.1]),
+    (SampleConfig, "typical", SMALLEST, 1.0, [0.0, 1.1]),
+    (SampleConfig, "eta", 0.0, BELOW_1, [-SMALLEST, 1.0]),
     (SampleConfig, "top_p", SMALLEST, 1.0, [0.0, 1.1]),
+    (SampleConfig, "mirostat", 0.0, 100.0, [-SMALLEST, 100.1]),
+    (SampleConfig, "mirostat_rate", SMALLEST, 1.0, [0.0, 1.1]),
     (SampleConfig, "seed", 0, 2**63 - 1, [-1, 2**63, HUGE]),
 ]
 NUMBERS = [(kind, name) for kind, name, *_ in RANGES]
@@ -164,8 +178,12 @@ def test_a_number_is_a_number(kind, name, value):
     """
     Truth is not 1, and "1" is not 1 either.
 
-    A length of the run may be left out, but then another one must be given.
+    A length of the run may be left out, but then another one must be given; only
+    the last temperature is none unless it is asked for.
     """
+    if (name, value) == ("final_temperature", None):
+        assert build(kind, **{name: value}).final_temperature is None
+        return
     error = refusal(kind, **{name: value})
 
     assert error.problem

@@ -1,64 +1,55 @@
 """`textgen sample`: let a model write on."""
 
-import secrets
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from lstm_textgen.cli import sample_options as o
+from lstm_textgen.cli.options import AsJson, Debug, Device, Quiet, Threads
+from lstm_textgen.config import FormConfig, SampleConfig
 
-import typer
-
-from lstm_textgen.cli.options import (
-    AsJson,
-    Debug,
-    Device,
-    Quiet,
-    option,
-    print_json,
-)
-from lstm_textgen.config import SampleConfig
-
-if TYPE_CHECKING:
-    from lstm_textgen.sampling.writer import Writer
-
-DEFAULT = SampleConfig()
+DRAW, FORM = SampleConfig(), FormConfig()
 
 
 def sample(
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(help="A model or a run. (default: the newest run)"),
-    ] = None,
-    prompt: Annotated[str, option("--prompt", "-p", help="Text to continue.")] = "",
-    length: Annotated[
-        int, option("--length", "-n", min=0, help="Characters to write.", default=500)
-    ] = 500,
-    temperature: Annotated[
-        float,
-        option(
-            *("--temperature", "-t"),
-            help="Boldness; 0 is greedy.",
-            default=DEFAULT.temperature,
-        ),
-    ] = DEFAULT.temperature,
-    top_k: Annotated[
-        int, option("--top-k", help="Only the likeliest so many; 0 is off.", default=0)
-    ] = DEFAULT.top_k,
-    top_p: Annotated[
-        float,
-        option("--top-p", help="Only the likeliest of this mass; 1 is off.", default=1),
-    ] = DEFAULT.top_p,
-    seed: Annotated[
-        int | None,
-        option("--seed", help="Same seed, same text.", default="a fresh one"),
-    ] = None,
-    on_unknown: Annotated[
-        str,
-        option(
-            "--on-unknown",
-            help="Unknown characters in the prompt: error, skip or replace.",
-            default="error",
-        ),
-    ] = "error",
+    checkpoint: o.Checkpoint = None,
+    prompt: o.Prompt = None,
+    prompt_file: o.PromptFile = None,
+    interactive: o.Interactive = False,
+    seed: o.Seed = None,
+    on_unknown: o.OnUnknown = "error",
+    length: o.Length = FORM.length,
+    min_length: o.MinLength = FORM.min_length,
+    stop: o.Stop = None,
+    until: o.Until = None,
+    only: o.Only = "",
+    ban: o.Ban = "",
+    match: o.Match = "",
+    temperature: o.Temperature = str(DRAW.temperature),
+    top_k: o.TopK = DRAW.top_k,
+    min_p: o.MinP = DRAW.min_p,
+    typical: o.Typical = DRAW.typical,
+    eta: o.Eta = DRAW.eta,
+    top_p: o.TopP = DRAW.top_p,
+    mirostat: o.Mirostat = DRAW.mirostat,
+    mirostat_rate: o.MirostatRate = DRAW.mirostat_rate,
+    show_chain: o.ShowChain = False,
+    repetition_penalty: o.RepetitionPenalty = DRAW.repetition_penalty,
+    frequency_penalty: o.FrequencyPenalty = DRAW.frequency_penalty,
+    presence_penalty: o.PresencePenalty = DRAW.presence_penalty,
+    no_repeat: o.NoRepeat = DRAW.no_repeat,
+    dry: o.Dry = DRAW.dry,
+    dry_base: o.DryBase = DRAW.dry_base,
+    dry_allowed: o.DryAllowed = DRAW.dry_allowed,
+    penalty_window: o.PenaltyWindow = DRAW.penalty_window,
+    samples: o.Samples = 1,
+    first_sample: o.FirstSample = 0,
+    best_of: o.BestOf = 1,
+    beam: o.Beam = 0,
+    length_power: o.LengthPower = 1.0,
+    mix: o.Mix = None,
+    no_echo: o.NoEcho = False,
+    colour: o.Colour = None,
+    alternatives: o.Alternatives = 0,
     device: Device = "cpu",
+    threads: Threads = None,
+    int8: o.Int8 = False,
     json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -68,63 +59,45 @@ def sample(
     textgen sample --prompt "The fox"
     textgen sample runs/notes -p "Dear " -n 200 --temperature 0.5 --seed 7
     textgen sample model.safetensors --top-p 0.95 > page.txt
+    textgen sample --interactive
 
     Let a model write on from a prompt. The text goes to stdout as it is drawn,
     everything about it to stderr.
     """
-    chosen = secrets.randbelow(2**32) if seed is None else seed
-    config = SampleConfig(
-        temperature=temperature, top_k=top_k, top_p=top_p, seed=chosen
-    )
-    writer = _open(checkpoint, device)
-    ids = _read_prompt(writer, prompt, on_unknown, quiet)
-    pieces = writer.stream_ids(ids, length=length, config=config)
-    if json:
-        drawn = list(pieces)
-        text = "".join(piece.text for piece in drawn)
-        nats = sum((piece.nats for piece in drawn), 0.0)
-        print_json(
-            {
-                "prompt": prompt,
-                "text": text,
-                "seed": chosen,
-                "nats": nats,
-                "stopped_by": "length",
-            }
-        )
+    given = locals()  # the options have the names of the settings
+    config, form = o.draw_settings(given), o.form_settings(given)
+    from lstm_textgen.cli import sample_input, sample_run
+
+    if show_chain:
+        sample_run.show_chain(config)
         return
-    from lstm_textgen.report.terminal import say, write_text
+    task = sample_run.Task(
+        config=config,
+        form=form,
+        numbers=range(first_sample, first_sample + max(samples, best_of)),
+        keep_best=best_of > 1,
+        beam=beam,
+        length_power=length_power,
+        alternatives=alternatives,
+    )
+    output = sample_run.Output(
+        json=json,
+        quiet=quiet,
+        echo=not no_echo,
+        colour=colour,
+        tell_seed=seed is None,
+    )
+    writer = sample_input.open_writer(
+        *(checkpoint, mix or [], task),
+        device=device,
+        threads=threads,
+        int8=int8,
+        quiet=quiet,
+    )
+    beginning = sample_input.begin(writer, prompt, prompt_file, on_unknown, output)
+    if interactive:
+        from lstm_textgen.cli.interactive import converse
 
-    write_text(prompt)
-    for piece in pieces:
-        write_text(piece.text)
-    write_text("\n")
-    if seed is None and not quiet:
-        say(f"seed {chosen}")
-
-
-def _open(checkpoint: str | None, device: str) -> "Writer":
-    """The model that is meant, on one thread: a single stream has no use for more."""
-    from lstm_textgen.checkpoint.finding import resolve_checkpoint
-    from lstm_textgen.sampling.writer import Writer
-    from lstm_textgen.training.machine import choose_machine
-
-    path: Path = resolve_checkpoint(checkpoint)
-    machine = choose_machine(device, threads=1)
-    return Writer.load(path, device=str(machine.device))
-
-
-def _read_prompt(writer: "Writer", prompt: str, on_unknown: str, quiet: bool):  # type: ignore[no-untyped-def]
-    """The ids of the prompt; what was left out or changed is said."""
-    from lstm_textgen.errors import ConfigError
-    from lstm_textgen.report.terminal import say
-    from lstm_textgen.text.prompt import encode_prompt
-
-    if on_unknown not in ("error", "skip", "replace"):
-        raise ConfigError(
-            f"on-unknown is {on_unknown!r}.", "Set it to error, skip or replace."
-        )
-    ids, notes = encode_prompt(writer.tokenizer, prompt, on_unknown)  # type: ignore[arg-type]
-    for note in [] if quiet else notes:
-        say(f"note: {note}")
-    return ids
+        converse(writer, beginning, task, output)
+    else:
+        sample_run.write(writer, beginning, task, output)

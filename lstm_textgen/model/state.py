@@ -46,6 +46,15 @@ class StackState:
         """The memory of some streams, by slice or by index."""
         return self.map(lambda tensor: tensor[streams])
 
+    def where(self, streams: Tensor, other: "StackState") -> "StackState":
+        """This memory for the streams that are marked, that of *other* elsewhere."""
+        theirs = other.tensors()
+        mixed = {
+            name: torch.where(streams.unsqueeze(-1), ours, theirs[name])
+            for name, ours in self.tensors().items()
+        }
+        return StackState.from_tensors(mixed)
+
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor under a name such as `0.hidden`, for keeping in a file."""
         named = {f"{i}.hidden": layer.hidden for i, layer in enumerate(self.layers)}

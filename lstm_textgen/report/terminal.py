@@ -22,7 +22,9 @@ def sanitise(text: str) -> str:
     return UNSAFE.sub(REPLACEMENT, text)
 
 
-def write_text(text: str, stream: TextIO | None = None) -> None:
+def write_text(
+    text: str, stream: TextIO | None = None, *, style: str | None = None
+) -> None:
     """
     Put text on stdout at once; safe characters only where a person reads it.
 
@@ -31,9 +33,12 @@ def write_text(text: str, stream: TextIO | None = None) -> None:
     Args:
         text: Anything; characters that the stream cannot hold become `?`.
         stream: Another stream than stdout.
+        style: How a terminal shows it, such as `38;5;203`; without effect elsewhere.
     """
     stream = stream or sys.stdout
     shown = sanitise(text) if stream.isatty() else text
+    if style and text != "\n" and wants_colour(stream):
+        shown = f"\x1b[{style}m{shown}\x1b[0m"
     encoding = stream.encoding or "utf-8"
     try:
         stream.write(shown.encode(encoding, "replace").decode(encoding))

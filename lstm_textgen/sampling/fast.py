@@ -27,11 +27,13 @@ class FastStepper:
     float32, where sums are added in another order.
 
     Args:
-        model: Its weights are copied; later changes of it are not seen.
+        model: It reads prompts. For writing its weights are copied, so that later
+            changes of it are not seen.
     """
 
     @torch.inference_mode()
     def __init__(self, model: CharModel) -> None:
+        self._model = model
         self._residual = model.config.residual
         self._update = UPDATES[model.config.cell]
         self._layers = [
@@ -41,6 +43,28 @@ class FastStepper:
         self._table = from_input(model.embedding.weight, self._layers[0])  # (V, G)
         self._head = _in_order(model.head.weight.T)
         self._head_bias = model.head.bias.clone()
+
+    def empty(self) -> StackState:
+        """The memory of one sample that has read nothing."""
+        return self._model.zero_state(1)
+
+    @torch.inference_mode()
+    def read(
+        self, ids: Int64[Tensor, " T"], state: StackState
+    ) -> tuple[Float[Tensor, "1 V"], StackState]:
+        """
+        Read a part of a prompt through the fused layers.
+
+        Args:
+            ids: At least 1 character.
+            state: The memory of one sample before them.
+
+        Returns:
+            Logits of the character after the last, and the memory.
+        """
+        seen = ids.to(self._head.device).unsqueeze(1)
+        logits, state = self._model(seen, state)
+        return logits[-1], state
 
     @torch.inference_mode()
     def step(
@@ -56,7 +80,7 @@ class FastStepper:
         Returns:
             Logits of the next characters, and the memory after.
         """
-        x, states = torch.empty(0), []
+        ids, x, states = ids.to(self._table.device), torch.empty(0), []
         for depth, (weights, before) in enumerate(
             zip(self._layers, state.layers, strict=True)
         ):

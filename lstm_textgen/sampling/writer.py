@@ -5,31 +5,84 @@ Engine and tokenizer together: text in, text out, in whole characters.
 """
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Integer
 
 from lstm_textgen.checkpoint.format import build_model, load_checkpoint
-from lstm_textgen.config import SampleConfig
-from lstm_textgen.errors import ConfigError
+from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.sampling.engine import generate, read_prompt
+from lstm_textgen.sampling.automaton import Automaton, guiding
+from lstm_textgen.sampling.column import Column
+from lstm_textgen.sampling.ends import Piece
+from lstm_textgen.sampling.engine import (
+    Beginning,
+    Drawn,
+    Stepper,
+    generate,
+    read_prompt,
+)
 from lstm_textgen.sampling.fast import FastStepper
+from lstm_textgen.sampling.steppers import make_stepper
 from lstm_textgen.text.tokenizer import Tokenizer
 
 DEFAULT = SampleConfig()
+FORM = FormConfig()
+
+SIDE_BY_SIDE = 512
+"""Samples that are drawn at once: more would take memory and gain nothing."""
+
+Chunks = Iterable[Integer[np.ndarray, "_"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Some whole characters of a sample, and what the model paid for them."""
+class Sample:
+    """A whole text that was drawn."""
 
-    text: str
-    nats: float
+    number: int
+    """Which one of its seed it is."""
+
+    pieces: tuple[Piece, ...]
+    stopped_by: str
+    """`length`, `stop`, `until`, or `match` where nothing could follow."""
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
+    @property
+    def nats(self) -> float:
+        """What the model would have paid for it, before all transforms."""
+        return sum((piece.nats for piece in self.pieces), 0.0)
+
+    @property
+    def nats_per_char(self) -> float:
+        """Not a number for an empty text."""
+        return self.nats / len(self.pieces) if self.pieces else float("nan")
+
+
+class Writing(Iterator[Piece]):
+    """A sample while it is drawn: its characters one by one."""
+
+    def __init__(self, drawn: Iterator[list[Drawn | None]], column: Column) -> None:
+        self._column = column
+        self._pieces = self._grow(drawn)
+
+    def _grow(self, drawn: Iterator[list[Drawn | None]]) -> Iterator[Piece]:
+        while self._column.stopped_by is None:
+            yield from self._column.push(next(drawn)[0])
+
+    def __next__(self) -> Piece:
+        return next(self._pieces)
+
+    @property
+    def stopped_by(self) -> str | None:
+        """Why it ended; None while it is drawn."""
+        return self._column.stopped_by
 
 
 class Writer:
@@ -37,76 +90,161 @@ class Writer:
     Writes on from a prompt with a trained model.
 
     Args:
-        model: The network.
-        tokenizer: Its vocabulary.
+        stepper: What writes: one network, or a mixture of several.
+        tokenizer: The vocabulary.
     """
 
-    def __init__(self, model: CharModel, tokenizer: Tokenizer) -> None:
-        self.model = model
+    def __init__(self, stepper: Stepper | CharModel, tokenizer: Tokenizer) -> None:
+        is_model = isinstance(stepper, CharModel)
+        self.stepper: Stepper = FastStepper(stepper) if is_model else stepper  # type: ignore[arg-type, assignment]
         self.tokenizer = tokenizer
-        self._stepper = FastStepper(model)
 
     @classmethod
-    def load(cls, path: Path | str, device: str = "cpu") -> "Writer":
+    def load(
+        cls,
+        path: Path | str,
+        device: str = "cpu",
+        *,
+        characters: int = 0,
+        int8: bool = False,
+    ) -> "Writer":
         """
         Open a checkpoint file.
+
+        Args:
+            path: A `.safetensors` file.
+            device: Where to compute.
+            characters: About how many will be written in one go: many are worth a
+                step in machine code, if numba is installed.
+            int8: Weights in 8 bits, which needs numba.
 
         Raises:
             MissingError: There is no such file.
             CheckpointError: It is damaged or not one of ours.
+            UnavailableError: Numba is needed and not installed.
         """
         checkpoint = load_checkpoint(Path(path))
         model = build_model(checkpoint, device=torch.device(device))
-        return cls(model, checkpoint.tokenizer)
+        stepper = make_stepper(model, characters=characters, int8=int8)
+        return cls(stepper, checkpoint.tokenizer)
 
     def write(
-        self, prompt: str = "", *, length: int = 500, config: SampleConfig = DEFAULT
+        self,
+        prompt: str = "",
+        *,
+        length: int | None = None,
+        config: SampleConfig = DEFAULT,
+        form: FormConfig = FORM,
     ) -> str:
         """
-        Continue *prompt* by *length* characters; the prompt is not repeated.
+        Continue *prompt*; it is not repeated.
+
+        Args:
+            prompt: What stands before.
+            length: Characters to write at most; None for that of *form*.
+            config: How to draw.
+            form: What the text must look like.
 
         Raises:
             VocabularyError: A character of the prompt was never seen in training.
-            ConfigError: The length is below 0.
+            ConfigError: A setting does not fit the model.
         """
-        return "".join(
-            piece.text for piece in self.stream(prompt, length=length, config=config)
-        )
+        pieces = self.stream(prompt, length=length, config=config, form=form)
+        return "".join(piece.text for piece in pieces)
 
     def stream(
-        self, prompt: str = "", *, length: int = 500, config: SampleConfig = DEFAULT
-    ) -> Iterator[Piece]:
+        self,
+        prompt: str = "",
+        *,
+        length: int | None = None,
+        config: SampleConfig = DEFAULT,
+        form: FormConfig = FORM,
+    ) -> Writing:
         """The same as `write`, character by character as they are drawn."""
-        ids = self.tokenizer.encode(prompt)
-        return self.stream_ids(ids, length=length, config=config)
+        form = form if length is None else replace(form, length=length)
+        beginning = self.begin([self.tokenizer.encode(prompt)])
+        return self.go_on(beginning, config, form)
 
-    def stream_ids(
-        self, ids: NDArray[np.unsignedinteger], *, length: int, config: SampleConfig
-    ) -> Iterator[Piece]:
-        """`stream` for a prompt that is encoded already."""
-        if length < 0:
-            raise ConfigError(f"length is {length}.", "Set length to 0 or more.")
-        if length == 0:
-            return iter(())
-        logits, state = read_prompt(self.model, ids if len(ids) else self._opening())
-        drawn = generate(self._stepper, logits, state, config)
-        return self._whole_characters((sample[0] for sample in drawn), length)
+    def begin(self, chunks: Chunks, before: Beginning | None = None) -> Beginning:
+        """
+        Read a prompt in any number of parts.
 
-    def _whole_characters(self, drawn: Iterator, length: int) -> Iterator[Piece]:  # type: ignore[type-arg]
-        """Pass ids on as text, holding back bytes until they make a character."""
-        decoder = self.tokenizer.decoder()
-        written, nats = 0, 0.0
-        for character in drawn:
-            nats += character.nats
-            text = decoder.push(character.id)[: length - written]
-            if not text:
-                continue
-            yield Piece(text, nats)
-            written, nats = written + len(text), 0.0
-            if written == length:
-                return
+        Args:
+            chunks: Its ids. Without any, the text opens after a line end.
+            before: What was read already.
+        """
+        parts = (chunk for chunk in chunks if len(chunk))
+        first = next(parts, None)
+        if first is None:
+            if before is not None:
+                return before
+            first = self._opening()
+        return read_prompt(self.stepper, itertools.chain([first], parts), before)
 
-    def _opening(self) -> NDArray[np.unsignedinteger]:
+    def go_on(
+        self,
+        beginning: Beginning,
+        config: SampleConfig,
+        form: FormConfig = FORM,
+        *,
+        sample: int = 0,
+        alternatives: int = 0,
+    ) -> Writing:
+        """Draw one sample from a beginning, which may be drawn from again."""
+        drawn = self._draw(beginning, config, form, [sample], alternatives)
+        return Writing(drawn, Column(self.tokenizer, form))
+
+    def samples(
+        self,
+        beginning: Beginning,
+        config: SampleConfig,
+        form: FormConfig = FORM,
+        *,
+        numbers: Sequence[int],
+        alternatives: int = 0,
+    ) -> Iterator[Sample]:
+        """Draw several samples side by side; they come in the order of *numbers*."""
+        for start in range(0, len(numbers), SIDE_BY_SIDE):
+            some = numbers[start : start + SIDE_BY_SIDE]
+            columns = [Column(self.tokenizer, form) for _ in some]
+            texts: list[list[Piece]] = [[] for _ in some]
+            drawn = self._draw(beginning, config, form, some, alternatives)
+            while any(column.stopped_by is None for column in columns):
+                row = next(drawn)
+                for column, text, each in zip(columns, texts, row, strict=True):
+                    text += column.push(each)
+            for number, column, text in zip(some, columns, texts, strict=True):
+                yield Sample(number, tuple(text), column.stopped_by or "length")
+
+    def _draw(
+        self,
+        beginning: Beginning,
+        config: SampleConfig,
+        form: FormConfig,
+        samples: Sequence[int],
+        alternatives: int,
+    ) -> Iterator[list[Drawn | None]]:
+        return generate(
+            self.stepper,
+            beginning,
+            config,
+            samples=samples,
+            length=form.length,
+            automaton=self.automaton(form),
+            alternatives=alternatives,
+        )
+
+    def automaton(self, form: FormConfig) -> Automaton | None:
+        """
+        What *form* allows to be written; None for anything.
+
+        Raises:
+            ConfigError: Nothing is left to write, or nothing that matches.
+            UnavailableError: The library for patterns is not installed.
+        """
+        return guiding(self.tokenizer, form)
+
+    def _opening(self) -> Integer[np.ndarray, " T"]:
         """
         What stands before an empty prompt: a line end, as before any new line.
 
@@ -118,6 +256,4 @@ class Writer:
 
 def first_line(writer: Writer, prompt: str, length: int, config: SampleConfig) -> str:
     """A sample as a single line, its line ends shown as spaces."""
-    pieces = writer.stream(prompt, length=length, config=config)
-    text = "".join(piece.text for piece in itertools.islice(pieces, length))
-    return " ".join(text.split())
+    return " ".join(writer.write(prompt, length=length, config=config).split())

@@ -12,7 +12,7 @@ OnUnknown = Literal["error", "skip", "replace"]
 
 
 def encode_prompt(
-    tokenizer: Tokenizer, text: str, on_unknown: OnUnknown
+    tokenizer: Tokenizer, text: str, on_unknown: OnUnknown, *, offset: int = 0
 ) -> tuple[UInt[np.ndarray, " N"], list[str]]:
     """
     The ids of *text*, and a note on each different character that is not in them.
@@ -25,12 +25,13 @@ def encode_prompt(
         text: The prompt.
         on_unknown: What to do with a character that is not known. `replace`
             writes what comes closest, and skips it where nothing does.
+        offset: Characters of the prompt before *text*, for the error.
 
     Raises:
         VocabularyError: A character is not known, and *on_unknown* is `error`.
     """
     if on_unknown == "error":
-        return tokenizer.encode(text), []
+        return tokenizer.encode(text, offset=offset), []
     stand_ins: dict[str, str | int | None] = {}
     notes = []
     for char in dict.fromkeys(text):

@@ -57,7 +57,7 @@ SAMPLING = {
     "--temperature -1": ["temperature is -1"],
     "--temperature nan": ["temperature is nan"],
     "--seed -1": ["seed is -1"],
-    "--length -1": ["--length"],
+    "--length -1": ["length is -1"],
     "--on-unknown guess": ["'guess'", "skip"],
 }
 """Options of sample that it refuses, and words of the two lines."""

@@ -60,11 +60,12 @@ def test_nothing_may_be_asked_for(sample):
 
 
 def test_json_is_one_object(sample):
-    """With the five keys that are promised; the nats are those of the text alone."""
+    """With the keys that are promised; the nats are those of the text alone."""
     told = sample("-p", "Said ", *FAR, "--seed", "3", "--json").json
     plain = sample("-p", "Said ", *FAR, "--seed", "3").stdout
 
-    assert list(told) == ["prompt", "text", "seed", "nats", "stopped_by"]
+    promised = ["prompt", "text", "seed", "sample", "nats", "stopped_by"]
+    assert list(told) == promised
     assert told["prompt"] + told["text"] + "\n" == plain
     assert (told["seed"], told["stopped_by"]) == (3, "length")
     # 39 characters, all nearly as likely after three steps: 60 times ln 39 is 220

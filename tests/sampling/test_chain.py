@@ -1,58 +1,134 @@
-"""From settings to a character: order of action, fair draws, repeatable dice."""
+"""From settings to a chain: what acts, in which order, and on what."""
 
-from collections import Counter
-
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_textgen.config import SampleConfig
-from lstm_textgen.sampling.chain import Dice, draw, make_chain
+from lstm_textgen.sampling.chain import (
+    Moment,
+    looks_back,
+    make_chain,
+    plain_temperature,
+)
+from lstm_textgen.sampling.dice import draw
 
 HIGHEST = 1 - 2**-53
 """The greatest number that dice can show."""
 
+EVERYTHING = {
+    "repetition_penalty": 1.1,
+    "frequency_penalty": 0.1,
+    "presence_penalty": 0.2,
+    "no_repeat": 3,
+    "dry": 1.0,
+    "temperature": 0.5,
+    "top_k": 3,
+    "min_p": 0.05,
+    "typical": 0.9,
+    "eta": 0.01,
+    "top_p": 0.9,
+    "mirostat": 1.0,
+}
+"""One of each, in the order in which they act."""
 
-def apply(config, logits):
-    for transform in make_chain(config):
-        logits = transform(logits)
+
+def moment(*history, progress=0.0, limit=9.0):
+    """What a chain may look at, for one sample."""
+    seen = torch.tensor([history], dtype=torch.int64)
+    return Moment(seen, progress, torch.tensor([limit], dtype=torch.float64))
+
+
+def apply(config, logits, now=None):
+    now = now or moment()
+    for link in make_chain(config):
+        logits = link.act(logits, now)
     return logits
+
+
+def kept(config, logits, now=None):
+    """Which ids of the one row are left."""
+    return set(apply(config, logits, now)[0].isfinite().nonzero()[:, 0].tolist())
 
 
 def rows(*uniforms):
     return torch.tensor(uniforms, dtype=torch.float64)
 
 
-def test_settings_that_do_nothing_make_no_transform():
-    """At temperature 1, without top-k and top-p, the model speaks for itself."""
+def test_settings_that_do_nothing_make_no_link():
+    """At temperature 1 and without anything else the model speaks for itself."""
     assert make_chain(SampleConfig(temperature=1.0)) == []
     assert len(make_chain(SampleConfig(temperature=0.5, top_k=3, top_p=0.9))) == 3
 
 
+def test_every_setting_makes_its_link_in_the_order_of_the_fields():
+    """The chain reads like the settings, from the first penalty to mirostat."""
+    chain = make_chain(SampleConfig(**EVERYTHING))
+
+    assert [link.option.replace("-", "_") for link in chain] == list(EVERYTHING)
+    assert [float(link.value) for link in chain] == list(EVERYTHING.values())
+    for name, value in EVERYTHING.items():
+        alone = make_chain(SampleConfig(**{"temperature": 1.0, name: value}))
+        assert [link.option.replace("-", "_") for link in alone] == [name]
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_every_link_changes_something(name):
+    """None of them is wired to nothing: each alone moves these logits."""
+    config = SampleConfig(**{"temperature": 1.0, name: EVERYTHING[name]})
+    history = [0, 1, 2, 3] * 5
+    if name == "dry":
+        config = SampleConfig(temperature=1.0, dry=1.0, dry_allowed=2)
+    logits = torch.tensor([[3.0, 1.0, -2.0, -7.0, 0.5]], dtype=torch.float64)
+
+    changed = apply(config, logits, moment(*history, limit=2.0))
+
+    assert not torch.equal(changed.softmax(-1), logits.softmax(-1))
+
+
 @pytest.mark.parametrize(
-    ("chosen", "kept"),
+    ("chosen", "left"),
     [
         ({"temperature": 1.0, "top_p": 0.7}, {0}),
         ({"temperature": 2.0, "top_p": 0.7}, {0, 1}),
         ({"temperature": 2.0, "top_p": 0.7, "top_k": 1}, {0}),
         ({"temperature": 2.0, "top_p": 0.9}, {0, 1, 2}),
         ({"temperature": 2.0, "top_p": 0.66, "top_k": 2}, {0}),
+        ({"temperature": 1.0, "min_p": 0.2}, {0, 1}),
+        ({"temperature": 2.0, "min_p": 0.2}, {0, 1, 2}),
     ],
 )
-def test_transforms_act_in_the_order_of_the_settings(chosen, kept):
+def test_transforms_act_in_the_order_of_the_settings(chosen, left):
     """
-    Temperature, then top-k, then top-p, worked out on paper.
+    Temperature, then top-k, then the others, worked out on paper.
 
     Probabilities are 16 : 4 : 1, and 4 : 2 : 1 at temperature 2. The likeliest has
     76 %, at temperature 2 it has 57 %, and 67 % when only two are left.
     """
     logits = torch.tensor([[16.0, 4.0, 1.0]], dtype=torch.float64).log()
 
-    changed = apply(SampleConfig(**chosen), logits)
+    assert kept(SampleConfig(**chosen), logits) == left
 
-    assert set(changed[0].isfinite().nonzero()[:, 0].tolist()) == kept
+
+def test_penalties_act_before_the_temperature():
+    """Two nats off at temperature 2 are one nat off in the end."""
+    config = SampleConfig(temperature=2.0, presence_penalty=2.0)
+    logits = torch.zeros(1, 3, dtype=torch.float64)
+
+    changed = apply(config, logits, moment(1, 1)).log_softmax(-1)[0]
+
+    assert (changed[0] - changed[1]).item() == pytest.approx(1.0)
+    assert changed[0] == changed[2]
+
+
+def test_greedy_heeds_penalties_and_nothing_else():
+    """The likeliest that may be written: what follows the temperature has no say."""
+    config = SampleConfig(**EVERYTHING | {"temperature": 0.0, "no_repeat": 1})
+    logits = torch.tensor([[5.0, 4.0, 3.0, 2.0]], dtype=torch.float64)
+
+    assert kept(config, logits, moment(0)) == {1}
+    assert [link.option for link in make_chain(config)][-1] == "temperature"
 
 
 @given(
@@ -70,97 +146,38 @@ def test_greedy_is_the_likeliest(logits, uniform):
     assert drawn.tolist() == [logits.index(max(logits))]
 
 
-def test_draws_invert_the_cumulative_distribution():
-    """
-    Evenly spaced numbers draw each character by its share, off by at most one.
+@pytest.mark.parametrize(("progress", "heat"), [(0.0, 2.0), (0.5, 1.25), (1.0, 0.5)])
+def test_the_temperature_goes_from_its_first_value_to_its_last(progress, heat):
+    """In even steps over the sample."""
+    config = SampleConfig(temperature=2.0, final_temperature=0.5)
+    logits = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
 
-    One thousand rows with 1/2, 1/3, 0 and 1/6.
-    """
-    logits = torch.tensor([3.0, 2.0, 0.0, 1.0], dtype=torch.float64).log()
-    uniforms = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
+    changed = apply(config, logits, moment(progress=progress))[0]
 
-    ids = draw(logits.expand(1000, -1).contiguous(), uniforms).tolist()
-
-    assert ids == sorted(ids)
-    counts = [Counter(ids)[i] for i in range(4)]
-    assert counts == pytest.approx([500, 1000 / 3, 0, 1000 / 6], abs=1)
-    assert counts[2] == 0
+    assert (changed[0] - changed[1]).item() == pytest.approx(1 / heat)
 
 
-def test_dice_draw_by_probability():
-    """
-    Twenty thousand rolls fit the probabilities, by chi-squared at 1 in 1000.
+def test_a_temperature_may_end_at_zero():
+    """The last character is then the likeliest, not an error."""
+    config = SampleConfig(temperature=1.0, final_temperature=0.0)
+    logits = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
 
-    The bound for five degrees of freedom is 20.5.
-    """
-    weights = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 15.0], dtype=torch.float64)
-    dice, count = Dice(1), 20_000
-    uniforms = rows(*(dice.roll() for _ in range(count)))
+    middle = apply(config, logits, moment(progress=0.5)).softmax(-1)
+    end = apply(config, logits, moment(progress=1.0)).softmax(-1)
 
-    ids = draw(weights.log().repeat(count, 1), uniforms)
-
-    found = torch.bincount(ids, minlength=6).double()
-    expected = count * weights / weights.sum()
-    assert ((found - expected) ** 2 / expected).sum() < 20.5
+    assert 0.1 < middle[0, 1] < 0.2
+    assert end.tolist() == [[1.0, 0.0]]
 
 
-@pytest.mark.parametrize(("uniform", "expected"), [(0.0, 0), (0.25, 1), (HIGHEST, 3)])
-def test_borders_of_equal_quarters(uniform, expected):
-    """A border belongs to the character above it, and the end to the last."""
-    logits = torch.zeros(1, 4, dtype=torch.float64)
-
-    assert draw(logits, rows(uniform)).item() == expected
-
-
-@given(
-    logits=st.lists(
-        st.one_of(st.just(-torch.inf), st.floats(-800, 800)), min_size=1, max_size=8
-    ).filter(lambda row: max(row) > -torch.inf),
-    uniform=st.one_of(st.sampled_from([0.0, HIGHEST]), st.floats(0, HIGHEST)),
-    dtype=st.sampled_from([torch.float32, torch.float64]),
-)
-@settings(deadline=None)
-def test_a_masked_character_is_never_drawn(logits, uniform, dtype):
-    """Whatever is masked, and at both ends of the dice, what comes is possible."""
-    row = torch.tensor([logits], dtype=dtype)
-
-    (drawn,) = draw(row, rows(uniform)).tolist()
-
-    assert row.double().softmax(-1)[0, drawn] > 0
-
-
-def test_rows_are_drawn_apart():
-    """Each row has its own distribution and its own number."""
-    logits = torch.full((3, 3), -torch.inf, dtype=torch.float64)
-    logits[0, 2] = logits[1, 0] = 5.0
-    logits[2] = 0.0
-
-    assert draw(logits, rows(0.5, 0.9, 0.5)).tolist() == [2, 0, 1]
-
-
-@pytest.mark.parametrize(("seed", "sample"), [(0, 0), (0, 1), (2**63 - 1, 5)])
-def test_dice_are_one_long_row_of_numbers(seed, sample):
-    """
-    Number n is the same as in one long draw from the generator.
-
-    The borders of the blocks, at 256 and 512, do not show, and no number is left
-    out or given twice.
-    """
-    dice = Dice(seed, sample)
-    key = np.array([seed, sample], np.uint64)
-    expected = np.random.Generator(np.random.Philox(key=key)).random(600)
-
-    found = [dice.roll() for _ in range(600)]
-
-    assert found == expected.tolist()
-    assert len(set(found)) == 600
-
-
-def test_seeds_and_samples_have_their_own_dice():
-    """No two of them begin alike, also where seed and sample change places."""
-    keys = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (1, 2), (2**63 - 1, 0)]
-    firsts = {tuple(Dice(*key).roll() for _ in range(1)) for key in keys}
-
-    assert len(firsts) == len(keys)
-    assert Dice(5).roll() == Dice(5, 0).roll()
-    assert all(0 <= Dice(seed).roll() < 1 for seed in range(100))
+def test_what_looks_back_and_what_is_a_plain_temperature():
+    """Machine code may draw only where the chain is a temperature alone."""
+    assert plain_temperature(SampleConfig(temperature=0.7)) == 0.7
+    assert plain_temperature(SampleConfig(temperature=1.0)) == 1.0
+    others = [{name: value} for name, value in EVERYTHING.items()]
+    others += [{"temperature": 0.0}, {"temperature": 1.0, "final_temperature": 0.5}]
+    for other in others[:5] + others[6:]:
+        assert plain_temperature(SampleConfig(**other)) is None
+    assert [looks_back(SampleConfig(**other)) for other in others[:6]] == [
+        *([True] * 5),
+        False,
+    ]

@@ -90,6 +90,20 @@ def test_later_changes_of_the_model_are_not_seen(cell, size, make_model, make_st
     assert torch.equal(before, after)
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@torch.no_grad()
+def test_a_prompt_is_read_from_nothing(cell, make_model, assert_same_state):
+    """Through the fused layers, as many steps from an empty memory."""
+    model = make_model(V, cell=cell, layers=2)
+    stepper, ids = FastStepper(model), torch.tensor([0, 4, 2, 2])
+
+    logits, state = stepper.read(ids, stepper.empty())
+
+    *_, (expected, _) = read_both(model, stepper, ids.unsqueeze(1), stepper.empty())
+    torch.testing.assert_close(logits, expected[0])
+    assert_same_state(state, expected[1])
+
+
 def test_nothing_asks_for_a_gradient(make_model, make_state):
     """Writing builds no graph, whatever the model is otherwise used for."""
     model = make_model(V)

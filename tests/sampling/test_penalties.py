@@ -26,7 +26,9 @@ def logits_like(history, *values):
 
 
 def banned(logits):
-    return ["".join("abc"[i] for i in range(V) if row[i] == -torch.inf) for row in logits]
+    return [
+        "".join("abc"[i] for i in range(V) if row[i] == -torch.inf) for row in logits
+    ]
 
 
 def test_repetition_on_paper():
@@ -64,7 +66,9 @@ def test_repeated_runs_on_paper(text, size, expected):
     """What would complete a run for the second time is banned."""
     history = written(text).reshape(1, len(text)).long()
 
-    assert banned(ban_repeated_ngrams(logits_like(history), history, size)) == [expected]
+    assert banned(ban_repeated_ngrams(logits_like(history), history, size)) == [
+        expected
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])

@@ -27,7 +27,13 @@ def random_logits(batch):
 
 @pytest.mark.parametrize(
     ("min_p", "ids"),
-    [(0.0, [0, 1, 2, 3]), (0.1, [0, 1, 2, 3]), (0.25, [0, 1, 2]), (0.6, [0]), (1.0, [0])],
+    [
+        (0.0, [0, 1, 2, 3]),
+        (0.1, [0, 1, 2, 3]),
+        (0.25, [0, 1, 2]),
+        (0.6, [0]),
+        (1.0, [0]),
+    ],
 )
 def test_min_p_on_paper(min_p, ids):
     """A share of the highest, which is 0.5: 0.3, 0.15 and 0.05 are the others."""

@@ -5,11 +5,12 @@ import torch
 
 from lstm_textgen.checkpoint.format import checkpoint_of, save_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.config import SampleConfig
+from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.errors import ConfigError, MissingError, VocabularyError
 from lstm_textgen.sampling import writer as writer_module
+from lstm_textgen.sampling.ends import Piece
 from lstm_textgen.sampling.engine import Drawn
-from lstm_textgen.sampling.writer import Piece, Writer, first_line
+from lstm_textgen.sampling.writer import Writer, first_line
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
 CHARS = CharTokenizer.from_text("\t\n abcdä😀")
@@ -31,7 +32,7 @@ def dictated(byte_writer, monkeypatch):
     """A writer that puts down given bytes, over and over, at one nat each."""
 
     def dictate(data):
-        def repeat(*_):
+        def repeat(*_, **more):
             while True:
                 yield from ([Drawn(byte, 1.0)] for byte in data)
 
@@ -62,7 +63,7 @@ def test_writing_is_a_stream_joined(kind, request):
     assert text == writer.write("ab", length=40, config=EVEN)
     assert text != writer.write("ab", length=40, config=SampleConfig(seed=4))
     assert text[:10] == writer.write("ab", length=10, config=EVEN)
-    assert all(piece.text and piece.nats > 0 for piece in pieces)
+    assert all(piece.text and piece.nats >= 0 for piece in pieces)
 
 
 def test_pieces_cost_what_the_model_pays(writer, read_slowly):
@@ -72,7 +73,8 @@ def test_pieces_cost_what_the_model_pays(writer, read_slowly):
     text = prompt + "".join(piece.text for piece in pieces)
 
     ids = torch.tensor([CHARS.characters.index(char) for char in text]).unsqueeze(1)
-    logits, _ = read_slowly(writer.model, ids[:-1], writer.model.zero_state(1))
+    model = writer.stepper._model
+    logits, _ = read_slowly(model, ids[:-1], model.zero_state(1))
     costs = -logits[:, 0].log_softmax(-1).gather(-1, ids[1:])[:, 0]
 
     expected = costs[len(prompt) - 1 :].tolist()
@@ -159,3 +161,67 @@ def test_a_first_line_is_one_line(dictated):
     writer = dictated(b"\n a\tb \n\nc")
 
     assert first_line(writer, "x", 9, EVEN) == "a b c"
+
+
+def test_samples_are_texts_with_a_number_a_price_and_an_end(writer):
+    """Each is what is written alone; they come in the order that was asked for."""
+    form = FormConfig(length=30, stop=("a",))
+    beginning = writer.begin([CHARS.encode("ab")])
+
+    drawn = list(writer.samples(beginning, EVEN, form, numbers=[4, 0, 7]))
+
+    assert [each.number for each in drawn] == [4, 0, 7]
+    for each in drawn:
+        writing = writer.go_on(beginning, EVEN, form, sample=each.number)
+        pieces = list(writing)
+        assert each.text == "".join(piece.text for piece in pieces)
+        assert each.stopped_by == writing.stopped_by
+        assert each.nats == pytest.approx(sum(piece.nats for piece in pieces))
+        assert "a" not in each.text
+    assert {each.stopped_by for each in drawn} <= {"stop", "length"}
+
+
+def test_many_samples_are_drawn_in_batches(writer, monkeypatch):
+    """Where a batch ends does not show."""
+    beginning = writer.begin([CHARS.encode("ab")])
+    form = FormConfig(length=5)
+    whole = [s.text for s in writer.samples(beginning, EVEN, form, numbers=range(7))]
+    monkeypatch.setattr(writer_module, "SIDE_BY_SIDE", 3)
+
+    parts = [s.text for s in writer.samples(beginning, EVEN, form, numbers=range(7))]
+
+    assert parts == whole
+
+
+def test_a_form_without_length_writes_nothing(writer):
+    """Nothing drawn, nothing paid, and the mean of nothing is no number."""
+    form = FormConfig(length=0)
+    (nothing,) = writer.samples(writer.begin([]), EVEN, form, numbers=[0])
+
+    assert (nothing.text, nothing.nats, nothing.stopped_by) == ("", 0.0, "length")
+    assert nothing.nats_per_char != nothing.nats_per_char
+
+
+@pytest.mark.parametrize("kind", ["writer", "byte_writer"])
+def test_only_and_ban_hold_for_characters_and_bytes(kind, request):
+    """Nothing else is ever written; a lipogram is a ban of one letter."""
+    writer = request.getfixturevalue(kind)
+    beginning = writer.begin([])
+
+    for form in (FormConfig(only="ab", length=50), FormConfig(ban="a", length=50)):
+        drawn = writer.samples(beginning, EVEN, form, numbers=range(5))
+        text = "".join(each.text for each in drawn)
+
+        assert len(text) == 250
+        assert set(text) <= set("ab") if form.only else "a" not in text
+
+
+def test_alternatives_are_told_as_text(writer):
+    """Beside every character, the likeliest first."""
+    beginning = writer.begin([CHARS.encode("ab")])
+    pieces = list(writer.go_on(beginning, EVEN, FormConfig(length=5), alternatives=2))
+
+    for piece in pieces:
+        texts, probs = zip(*piece.alternatives, strict=True)
+        assert set(texts) < set(CHARS.characters)
+        assert 1 > probs[0] >= probs[1] > 0

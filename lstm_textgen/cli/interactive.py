@@ -1,0 +1,182 @@
+"""`textgen sample --interactive`: a person and a model write in turns."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from lstm_textgen.cli.sample_run import Output, Task
+from lstm_textgen.errors import ConfigError, OutputError, TextgenError
+from lstm_textgen.report.terminal import say, write_text
+from lstm_textgen.sampling.engine import Beginning
+from lstm_textgen.sampling.session import Session
+from lstm_textgen.sampling.writer import Writer
+
+HELP = """\
+Enter              the model goes on
+some words         are added, then the model goes on
+/undo              take back the last turn, yours or the model's
+/retry             let the model write its last turn anew
+/branch NAME       name this place and go on here; the other way stays
+/go NAME           go on with another branch (the first is called main)
+/temperature 0.6   bolder or tamer from here on
+/length 300        characters of a turn
+/show              the whole text so far
+/save FILE         write it to a new file
+/quit              end (Ctrl-D does too; Ctrl-C stops a turn)"""
+
+
+class Leave(Exception):
+    """The person has had enough."""
+
+
+class Conversation:
+    """
+    Carries out what a person types.
+
+    Args:
+        session: The text so far.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._commands: dict[str, Callable[[str], None]] = {
+            "undo": self._undo,
+            "retry": lambda rest: self._write(self._session.retry()),
+            "branch": self._branch,
+            "go": self._go,
+            "temperature": self._temperature,
+            "length": self._length,
+            "show": lambda rest: write_text(self._session.text + "\n"),
+            "save": self._save,
+            "help": lambda rest: say(HELP),
+            "quit": self._quit,
+        }
+
+    def obey(self, line: str) -> None:
+        """
+        One line: a command, words to add, or nothing for the model to go on.
+
+        Raises:
+            TextgenError: It cannot be done; the text is as before.
+            Leave: It was /quit.
+        """
+        if line.startswith("/"):
+            name, _, rest = line[1:].partition(" ")
+            if name not in self._commands:
+                raise ConfigError(f"There is no command /{name}.", "/help lists them.")
+            self._commands[name](rest.strip())
+            return
+        if line:
+            write_text(self._session.say(line))
+        self._write(self._session.go_on())
+
+    def _write(self, pieces: Iterator[str]) -> None:
+        """Show a turn as it grows; Ctrl-C ends the turn alone."""
+        with contextlib.suppress(KeyboardInterrupt):
+            for piece in pieces:
+                write_text(piece)
+        pieces.close()  # type: ignore[attr-defined]  # what was written counts
+        write_text("\n")
+
+    def _undo(self, rest: str) -> None:
+        gone = " ".join(self._session.undo().split())
+        say(f"taken back: {gone[:30]}{'...' if len(gone) > 30 else ''}")
+        self._show_end()
+
+    def _branch(self, rest: str) -> None:
+        if not rest:
+            raise ConfigError("A branch needs a name.", "/branch storm")
+        self._session.fork(rest)
+        say(f"branch {rest}")
+
+    def _go(self, rest: str) -> None:
+        self._session.switch(rest)
+        say(f"branch {rest}")
+        self._show_end()
+
+    def _temperature(self, rest: str) -> None:
+        self._session.heat(_number(rest, "/temperature 0.6"))
+
+    def _length(self, rest: str) -> None:
+        count = int(_number(rest, "/length 300"))
+        self._session.form = replace(self._session.form, length=count)
+
+    def _save(self, rest: str) -> None:
+        if not rest:
+            raise ConfigError("There is no name of a file.", "/save story.txt")
+        try:
+            with Path(rest).open("x", encoding="utf-8") as file:
+                file.write(self._session.text + "\n")
+        except FileExistsError as error:
+            raise OutputError(
+                f"{rest} exists already.", "Take another name."
+            ) from error
+        except OSError as error:
+            raise OutputError(
+                f"{rest} cannot be written ({error.strerror}).", "Take another name."
+            ) from error
+        say(f"saved in {rest}")
+
+    def _quit(self, rest: str) -> None:
+        raise Leave
+
+    def _show_end(self) -> None:
+        """Where the text stands now: its last line."""
+        write_text((self._session.text.rstrip("\n").rpartition("\n")[2]) + "\n")
+
+
+def converse(
+    writer: Writer, begun: tuple[Beginning, str | None], task: Task, output: Output
+) -> None:
+    """
+    Take lines until there are no more.
+
+    Args:
+        writer: The model.
+        begun: What the prompt left behind, and its text.
+        task: How to draw, and the length of a turn.
+        output: Whether to be quiet.
+    """
+    beginning, prompt = begun
+    session = Session(writer, task.config, task.form)
+    if prompt != "":  # from a file it is not known, but read
+        session.open(prompt or "", beginning)
+    conversation = Conversation(session)
+    if not output.quiet:
+        say("Enter lets the model go on, /help lists all, Ctrl-D ends.")
+    if prompt:
+        write_text(prompt)
+        conversation.obey("")
+    while (line := _ask()) is not None:
+        try:
+            conversation.obey(line)
+        except TextgenError as error:
+            say(f"error: {error.problem}")
+            say(f"  try: {error.remedy}")
+        except Leave:
+            return
+
+
+def _ask() -> str | None:
+    """A line, or None at the end; Ctrl-C forgets what was typed."""
+    if not sys.stdin.isatty():
+        return next((line.rstrip("\n") for line in sys.stdin), None)
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  # gives input its editing and its history
+    while True:
+        try:
+            return input("> ")
+        except KeyboardInterrupt:
+            say("")
+        except EOFError:
+            say("")
+            return None
+
+
+def _number(text: str, example: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no number.", example) from error

@@ -1,0 +1,178 @@
+"""
+Texts that match a pattern: which characters may follow, so that it still can.
+
+Shapes: N samples, S states of the automaton, V vocabulary.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+from lstm_textgen.config import FormConfig
+from lstm_textgen.errors import ConfigError, UnavailableError
+from lstm_textgen.sampling.alphabet import allowed_ids, characters_of
+from lstm_textgen.text.tokenizer import Tokenizer
+
+FAR = 2**62
+"""Characters to an end that cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Automaton:
+    """A deterministic finite automaton over the ids of a vocabulary."""
+
+    following: Int64[Tensor, "S V"]
+    """The state after each id. State 0 is dead: no text through it matches."""
+
+    distance: Int64[Tensor, " S"]
+    """How many characters it takes at least from each state to a whole match."""
+
+    start: int
+
+    def allowed(self, states: Int64[Tensor, " N"], left: int) -> Bool[Tensor, "N V"]:
+        """
+        Which ids may come next, so that the text can still match in time.
+
+        Args:
+            states: Where each sample is.
+            left: How many characters may still be written, this one counted.
+
+        Returns:
+            A row without any id has to end here; if it came here by ids that were
+            allowed, it matches.
+        """
+        return self.distance[self.following[states]] < left
+
+    def advance(
+        self, states: Int64[Tensor, " N"], ids: Int64[Tensor, " N"]
+    ) -> Int64[Tensor, " N"]:
+        """The states after one more id each."""
+        return self.following[states, ids]
+
+
+def anything(allowed: Bool[np.ndarray, " V"]) -> Automaton:
+    """The automaton of all texts, of any length, made of ids which are *allowed*."""
+    following = torch.from_numpy(np.stack([np.zeros_like(allowed), allowed]))
+    return Automaton(following.long(), torch.tensor([FAR, -FAR]), start=1)
+
+
+def from_pattern(
+    pattern: str, characters: list[str], allowed: Bool[np.ndarray, " V"]
+) -> Automaton:
+    """
+    The automaton of all texts that match *pattern* as a whole.
+
+    Args:
+        pattern: A regular expression without look-around and back references. A `^`
+            at its beginning and a `$` at its end say what holds anyway.
+        characters: What each id stands for.
+        allowed: Ids that may be used at all.
+
+    Raises:
+        ConfigError: The pattern cannot be read, or no text of these characters
+            matches it.
+        UnavailableError: The library that reads patterns is not installed.
+
+    Source:
+        Willard and Louf (2023), Efficient Guided Generation for Large Language
+        Models, section 3. https://arxiv.org/abs/2307.09702
+    """
+    fsm = _parse(pattern)
+    states = {state: number for number, state in enumerate(fsm.states, start=1)}
+    following = np.zeros((len(states) + 1, len(characters)), np.int64)
+    for charclass in fsm.alphabet:
+        ids = [n for n, char in enumerate(characters) if charclass.accepts(char)]
+        for state, number in states.items():
+            following[number, ids] = states[fsm.map[state][charclass]]
+    following[:, ~allowed] = 0
+    ends = np.array([False, *(state in fsm.finals for state in states)])
+    distance = _distances(following, ends)
+    start = states[fsm.initial]
+    if distance[start] >= FAR:
+        raise ConfigError(
+            f"No text that this model can write matches {pattern!r}.",
+            "Use characters of its vocabulary (textgen info shows them).",
+        )
+    return Automaton(torch.tensor(following), torch.tensor(distance), start)
+
+
+def _parse(pattern: str):  # type: ignore[no-untyped-def]
+    """The pattern as a minimal automaton of the library."""
+    try:
+        import greenery  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as error:
+        raise UnavailableError(
+            "Patterns need the library greenery.",
+            'Install it: pip install "lstm-textgen[match]"',
+        ) from error
+    try:
+        return greenery.parse(_spelled_out(pattern)).to_fsm().reduce()
+    except Exception as error:  # it raises bare Exception for what it cannot read
+        raise ConfigError(
+            f"The pattern {pattern!r} cannot be read.",
+            "Use literals, [sets], (groups), |, ?, *, + and {2,5} alone.",
+        ) from error
+
+
+def _spelled_out(pattern: str) -> str:
+    """
+    The pattern as the library understands it.
+
+    There `^` and `$` are characters, and a dot takes line ends too.
+    """
+    inner = pattern.removeprefix("^")
+    if inner.endswith("$") and not inner.endswith("\\$"):
+        inner = inner[:-1]
+    spelled, in_set, place = [], False, 0
+    while place < len(inner):
+        sign = inner[place : place + 2] if inner[place] == "\\" else inner[place]
+        place += len(sign)
+        in_set = (in_set or sign == "[") and sign != "]"
+        spelled.append("[^\\n]" if sign == "." and not in_set else sign)
+    return "".join(spelled)
+
+
+def _distances(
+    following: np.ndarray, ends: Bool[np.ndarray, " S"]
+) -> Int64[np.ndarray, " S"]:
+    """How far each state is from an end, found backwards from the ends."""
+    distance = np.where(ends, 0, FAR)
+    for _ in range(len(ends)):
+        nearer = np.minimum(distance, distance[following].min(axis=1) + 1)
+        if (nearer == distance).all():
+            break
+        distance = nearer
+    return distance
+
+
+def guiding(tokenizer: Tokenizer, form: FormConfig) -> Automaton | None:
+    """
+    The automaton of the texts that a form allows; None where it allows all.
+
+    Raises:
+        ConfigError: Nothing is left to write, or nothing of this length matches.
+        UnavailableError: The library that reads patterns is not installed.
+    """
+    unknown = getattr(tokenizer, "unknown", None)
+    if not (form.only or form.ban or form.match or unknown):
+        return None
+    allowed = allowed_ids(tokenizer, form.only, form.ban)
+    if not form.match:
+        return anything(allowed)
+    if tokenizer.kind == "byte":
+        raise ConfigError(
+            "This is a model of bytes, and a pattern is one of characters.",
+            "Use a model of characters.",
+        )
+    automaton = from_pattern(form.match, characters_of(tokenizer), allowed)
+    least = int(automaton.distance[automaton.start])
+    if least > form.length:
+        raise ConfigError(
+            f"A text that matches has {least:,} characters or more, and length is "
+            f"{form.length:,}.",
+            f"Set --length {least} or more.",
+        )
+    return automaton

@@ -1,0 +1,56 @@
+"""One sample as it grows: ids become characters, and it knows when it has ended."""
+
+from lstm_textgen.config import FormConfig
+from lstm_textgen.sampling.ends import Ends, Piece
+from lstm_textgen.sampling.engine import Drawn
+from lstm_textgen.text.tokenizer import Tokenizer
+
+
+class Column:
+    """
+    Turns what is drawn for one sample into whole characters, up to its end.
+
+    Args:
+        tokenizer: What the ids mean.
+        form: Where the text ends.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, form: FormConfig) -> None:
+        self._tokenizer = tokenizer
+        self._decoder = tokenizer.decoder()
+        self._ends = Ends(form)
+        self._nats = 0.0
+
+    @property
+    def stopped_by(self) -> str | None:
+        """`length`, `stop`, `until` or `match`; None while it grows."""
+        return self._ends.stopped_by
+
+    def push(self, drawn: Drawn | None) -> list[Piece]:
+        """
+        One more id, or None where nothing can follow.
+
+        Returns:
+            The characters that are complete with it and surely part of the text.
+        """
+        if self.stopped_by is not None:
+            return []
+        if drawn is None:
+            return self._ends.finish("match")
+        text = self._decoder.push(drawn.id)
+        if not text:  # a byte that makes no character yet
+            self._nats += drawn.nats
+            return []
+        broken = len(text) - 1  # marks for the bytes before, which make no character
+        prices = [self._nats / broken] * broken if broken else []
+        prices.append(drawn.nats if broken else self._nats + drawn.nats)
+        self._nats = 0.0
+        pieces: list[Piece] = []
+        for char, nats in zip(text, prices, strict=True):
+            if self.stopped_by is None:
+                pieces += self._ends.push(Piece(char, nats, self._named(drawn)))
+        return pieces
+
+    def _named(self, drawn: Drawn) -> tuple[tuple[str, float], ...]:
+        """The alternatives as text."""
+        return tuple((self._tokenizer.decode([id]), p) for id, p in drawn.alternatives)
