@@ -74,7 +74,11 @@ def measure(
     chosen, _ = choose_precision(machine, "auto", model, config)
     speed = training_speed(chosen, model, config, SECONDS)
     best = max(
-        matrix_rate(Machine(machine.device, machine.threads, dtype), seconds=0.3)
+        matrix_rate(
+            Machine(machine.device, machine.threads, dtype),
+            seconds=0.3,
+            size=_products(machine),
+        )
         for dtype in (torch.float32, chosen.dtype)
     )
     weights = model.parameter_count() - model.embedding.weight.numel()
@@ -90,6 +94,11 @@ def measure(
     )
 
 
+def _products(machine: Machine) -> int:
+    """Rows of a product that keeps the machine busy."""
+    return 512 if machine.device.type == "cpu" else 4096
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n")[0])
     parser.add_argument("--device", default="auto")
@@ -100,8 +109,9 @@ def main() -> None:
     print(f"torch {torch.__version__}, {machine.describe()}")
     for dtype in (torch.float32, torch.bfloat16):
         typed = Machine(machine.device, machine.threads, dtype)
-        rate = matrix_rate(typed, seconds=1.0, size=1024)
-        print(f"products of 1024 in {dtype}: {rate / 1e9:,.1f} GFLOP/s")
+        size = _products(machine)
+        rate = matrix_rate(typed, seconds=1.0, size=size)
+        print(f"products of {size} in {dtype}: {rate / 1e9:,.1f} GFLOP/s")
     print(f"windows of {arguments.window}, characters a second:")
     row(*HEADINGS)
     for streams in arguments.streams:

@@ -73,7 +73,9 @@ LearningRate = Annotated[
 Streams = Annotated[
     int | None,
     learning_option(
-        "--streams", help="Places read side by side.", default=OPTIMIZER.streams
+        "--streams",
+        help="Places read side by side.",
+        default=f"{OPTIMIZER.streams}, on a GPU 64",
     ),
 ]
 Window = Annotated[
@@ -81,7 +83,7 @@ Window = Annotated[
     learning_option(
         "--window",
         help="Characters between steps.",
-        default=f"{OPTIMIZER.window}, wide layers {2 * OPTIMIZER.window}",
+        default=f"{OPTIMIZER.window}, wide layers and GPUs twice that",
     ),
 ]
 BasisEvery = Annotated[

@@ -95,7 +95,7 @@ class OptimizerConfig:
     """Memory of the second moment, in [0, 1)."""
 
     basis_every: int = 5
-    """Steps between two looks for the directions of a matrix's inputs; 0: AdamW."""
+    """Steps between two looks for the directions of inputs, 0 to 65536; 0: AdamW."""
 
     clip: float = 1.0
     """Largest global norm of the gradient. 0 is off."""

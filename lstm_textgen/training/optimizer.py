@@ -1,5 +1,5 @@
 """
-Adam, with every weight matrix turned into the directions of what it reads.
+Adam, with the matrices of the layers turned into the directions of what they read.
 
 The inputs of a recurrent layer are correlated, and Adam, which scales each weight
 by itself, cannot see that. In the eigenbasis of the gradients' second moment over
@@ -25,6 +25,9 @@ GRAM_BETA = 0.95
 WIDEST = 1024
 """Inputs up to which a matrix is turned: the basis costs their third power."""
 
+FIRST_LOOKS = 5
+"""Steps at the beginning that all refresh the basis: there it turns fast."""
+
 EPSILON = 1e-8
 
 
@@ -32,13 +35,15 @@ class Optimizer:
     """
     One-sided SOAP, with decoupled weight decay on matrices.
 
-    In the basis Q of a matrix W with gradient D, which is refreshed now and then,
+    In the basis Q of a matrix W with gradient D, which is refreshed at each of the
+    first steps and then at every `basis_every`-th,
 
         R = D Q                                  (without a basis, R = D)
         M = mean of R,  V = mean of R * R        (exponential, bias corrected)
         W' = (1 - rate * decay) W - rate * M / (sqrt(V) + eps) Q^T
 
-    where Q has the eigenvectors of the mean of D^T D. With `basis_every` 0 this
+    where Q has the eigenvectors of the mean of D^T D. Embedding, head, and matrices
+    with more than 1024 inputs have no basis; with `basis_every` 0 none has, and this
     is AdamW. Biases are not decayed: they are few, and pulling the forget gate's
     to zero would make it forget.
 
@@ -108,7 +113,7 @@ class Optimizer:
     def _watch(self, gradient: Float[Tensor, "G N"], state: dict[str, Tensor]) -> None:
         """Now and then see how the inputs move together, and refresh the basis."""
         every = self.config.basis_every
-        if self.steps > every and self.steps % every:  # at first it turns fast
+        if self.steps > FIRST_LOOKS and self.steps % every:
             return
         gram, before = state["gram"], state["basis"]
         gram.addmm_(gradient.T, gradient, beta=GRAM_BETA, alpha=1 - GRAM_BETA)

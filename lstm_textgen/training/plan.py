@@ -90,9 +90,7 @@ def make_plan(
     model = _model(wishes, budget, optimizer, characters, operations)
     optimizer = _fitting(optimizer, wishes, model.hidden, characters)
 
-    check_size(parameter_count(model, vocabulary))
-    network = CharModel(model, vocabulary).to(machine.device)
-    initialise(network, torch.Generator().manual_seed(0))
+    network = _at_birth(model, vocabulary, machine)
     speed = training_speed(machine, network, optimizer)
     total = _total_characters(budget, optimizer, characters, speed)
     config = RunConfig(
@@ -132,14 +130,20 @@ def check_size(parameters: int) -> None:
         )
 
 
+def _at_birth(config: ModelConfig, vocabulary: int, machine: Machine) -> CharModel:
+    """A network to measure with."""
+    check_size(parameter_count(config, vocabulary))
+    network = CharModel(config, vocabulary).to(machine.device)
+    initialise(network, torch.Generator().manual_seed(0))
+    return network
+
+
 def _speed(
     wishes: Wishes, optimizer: OptimizerConfig, vocabulary: int, machine: Machine
 ) -> tuple[Machine, float]:
     """Choose the precision by real steps of a usual size; operations a second."""
     config = ModelConfig(**{"layers": 2, "hidden": 256} | dict(wishes.model))
-    check_size(parameter_count(config, vocabulary))
-    network = CharModel(config, vocabulary).to(machine.device)
-    initialise(network, torch.Generator().manual_seed(0))
+    network = _at_birth(config, vocabulary, machine)
     precision = wishes.run.get("precision", "auto")
     machine, speed = choose_precision(machine, precision, network, optimizer)
     weights = network.parameter_count() - network.embedding.weight.numel()
@@ -153,14 +157,21 @@ def _model(
     characters: int,
     operations: float,
 ) -> ModelConfig:
+    rows = GATES[wishes.model.get("cell", "lstm")]
+
+    def sized(available: float) -> ModelConfig:
+        layers, hidden = size_for(best_parameters(available, characters), rows)
+        return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
+
     if budget.minutes is not None:
-        available = operations * 60 * budget.minutes
-    else:  # as much as the model that suits these characters takes
-        total = _total_characters(budget, optimizer, characters, speed=0.0)
-        available = OPERATIONS * total**2 / CHARACTERS_PER_PARAMETER
-    parameters = best_parameters(available, characters)
-    layers, hidden = size_for(parameters, GATES[wishes.model.get("cell", "lstm")])
-    return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
+        return sized(operations * 60 * budget.minutes)
+    # as much as the model that suits these characters takes
+    total = _total_characters(budget, optimizer, characters, speed=0.0)
+    model = sized(OPERATIONS * total**2 / CHARACTERS_PER_PARAMETER)
+    # a wide one reads longer windows, so more in as many steps
+    fitting = _fitting(optimizer, wishes, model.hidden, characters)
+    total = _total_characters(budget, fitting, characters, speed=0.0)
+    return sized(OPERATIONS * total**2 / CHARACTERS_PER_PARAMETER)
 
 
 def _fitting(

@@ -26,7 +26,7 @@ OPERATIONS = 6
 """Floating-point operations for each parameter and character that is learned from."""
 
 PARAMETERS_PER_CHARACTER = 4.0
-"""How large a model may be chosen for a text: a larger one would learn it by heart."""
+"""Recurrent weights to aim for at most: a larger model would learn a text by heart."""
 
 
 def default_budget(characters: int, machine: Machine) -> BudgetConfig:
@@ -47,7 +47,7 @@ def default_rate(highest: float, hidden: int) -> float:
 
 
 def default_dropout(epochs: float) -> float:
-    """None for a text that is read once or twice, more with every doubling."""
+    """None up to 1.7 epochs, 0.15 more with every doubling from there, at most 0.5."""
     return round(min(0.5, max(0.0, 0.15 * math.log2(max(epochs, 1e-9)) - 0.12)), 2)
 
 
@@ -89,7 +89,11 @@ def best_parameters(operations: float, characters: int) -> float:
 
 
 def size_for(parameters: float, cell_rows: int) -> tuple[int, int]:
-    """The rung of the ladder whose recurrent layers come closest to *parameters*."""
+    """
+    The rung of the ladder whose recurrent layers come closest to *parameters*.
+
+    Embedding and head, which the vocabulary decides, are not counted.
+    """
 
     def distance(rung: tuple[int, int]) -> float:
         layers, hidden = rung

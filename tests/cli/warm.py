@@ -63,8 +63,6 @@ def leave(code):
 
 
 def serve():
-    import torch._dynamo  # noqa: F401  as the first optimiser does
-
     import lstm_textgen.cli
     import lstm_textgen.evaluation.part
     import lstm_textgen.report.reading

@@ -111,9 +111,12 @@ def machine(monkeypatch):
     """One thread in float32; no probes, few evaluations and previews of few words."""
     monkeypatch.setattr("lstm_textgen.training.trainer.EVALUATIONS", 5)
     monkeypatch.setattr("lstm_textgen.training.session.PREVIEW_LENGTH", 3)
-    monkeypatch.setattr(
-        "lstm_textgen.training.machine.training_speed", lambda *args: 1e5
-    )
+    for speed in (
+        "machine.training_speed",
+        "plan.training_speed",
+        "plan.reading_speed",
+    ):
+        monkeypatch.setattr(f"lstm_textgen.training.{speed}", lambda *args: 1e5)
     return CPU
 
 

@@ -158,6 +158,24 @@ def test_the_basis_becomes_that_of_the_eigenvectors():
     torch.testing.assert_close(nothing.T @ nothing, torch.eye(4))
 
 
+def test_the_basis_is_refreshed_at_first_and_then_seldom(model, monkeypatch):
+    """At each of the first five steps, and at every fourth if that is asked for."""
+    looked, generator = [], torch.Generator().manual_seed(1)
+    optimizer = Optimizer(model, OptimizerConfig(basis_every=4))
+
+    def look(gram, basis):
+        looked.append(optimizer.steps)
+        return next_basis(gram, basis)
+
+    monkeypatch.setattr("lstm_textgen.training.optimizer.next_basis", look)
+    for _ in range(13):
+        give_gradients(model, generator)
+        optimizer.step()
+
+    assert sorted(set(looked)) == [1, 2, 3, 4, 5, 8, 12]
+    assert len(looked) == 4 * 7
+
+
 def test_what_is_turned(model):
     """Matrices of the layers: not embedding, head or biases, and nothing too wide."""
     turned = {n for n, p in model.named_parameters() if turns(n, p)}
@@ -171,11 +189,11 @@ def test_what_is_turned(model):
 
 
 def test_it_goes_on_from_its_tensors(model):
-    """Two steps, a copy of what it keeps, two more: as four in one go."""
-    config = OptimizerConfig(basis_every=2)
+    """Six steps, a copy of what it keeps, three more: as nine in one go."""
+    config = OptimizerConfig(basis_every=4)
     twin = copy.deepcopy(model)
     optimizer, generator = Optimizer(model, config), torch.Generator().manual_seed(1)
-    draws = [generator.manual_seed(k).get_state() for k in range(4)]
+    draws = [generator.manual_seed(k).get_state() for k in range(9)]
 
     def steps(optimizer, model, states):
         for state in states:
@@ -185,10 +203,10 @@ def test_it_goes_on_from_its_tensors(model):
 
     steps(optimizer, model, draws)
     first = Optimizer(twin, config)
-    steps(first, twin, draws[:2])
+    steps(first, twin, draws[:6])
     second = Optimizer(twin, config)
     second.load({name: tensor.clone() for name, tensor in first.tensors().items()})
-    steps(second, twin, draws[2:])
+    steps(second, twin, draws[6:])
 
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, twin.state_dict()[name]), name
