@@ -71,11 +71,12 @@ def sample(
     if show_chain:
         sample_run.show_chain(config)
         return
+    many = samples if best_of == 1 else best_of
     task = sample_run.Task(
         config=config,
         form=form,
-        numbers=range(first_sample, first_sample + max(samples, best_of)),
-        keep_best=best_of > 1,
+        numbers=range(first_sample, first_sample + many),
+        keep_best=best_of != 1,
         beam=beam,
         length_power=length_power,
         alternatives=alternatives,

@@ -39,7 +39,7 @@ class Task:
         if not self.numbers or self.numbers.start < 0:
             raise ConfigError(
                 f"There is no sample in {self.numbers}.",
-                "Set samples to 1 or more, first-sample to 0 or more.",
+                "Set samples to 1 or more, best-of too, first-sample to 0 or more.",
             )
         for name in ("beam", "alternatives"):
             value = getattr(self, name)

@@ -1,0 +1,44 @@
+"""The page on sampling: every example says what the program says."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def _examples():
+    spec = importlib.util.spec_from_file_location("redraw", DOCS / "redraw.py")
+    redraw = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(redraw)
+    return redraw.examples((DOCS / "sampling.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("words", "output"), _examples(), ids=lambda part: str(part)[:60]
+)
+def test_an_example_is_what_is_drawn(textgen, words, output):
+    """If it is not: `python docs/redraw.py`, and look at what it changes."""
+    if "--match" in words:
+        pytest.importorskip("greenery")
+
+    assert textgen(*words).stdout == output
+
+
+def test_every_control_is_in_the_table():
+    """And nothing that is not there."""
+    import re
+
+    from lstm_textgen.cli import app
+    from typer.main import get_command
+
+    sample = get_command(app).commands["sample"]
+    options = {name for each in sample.params for name in each.opts if name[:2] == "--"}
+    page = (DOCS / "sampling.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"--[a-z][a-z0-9-]*", page)) <= options
+    table = page.split("## All controls")[1].split("\n## ")[0]
+    talked = {"--prompt", "--prompt-file", "--interactive", "--show-chain", "--no-echo"}
+    talked |= {"--device", "--threads", "--int8", "--json", "--quiet", "--debug"}
+    assert options - set(re.findall(r"--[a-z][a-z0-9-]*", table)) <= talked | {"--help"}
