@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).with_name("sampling.md")
-BLOCK = re.compile(r"```console\n\$ textgen (?P<words>[^\n]*)\n(?P<output>.*?)```", re.S)
+BLOCK = re.compile(
+    r"```console\n\$ textgen (?P<words>[^\n]*)\n(?P<output>.*?)```", re.DOTALL
+)
 
 
 def examples(page: str) -> list[tuple[list[str], str]]:
@@ -35,4 +37,5 @@ def drawn(block: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(BLOCK.sub(drawn, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    before = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(BLOCK.sub(drawn, before), encoding="utf-8")

@@ -1,7 +1,7 @@
 """`textgen sample`: let a model write on."""
 
 from lstm_textgen.cli import sample_options as o
-from lstm_textgen.cli.options import AsJson, Debug, Device, Quiet, Threads
+from lstm_textgen.cli.options import AsJson, Debug, Quiet
 from lstm_textgen.config import FormConfig, SampleConfig
 
 DRAW, FORM = SampleConfig(), FormConfig()
@@ -47,8 +47,8 @@ def sample(
     no_echo: o.NoEcho = False,
     colour: o.Colour = None,
     alternatives: o.Alternatives = 0,
-    device: Device = "cpu",
-    threads: Threads = None,
+    device: o.Device = "cpu",
+    threads: o.Threads = None,
     int8: o.Int8 = False,
     json: AsJson = False,
     quiet: Quiet = False,

@@ -188,6 +188,24 @@ Mix = Annotated[
     ),
 ]
 
+Device = Annotated[
+    str,
+    option(
+        "--device",
+        help="cpu, auto, cuda, cuda:1, ...",
+        default="cpu",
+        rich_help_panel="Machine",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    option(
+        "--threads",
+        help="Threads of the CPU.",
+        default="1 for one text, else usable cores",
+        rich_help_panel="Machine",
+    ),
+]
 Int8 = Annotated[
     bool,
     option(

@@ -1,7 +1,7 @@
 """What `textgen sample` does: draw, and put out what was drawn."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,8 +97,7 @@ def write(
             alternatives=task.alternatives,
         )
         if task.keep_best:
-            best = min(drawn, key=lambda each: each.nats_per_char)
-            _put(best, prompt, task, output)
+            _put(min(drawn, key=_dearness), prompt, task, output)
         else:
             for each in drawn:
                 _put(each, prompt, task, output)
@@ -138,12 +137,18 @@ def _put(sample: Sample, prompt: str | None, task: Task, output: Output) -> None
         print_json(_described(sample, prompt, task))
         return
     if len(task.numbers) > 1 and not (output.quiet or task.keep_best):
-        say(f"sample {sample.number}, {sample.nats_per_char:.3f} nats a character")
+        price = f"{sample.nats_per_char:.3f} nats a character"
+        say(f"sample {sample.number}, {price if sample.pieces else 'empty'}")
     if output.echo and prompt:
         write_text(prompt)
     for piece in sample.pieces:
         _show(piece, output)
     _close(output)
+
+
+def _dearness(sample: Sample) -> float:
+    """Nats a character; an empty text is never the best of several."""
+    return sample.nats_per_char if sample.pieces else math.inf
 
 
 def _show(piece: Piece, output: Output) -> None:
@@ -192,6 +197,13 @@ def _searched(writer: Writer, beginning: Beginning, task: Task) -> Sample:
             pieces += growing.push(Drawn(id, nats))
         return growing, pieces
 
+    may_end = task.form.stop or task.form.until or writer.tokenizer.kind == "byte"
+
+    def is_whole(ids: Sequence[int]) -> bool:
+        if not may_end:
+            return False
+        return column(ids, [0.0] * len(ids))[0].stopped_by is not None
+
     found = beam_search(
         writer.stepper,
         beginning,
@@ -199,7 +211,7 @@ def _searched(writer: Writer, beginning: Beginning, task: Task) -> Sample:
         length=max(task.form.length, 1),
         power=task.length_power,
         automaton=writer.automaton(task.form),
-        is_whole=lambda ids: column(ids, [0.0] * len(ids))[0].stopped_by is not None,
+        is_whole=is_whole,
     )
     grown, pieces = column(found.ids, found.costs)
     if grown.stopped_by is None:  # by its pattern, or by a length in bytes

@@ -37,7 +37,8 @@ def parse_set(text: str) -> list[tuple[str, str]]:
             place += 2
         if last < first:
             raise ConfigError(
-                f"The range {first}-{last} runs backwards.", f"Write {last}-{first} instead."
+                f"The range {first}-{last} runs backwards.",
+                f"Write {last}-{first} instead.",
             )
         ranges.append((first, last))
         place += 1

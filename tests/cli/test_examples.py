@@ -1,9 +1,13 @@
 """The page on sampling: every example says what the program says."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+
+from lstm_textgen.cli import app
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -28,11 +32,6 @@ def test_an_example_is_what_is_drawn(textgen, words, output):
 
 def test_every_control_is_in_the_table():
     """And nothing that is not there."""
-    import re
-
-    from lstm_textgen.cli import app
-    from typer.main import get_command
-
     sample = get_command(app).commands["sample"]
     options = {name for each in sample.params for name in each.opts if name[:2] == "--"}
     page = (DOCS / "sampling.md").read_text(encoding="utf-8")

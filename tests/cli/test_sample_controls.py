@@ -67,6 +67,18 @@ def test_best_of_is_the_likeliest(sample):
     assert best["sample"] == min(many, key=lambda each: each["nats"])["sample"]
 
 
+def test_an_empty_text_is_never_the_best(sample):
+    """Its mean would be of nothing; alone it says that it is empty."""
+    options = ("--until", "newline", "-n", "200", "-t", "1", "--seed", "1")
+    many = objects(sample(*options, "--samples", "300", "--json"))
+    told = sample(*options, "--samples", "300")
+    (best,) = objects(sample(*options, "--best-of", "300", "--json"))
+
+    assert any(each["text"] == "" for each in many)
+    assert ", empty\n" in told.stderr
+    assert best["text"] != ""
+
+
 def test_a_beam_finds_a_likelier_text_than_greed(sample):
     """And says what it costs."""
     (greedy,) = objects(sample("-t", "0", "-n", "30", "--json"))
