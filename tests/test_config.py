@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lstm_textgen.config import (
     BudgetConfig,
+    FormConfig,
     ModelConfig,
     OptimizerConfig,
     RunConfig,
@@ -28,6 +29,7 @@ KINDS = [
     BudgetConfig,
     RunConfig,
     SampleConfig,
+    FormConfig,
 ]
 SMALLEST = math.ulp(0.0)
 BELOW_1 = math.nextafter(1.0, 0.0)
@@ -74,6 +76,8 @@ RANGES = [  # setting, lowest and highest that are allowed, numbers just outside
     (SampleConfig, "mirostat", 0.0, 100.0, [-SMALLEST, 100.1]),
     (SampleConfig, "mirostat_rate", SMALLEST, 1.0, [0.0, 1.1]),
     (SampleConfig, "seed", 0, 2**63 - 1, [-1, 2**63, HUGE]),
+    (FormConfig, "length", 0, 2**62 - 1, [-1, 2**62, HUGE]),
+    (FormConfig, "min_length", 0, 2**62 - 1, [-1, 2**62, HUGE]),
 ]
 NUMBERS = [(kind, name) for kind, name, *_ in RANGES]
 CHOICES = {
@@ -100,6 +104,10 @@ def values_of(kind):
             fields[name] = st.sampled_from(choices)
     if kind is TextConfig:
         fields["encoding"] = st.text(max_size=10)
+    if kind is FormConfig:
+        fields["until"] = st.sampled_from([None, "newline", "sentence", "paragraph"])
+        fields["stop"] = st.lists(st.text(min_size=1), max_size=3).map(tuple)
+        fields |= {name: st.text(max_size=5) for name in ("only", "ban")}
     if kind is ModelConfig:
         fields["residual"] = st.booleans()
     if kind is RunConfig:
@@ -299,3 +307,16 @@ def test_defaults_are_valid_and_last(kind):
     assert dataclasses.replace(config) == config
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(config, dataclasses.fields(kind)[0].name, None)
+
+
+def test_a_text_that_must_match_ends_nowhere_else():
+    """An end in the middle of a pattern would be no match."""
+    for other in ({"stop": ["a"]}, {"until": "newline"}):
+        assert "match" in refusal(FormConfig, match="a+", **other).problem
+    assert FormConfig(match="a+").stop == ()
+
+
+@pytest.mark.parametrize("value", ["a", 1, None, [1], [["a"]], [""]])
+def test_stop_is_a_list_of_strings(value):
+    """Of at least one character each; a string alone is not taken apart."""
+    assert "stop" in refusal(FormConfig, stop=value).problem

@@ -1,6 +1,7 @@
 """`textgen sample --interactive`: a person and a model write in turns."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,6 +13,8 @@ from lstm_textgen.report.terminal import say, write_text
 from lstm_textgen.sampling.engine import Beginning
 from lstm_textgen.sampling.session import Session
 from lstm_textgen.sampling.writer import Writer
+from lstm_textgen.text.prompt import OnUnknown, encode_prompt
+from lstm_textgen.text.tokenizer import Tokenizer
 
 HELP = """\
 Enter              the model goes on
@@ -37,10 +40,16 @@ class Conversation:
 
     Args:
         session: The text so far.
+        tokenizer: What the model can read.
+        on_unknown: What becomes of characters that it cannot.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self, session: Session, tokenizer: Tokenizer, on_unknown: OnUnknown
+    ) -> None:
         self._session = session
+        self._tokenizer = tokenizer
+        self._on_unknown = on_unknown
         self._commands: dict[str, Callable[[str], None]] = {
             "undo": self._undo,
             "retry": lambda rest: self._write(self._session.retry()),
@@ -67,18 +76,33 @@ class Conversation:
             if name not in self._commands:
                 raise ConfigError(f"There is no command /{name}.", "/help lists them.")
             self._commands[name](rest.strip())
-            return
-        if line:
-            write_text(self._session.say(line))
-        self._write(self._session.go_on())
+        elif line:
+            self._say(line)
+        else:
+            self._write(self._session.go_on())
+
+    def _say(self, line: str) -> None:
+        """Add words, and let the model go on; if it cannot, they do not count."""
+        ids, notes = encode_prompt(self._tokenizer, line, self._on_unknown)
+        for note in notes:
+            say(f"note: {note}")
+        added = self._session.say(self._tokenizer.decode(ids))
+        try:
+            pieces = self._session.go_on()
+        except TextgenError:
+            self._session.undo()
+            raise
+        write_text(added)
+        self._write(pieces)
 
     def _write(self, pieces: Iterator[str]) -> None:
         """Show a turn as it grows; Ctrl-C ends the turn alone."""
         with contextlib.suppress(KeyboardInterrupt):
             for piece in pieces:
                 write_text(piece)
-        pieces.close()  # type: ignore[attr-defined]  # what was written counts
-        write_text("\n")
+        with _deaf():
+            self._session.finish()
+            write_text("\n")
 
     def _undo(self, rest: str) -> None:
         gone = " ".join(self._session.undo().split())
@@ -97,10 +121,16 @@ class Conversation:
         self._show_end()
 
     def _temperature(self, rest: str) -> None:
-        self._session.heat(_number(rest, "/temperature 0.6"))
+        try:
+            self._session.heat(float(rest))
+        except ValueError as error:
+            raise ConfigError(f"{rest!r} is no number.", "/temperature 0.6") from error
 
     def _length(self, rest: str) -> None:
-        count = int(_number(rest, "/length 300"))
+        try:
+            count = int(rest)
+        except ValueError as error:
+            raise ConfigError(f"{rest!r} is no whole number.", "/length 300") from error
         self._session.form = replace(self._session.form, length=count)
 
     def _save(self, rest: str) -> None:
@@ -113,9 +143,9 @@ class Conversation:
             raise OutputError(
                 f"{rest} exists already.", "Take another name."
             ) from error
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name with a NUL
             raise OutputError(
-                f"{rest} cannot be written ({error.strerror}).", "Take another name."
+                f"{rest} cannot be written ({error}).", "Take another name."
             ) from error
         say(f"saved in {rest}")
 
@@ -128,7 +158,11 @@ class Conversation:
 
 
 def converse(
-    writer: Writer, begun: tuple[Beginning, str | None], task: Task, output: Output
+    writer: Writer,
+    begun: tuple[Beginning, str],
+    task: Task,
+    output: Output,
+    on_unknown: OnUnknown,
 ) -> None:
     """
     Take lines until there are no more.
@@ -138,25 +172,41 @@ def converse(
         begun: What the prompt left behind, and its text.
         task: How to draw, and the length of a turn.
         output: Whether to be quiet.
+        on_unknown: What becomes of characters that the model does not know.
     """
     beginning, prompt = begun
     session = Session(writer, task.config, task.form)
-    if prompt != "":  # from a file it is not known, but read
-        session.open(prompt or "", beginning)
-    conversation = Conversation(session)
+    conversation = Conversation(session, writer.tokenizer, on_unknown)
     if not output.quiet:
         say("Enter lets the model go on, /help lists all, Ctrl-D ends.")
+        if output.tell_seed:
+            say(f"seed {task.config.seed}")
+    first = None
     if prompt:
+        session.open(prompt, beginning)
         write_text(prompt)
-        conversation.obey("")
-    while (line := _ask()) is not None:
+        first = ""
+    while (line := _ask() if first is None else first) is not None:
+        first = None
         try:
             conversation.obey(line)
         except TextgenError as error:
             say(f"error: {error.problem}")
             say(f"  try: {error.remedy}")
+        except KeyboardInterrupt:
+            say("")
         except Leave:
             return
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Ctrl-C is not heard: what is done here takes a moment and must be whole."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ask() -> str | None:
@@ -167,16 +217,12 @@ def _ask() -> str | None:
         import readline  # noqa: F401  # gives input its editing and its history
     while True:
         try:
-            return input("> ")
+            if sys.stdout.isatty():
+                return input("> ")
+            print("> ", end="", file=sys.stderr, flush=True)  # stdout is for the text
+            return input()
         except KeyboardInterrupt:
             say("")
         except EOFError:
             say("")
             return None
-
-
-def _number(text: str, example: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise ConfigError(f"{text!r} is no number.", example) from error

@@ -61,8 +61,10 @@ Device = Annotated[
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on stdout; a number that is none becomes null."""
+    from lstm_textgen.report.terminal import write_text
+
     finite = {k: None if v != v else v for k, v in value.items()}
-    typer.echo(json.dumps(finite, allow_nan=False))
+    write_text(json.dumps(finite, allow_nan=False) + "\n")
 
 
 def named_texts(arguments: list[str]) -> list[str]:

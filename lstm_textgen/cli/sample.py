@@ -2,6 +2,7 @@
 
 from lstm_textgen.cli import sample_options as o
 from lstm_textgen.cli.options import AsJson, Debug, Quiet
+from lstm_textgen.cli.sample_settings import draw_settings, form_settings
 from lstm_textgen.config import FormConfig, SampleConfig
 
 DRAW, FORM = SampleConfig(), FormConfig()
@@ -13,6 +14,7 @@ def sample(
     prompt_file: o.PromptFile = None,
     interactive: o.Interactive = False,
     seed: o.Seed = None,
+    encoding: o.Encoding = "utf-8",
     on_unknown: o.OnUnknown = "error",
     length: o.Length = FORM.length,
     min_length: o.MinLength = FORM.min_length,
@@ -65,18 +67,18 @@ def sample(
     everything about it to stderr.
     """
     given = locals()  # the options have the names of the settings
-    config, form = o.draw_settings(given), o.form_settings(given)
+    config, form = draw_settings(given), form_settings(given)
     from lstm_textgen.cli import sample_input, sample_run
 
     if show_chain:
-        sample_run.show_chain(config)
+        sample_run.show_chain(config, form)
         return
-    many = samples if best_of == 1 else best_of
     task = sample_run.Task(
         config=config,
         form=form,
-        numbers=range(first_sample, first_sample + many),
-        keep_best=best_of != 1,
+        samples=samples,
+        first_sample=first_sample,
+        best_of=best_of,
         beam=beam,
         length_power=length_power,
         alternatives=alternatives,
@@ -88,6 +90,11 @@ def sample(
         colour=colour,
         tell_seed=seed is None,
     )
+    source = sample_input.PromptSource(
+        text=prompt, file=prompt_file, encoding=encoding, on_unknown=on_unknown
+    )
+    if interactive:
+        sample_input.check_interactive(task, output, source)
     writer = sample_input.open_writer(
         *(checkpoint, mix or [], task),
         device=device,
@@ -95,10 +102,10 @@ def sample(
         int8=int8,
         quiet=quiet,
     )
-    beginning = sample_input.begin(writer, prompt, prompt_file, on_unknown, output)
+    begun = sample_input.begin(writer, source, output, keep=interactive)
     if interactive:
         from lstm_textgen.cli.interactive import converse
 
-        converse(writer, beginning, task, output)
+        converse(writer, begun, task, output, source.on_unknown)
     else:
-        sample_run.write(writer, beginning, task, output)
+        sample_run.write(writer, begun, task, output)

@@ -1,18 +1,22 @@
 """What `textgen sample` reads: models, a mixture of them, the prompt."""
 
+import typing
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Integer
 
 from lstm_textgen.checkpoint.finding import is_bundled, resolve_checkpoint
 from lstm_textgen.cli.sample_run import Output, Task
+from lstm_textgen.config.checks import choice
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.report.terminal import say, write_text
 from lstm_textgen.sampling.engine import Beginning
 from lstm_textgen.sampling.mixing import Mixture
 from lstm_textgen.sampling.writer import Writer
-from lstm_textgen.text.prompt import encode_prompt
+from lstm_textgen.text.prompt import OnUnknown, encode_prompt
 from lstm_textgen.text.reader import TextReader
 from lstm_textgen.text.source import find_source
 from lstm_textgen.training.machine import choose_machine
@@ -65,59 +69,94 @@ def open_writer(
     return Writer(mixture, mixture.tokenizer)
 
 
+def check_interactive(task: Task, output: Output, source: "PromptSource") -> None:
+    """
+    A session is one text that grows, between a person and the model.
+
+    Raises:
+        ConfigError: Something was asked for that has no meaning there.
+    """
+    many = len(task.numbers) > 1 or task.first_sample or task.beam
+    if many or task.alternatives or output.json or output.colour:
+        raise ConfigError(
+            "A session in turns is one text on a terminal.",
+            "Leave out --json, --colour, --alternatives, --samples, --first-sample, "
+            "--best-of and --beam.",
+        )
+    if source.file == "-":
+        raise ConfigError(
+            "A session reads what is typed from stdin, and so does --prompt-file -.",
+            "Name a file, or use --prompt.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptSource:
+    """Where the prompt comes from."""
+
+    text: str | None = None
+    file: str | None = None
+    encoding: str = "utf-8"
+    on_unknown: OnUnknown = "error"
+
+    def __post_init__(self) -> None:
+        choice("on_unknown", self.on_unknown, typing.get_args(OnUnknown))
+        if self.text is not None and self.file is not None:
+            raise ConfigError(
+                "Both --prompt and --prompt-file are given.", "Leave one of them out."
+            )
+
+    def parts(self) -> Iterable[str]:
+        """
+        The text, piece by piece.
+
+        Raises:
+            MissingError: There is no such file.
+            CorpusError: While iterating: it is not text.
+        """
+        if self.file is None:
+            return [self.text or ""]
+        return TextReader(find_source([self.file]), self.encoding)
+
+
 def begin(
-    writer: Writer,
-    prompt: str | None,
-    prompt_file: str | None,
-    on_unknown: str,
-    output: Output,
-) -> tuple[Beginning, str | None]:
+    writer: Writer, source: PromptSource, output: Output, *, keep: bool
+) -> tuple[Beginning, str]:
     """
     Read the prompt.
 
+    Args:
+        writer: What reads it.
+        source: Where it comes from.
+        output: Whether to show it, and to tell what became of unknown characters.
+        keep: Keep the text of a file too. It may be larger than memory: otherwise
+            it is put out while it is read.
+
     Returns:
-        What it leaves behind, and its text. A file may be larger than memory: its
-        text is put out while it is read, and not kept.
+        What it leaves behind, and its text, as far as it is kept.
     """
-    if on_unknown not in ("error", "skip", "replace"):
-        raise ConfigError(
-            f"on-unknown is {on_unknown!r}.", "Set it to error, skip or replace."
-        )
-    if prompt is not None and prompt_file is not None:
-        raise ConfigError(
-            "Both --prompt and --prompt-file are given.", "Leave one of them out."
-        )
-    if prompt_file is None:
-        parts: Iterable[str] = [prompt or ""]
-        echo = False
-    else:
-        parts = TextReader(find_source([prompt_file]))
-        echo = output.echo and not output.json
-    chunks = _encoded(writer, parts, on_unknown, echo, output.quiet)
-    return writer.begin(chunks), None if prompt_file is not None else prompt or ""
+    kept: list[str] = []
+    shown = source.file is not None and not keep and output.echo and not output.json
 
+    def ids() -> Iterator[Integer[np.ndarray, "_"]]:
+        told: set[str] = set()
+        offset = 0
+        for part in source.parts():
+            read, notes = encode_prompt(
+                writer.tokenizer, part, source.on_unknown, offset=offset
+            )
+            for note in [] if output.quiet else notes:
+                if note not in told:
+                    say(f"note: {note}")
+            told |= set(notes)
+            offset += len(part)
+            if shown:
+                write_text(part)
+            if source.file is None or keep:
+                kept.append(part)
+            yield read
 
-def _encoded(
-    writer: Writer, parts: Iterable[str], on_unknown: str, echo: bool, quiet: bool
-) -> Iterator[np.ndarray]:
-    """The ids of a prompt, part by part; what was left out or changed is said once."""
-    told: set[str] = set()
-    offset = 0
-    for part in parts:
-        ids, notes = encode_prompt(
-            writer.tokenizer,
-            part,
-            on_unknown,  # type: ignore[arg-type]  # checked before
-            offset=offset,
-        )
-        for note in [] if quiet else notes:
-            if note not in told:
-                say(f"note: {note}")
-        told |= set(notes)
-        offset += len(part)
-        if echo:
-            write_text(part)
-        yield ids
+    return writer.begin(ids()), "".join(kept)
 
 
 def _weighed(argument: str) -> tuple[str, float]:

@@ -1,15 +1,12 @@
 """The options of `textgen sample`, in the groups that its help shows."""
 
-import dataclasses
-import secrets
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lstm_textgen.cli.options import option
 from lstm_textgen.config import FormConfig, SampleConfig
-from lstm_textgen.errors import ConfigError
 
 draw_option = partial(option, rich_help_panel="How characters are drawn")
 again_option = partial(option, rich_help_panel="Against repetition")
@@ -30,6 +27,10 @@ Prompt = Annotated[str | None, option("--prompt", "-p", help="Text to continue."
 PromptFile = Annotated[
     str | None,
     option("--prompt-file", help="A file to continue, of any size; - is stdin."),
+]
+Encoding = Annotated[
+    str,
+    option("--encoding", help="Encoding of the prompt file.", default="utf-8"),
 ]
 OnUnknown = Annotated[
     str,
@@ -56,31 +57,40 @@ Temperature = Annotated[
     ),
 ]
 TopK = Annotated[
-    int, draw_option("--top-k", help="The likeliest so many; 0 is off.", default=0)
+    int,
+    draw_option("--top-k", help="The likeliest so many; 0 is off.", default=DRAW.top_k),
 ]
 MinP = Annotated[
     float,
     draw_option(
-        "--min-p", help="Share of the highest probability; 0 is off.", default=0
+        "--min-p",
+        help="Share of the highest probability; 0 is off.",
+        default=DRAW.min_p,
     ),
 ]
 Typical = Annotated[
     float,
     draw_option(
-        "--typical", help="Mass that surprises as expected; 1 is off.", default=1
+        "--typical",
+        help="Mass that surprises as expected; 1 is off.",
+        default=DRAW.typical,
     ),
 ]
 Eta = Annotated[
-    float, draw_option("--eta", help="Least probability; 0 is off.", default=0)
+    float, draw_option("--eta", help="Least probability; 0 is off.", default=DRAW.eta)
 ]
 TopP = Annotated[
     float,
-    draw_option("--top-p", help="The likeliest of this mass; 1 is off.", default=1),
+    draw_option(
+        "--top-p", help="The likeliest of this mass; 1 is off.", default=DRAW.top_p
+    ),
 ]
 Mirostat = Annotated[
     float,
     draw_option(
-        "--mirostat", help="Keep to so many nats a character; 0 is off.", default=0
+        "--mirostat",
+        help="Keep to so many nats a character; 0 is off.",
+        default=DRAW.mirostat,
     ),
 ]
 MirostatRate = Annotated[
@@ -95,23 +105,39 @@ ShowChain = Annotated[
 
 RepetitionPenalty = Annotated[
     float,
-    again_option("--repetition-penalty", help="A factor; 1 is off.", default=1),
+    again_option(
+        "--repetition-penalty",
+        help="A factor; 1 is off.",
+        default=DRAW.repetition_penalty,
+    ),
 ]
 FrequencyPenalty = Annotated[
     float,
-    again_option("--frequency-penalty", help="Nats for each time.", default=0),
+    again_option(
+        "--frequency-penalty",
+        help="Nats for each time.",
+        default=DRAW.frequency_penalty,
+    ),
 ]
 PresencePenalty = Annotated[
     float,
-    again_option("--presence-penalty", help="Nats for being there.", default=0),
+    again_option(
+        "--presence-penalty",
+        help="Nats for being there.",
+        default=DRAW.presence_penalty,
+    ),
 ]
 NoRepeat = Annotated[
     int,
-    again_option("--no-repeat", help="No run of so many twice; 0 is off.", default=0),
+    again_option(
+        "--no-repeat", help="No run of so many twice; 0 is off.", default=DRAW.no_repeat
+    ),
 ]
 Dry = Annotated[
     float,
-    again_option("--dry", help="Nats for lengthening a repeat; 0 is off.", default=0),
+    again_option(
+        "--dry", help="Nats for lengthening a repeat; 0 is off.", default=DRAW.dry
+    ),
 ]
 DryBase = Annotated[
     float,
@@ -157,7 +183,10 @@ Only = Annotated[
 ]
 Ban = Annotated[str, form_option("--ban", help="Never write these, such as 'eE'.")]
 Match = Annotated[
-    str, form_option("--match", help="A regular expression for the whole text.")
+    str,
+    form_option(
+        "--match", help="A pattern for the whole text; it goes on while it can."
+    ),
 ]
 
 Samples = Annotated[int, several_option("--samples", help="How many texts.", default=1)]
@@ -219,56 +248,8 @@ Colour = Annotated[
     str | None, show_option("--colour", help="surprise: shade the improbable.")
 ]
 Alternatives = Annotated[
-    int, show_option("--alternatives", help="In JSON, the likeliest others.", default=0)
+    int,
+    show_option(
+        "--alternatives", help="In JSON, the likeliest of each place.", default=0
+    ),
 ]
-
-
-def draw_settings(given: dict[str, Any]) -> SampleConfig:
-    """
-    How to draw, from the options of the command by their names.
-
-    Raises:
-        ConfigError: A value is out of range.
-    """
-    settings = _fields(SampleConfig, given)
-    first, last = temperatures(given["temperature"])
-    settings |= {"temperature": first, "final_temperature": last}
-    if given["seed"] is None:
-        settings["seed"] = secrets.randbelow(2**32)
-    return SampleConfig(**settings)
-
-
-def form_settings(given: dict[str, Any]) -> FormConfig:
-    """
-    What the text must look like, from the options of the command by their names.
-
-    Raises:
-        ConfigError: A value is out of range.
-    """
-    settings = _fields(FormConfig, given)
-    return FormConfig(**settings | {"stop": tuple(given["stop"] or ())})
-
-
-def temperatures(text: str) -> tuple[float, float | None]:
-    """
-    `0.8` is one temperature, `1:0.5` is where it begins and where it ends.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    try:
-        values = [float(part) for part in text.split(":")]
-    except ValueError:
-        values = []
-    if len(values) not in (1, 2):
-        raise ConfigError(
-            f"temperature is {text!r}.",
-            "Set temperature to a number, or to two such as 1:0.5.",
-        )
-    return values[0], values[1] if len(values) == 2 else None
-
-
-def _fields(kind: type, given: dict[str, Any]) -> dict[str, Any]:
-    """Those of the options that are settings of *kind*."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    return {name: value for name, value in given.items() if name in names}

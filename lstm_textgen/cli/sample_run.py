@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import typer
-
 from lstm_textgen.cli.options import print_json
 from lstm_textgen.config import FormConfig, SampleConfig
+from lstm_textgen.config.checks import check
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.report.colour import legend, shade
 from lstm_textgen.report.terminal import say, write_text
@@ -26,34 +25,55 @@ class Task:
 
     config: SampleConfig
     form: FormConfig
-    numbers: range
-    """Which samples of the seed."""
-    keep_best: bool = False
-    """Show only the one with the fewest nats a character."""
+    samples: int = 1
+    first_sample: int = 0
+    """The number of the first one: each sample of a seed has its own."""
+    best_of: int = 1
+    """Draw so many and keep the one with the fewest nats a character."""
     beam: int = 0
     """Hypotheses of a beam search; 0 draws."""
     length_power: float = 1.0
+    """Texts of different lengths compare by their nats / length to this power."""
     alternatives: int = 0
+    """Characters to tell beside each one that was written."""
 
     def __post_init__(self) -> None:
-        if not self.numbers or self.numbers.start < 0:
-            raise ConfigError(
-                f"There is no sample in {self.numbers}.",
-                "Set samples to 1 or more, best-of too, first-sample to 0 or more.",
+        for name, least in (("samples", 1), ("best_of", 1), ("first_sample", 0)):
+            value = getattr(self, name)
+            check(
+                name, value, least <= value <= 10**9, f"a number from {least} to 10^9"
             )
         for name in ("beam", "alternatives"):
             value = getattr(self, name)
-            if value < 0:
-                raise ConfigError(f"{name} is {value}.", f"Set {name} to 0 or more.")
-        if not math.isfinite(self.length_power):
+            check(name, value, 0 <= value <= 10**6, "a number from 0 to 10^6")
+        power = self.length_power
+        check("length_power", power, abs(power) <= 100, "a number from -100 to 100")
+        if self.samples > 1 and self.best_of > 1:
             raise ConfigError(
-                f"length-power is {self.length_power}.", "Set it to a number."
+                "Both --samples and --best-of say how many texts.",
+                "Leave one of them out.",
             )
-        if self.beam and len(self.numbers) > 1:
+        if self.beam:
+            self._check_beam()
+
+    def _check_beam(self) -> None:
+        """What only a draw has an ear for."""
+        if len(self.numbers) > 1 or self.first_sample or self.alternatives:
             raise ConfigError(
-                "A beam search finds one text, and several are asked for.",
-                "Leave out --beam, or --samples and --best-of.",
+                "A beam search finds one text, without numbers and alternatives.",
+                "Leave out --samples, --first-sample, --best-of and --alternatives.",
             )
+        if self.config != SampleConfig(seed=self.config.seed):
+            raise ConfigError(
+                "A beam search looks for the likeliest text and draws nothing.",
+                "Leave out --temperature, the masks and the penalties, or --beam.",
+            )
+
+    @property
+    def numbers(self) -> range:
+        """Which samples of the seed to draw."""
+        count = max(self.samples, self.best_of)
+        return range(self.first_sample, self.first_sample + count)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,21 +88,25 @@ class Output:
     """The seed was chosen here, and whoever wants the text again needs it."""
 
     def __post_init__(self) -> None:
-        if self.colour not in (None, "surprise"):
-            raise ConfigError(f"colour is {self.colour!r}.", "Set colour to surprise.")
+        check("colour", self.colour, self.colour in (None, "surprise"), "surprise")
 
 
-def show_chain(config: SampleConfig) -> None:
+def show_chain(config: SampleConfig, form: FormConfig) -> None:
     """What acts on the logits, a line each, in its order."""
-    chain = make_chain(config)
-    for place, link in enumerate(chain, start=1):
-        typer.echo(f"{place}. {link.option} {link.value}: {link.says}")
-    if not chain:
-        typer.echo("nothing: the model's own probabilities")
+    lines = [
+        f"{name} {getattr(form, name)}: only what it allows"
+        for name in ("only", "ban", "match")
+        if getattr(form, name)
+    ]
+    lines += [f"{link.option} {link.value}: {link.says}" for link in make_chain(config)]
+    for place, line in enumerate(lines, start=1):
+        write_text(f"{place}. {line}\n")
+    if not lines:
+        write_text("nothing: the model's own probabilities\n")
 
 
 def write(
-    writer: Writer, begun: tuple[Beginning, str | None], task: Task, output: Output
+    writer: Writer, begun: tuple[Beginning, str], task: Task, output: Output
 ) -> None:
     """Draw, and put out what was drawn."""
     beginning, prompt = begun
@@ -96,11 +120,13 @@ def write(
             numbers=task.numbers,
             alternatives=task.alternatives,
         )
-        if task.keep_best:
+        if task.best_of > 1:
             _put(min(drawn, key=_dearness), prompt, task, output)
         else:
             for each in drawn:
                 _put(each, prompt, task, output)
+    if output.colour and not (output.quiet or output.json):
+        legend()
     if output.tell_seed and not (output.quiet or output.json or task.beam):
         say(f"seed {task.config.seed}")
 
@@ -108,7 +134,7 @@ def write(
 def _stream(
     writer: Writer,
     beginning: Beginning,
-    prompt: str | None,
+    prompt: str,
     task: Task,
     output: Output,
 ) -> None:
@@ -128,22 +154,22 @@ def _stream(
         write_text(prompt)
     for piece in writing:
         _show(piece, output)
-    _close(output)
+    write_text("\n")
 
 
-def _put(sample: Sample, prompt: str | None, task: Task, output: Output) -> None:
+def _put(sample: Sample, prompt: str, task: Task, output: Output) -> None:
     """A whole sample: an object of JSON, or its text."""
     if output.json:
         print_json(_described(sample, prompt, task))
         return
-    if len(task.numbers) > 1 and not (output.quiet or task.keep_best):
+    if len(task.numbers) > 1 and task.best_of == 1 and not output.quiet:
         price = f"{sample.nats_per_char:.3f} nats a character"
         say(f"sample {sample.number}, {price if sample.pieces else 'empty'}")
     if output.echo and prompt:
         write_text(prompt)
     for piece in sample.pieces:
         _show(piece, output)
-    _close(output)
+    write_text("\n")
 
 
 def _dearness(sample: Sample) -> float:
@@ -155,13 +181,7 @@ def _show(piece: Piece, output: Output) -> None:
     write_text(piece.text, style=shade(piece.nats) if output.colour else None)
 
 
-def _close(output: Output) -> None:
-    write_text("\n")
-    if output.colour and not output.quiet:
-        legend()
-
-
-def _described(sample: Sample, prompt: str | None, task: Task) -> dict[str, Any]:
+def _described(sample: Sample, prompt: str, task: Task) -> dict[str, Any]:
     """A sample as JSON."""
     told: dict[str, Any] = {
         "prompt": prompt,
@@ -197,7 +217,8 @@ def _searched(writer: Writer, beginning: Beginning, task: Task) -> Sample:
             pieces += growing.push(Drawn(id, nats))
         return growing, pieces
 
-    may_end = task.form.stop or task.form.until or writer.tokenizer.kind == "byte"
+    is_bytes = writer.tokenizer.kind == "byte"
+    may_end = task.form.stop or task.form.until or is_bytes
 
     def is_whole(ids: Sequence[int]) -> bool:
         if not may_end:
@@ -208,12 +229,12 @@ def _searched(writer: Writer, beginning: Beginning, task: Task) -> Sample:
         writer.stepper,
         beginning,
         width=task.beam,
-        length=max(task.form.length, 1),
+        length=max(task.form.length, 1) * (4 if is_bytes else 1),
         power=task.length_power,
         automaton=writer.automaton(task.form),
         is_whole=is_whole,
     )
     grown, pieces = column(found.ids, found.costs)
-    if grown.stopped_by is None:  # by its pattern, or by a length in bytes
+    if grown.stopped_by is None:  # its pattern lets nothing follow
         pieces += grown.push(None)
     return Sample(0, tuple(pieces), grown.stopped_by or "length")

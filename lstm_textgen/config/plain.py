@@ -56,13 +56,19 @@ def unknown_key(key: str, known: list[str], where: str) -> ConfigError:
 def _typed(name: str, value: object, hint: Any) -> Any:
     if dataclasses.is_dataclass(hint):
         return from_json(typing.cast(type, hint), value, name)
-    choices = typing.get_args(hint)
-    if typing.get_origin(hint) is Literal:
+    choices, origin = typing.get_args(hint), typing.get_origin(hint)
+    if origin is Literal:
         choice(name, value, choices)
         return value
-    kinds = choices if isinstance(hint, types.UnionType) else (hint,)
+    if origin is tuple:  # of any length, and a list in JSON
+        if not isinstance(value, list | tuple):
+            return _wrong(name, value, "that is a list")
+        return tuple(_typed(name, each, choices[0]) for each in value)
+    kinds = choices if origin in (types.UnionType, typing.Union) else (hint,)
     if value is None and type(None) in kinds:
         return None
+    if len(kinds) == 2 and typing.get_origin(kinds[0]) is Literal:
+        return _typed(name, value, kinds[0])
     if float in kinds and type(value) is int:
         return float(value) if abs(value) < 2**53 else _wrong(name, value, "smaller")
     if type(value) not in kinds:  # exact, because True is an int and must not pass

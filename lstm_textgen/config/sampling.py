@@ -1,11 +1,11 @@
 """How the next character is drawn, and what a text must look like."""
 
-import math
 import typing
 from dataclasses import dataclass
 from typing import Literal
 
 from lstm_textgen.config.checks import check, choice
+from lstm_textgen.errors import ConfigError
 
 Until = Literal["newline", "sentence", "paragraph"]
 
@@ -29,7 +29,7 @@ class SampleConfig:
     """Nats off for a character that was written lately at all. 0 is off."""
 
     no_repeat: int = 0
-    """No run of so many characters comes twice. 0 is off."""
+    """No run of so many characters comes twice in the window. 0 is off."""
 
     dry: float = 0.0
     """Nats off for lengthening a repeat of `dry_allowed` characters. 0 is off."""
@@ -38,7 +38,7 @@ class SampleConfig:
     """What each further character of the repeat multiplies that by, 1 to 10."""
 
     dry_allowed: int = 12
-    """Characters of a repeat that cost nothing: names and common words, 1 or more."""
+    """From so many characters on a repeat costs: shorter ones are words, 1 or more."""
 
     penalty_window: int = 256
     """How many characters of the past all of the above look at, 1 to 65536."""
@@ -137,7 +137,12 @@ class FormConfig:
     def __post_init__(self) -> None:
         for name in ("length", "min_length"):
             count = getattr(self, name)
-            check(name, count, 0 <= count < math.inf, "0 or more")
+            check(name, count, 0 <= count < 2**62, "0 or more, below 2^62")
+        if self.match and (self.stop or self.until):
+            raise ConfigError(
+                "A text that must match as a whole cannot end elsewhere.",
+                "Leave out match, or stop and until.",
+            )
         check("stop", self.stop, "" not in self.stop, "at least one character")
         if self.until is not None:
             choice("until", self.until, typing.get_args(Until))

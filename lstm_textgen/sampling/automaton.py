@@ -16,13 +16,21 @@ from lstm_textgen.errors import ConfigError, UnavailableError
 from lstm_textgen.sampling.alphabet import allowed_ids, characters_of
 from lstm_textgen.text.tokenizer import Tokenizer
 
+SPECIAL, SPECIAL_IN_SETS = "\\[]|().?*+{}", "\\[]^-"
+"""Signs that mean something in a pattern, and in a set of characters."""
+
 FAR = 2**62
 """Characters to an end that cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Automaton:
-    """A deterministic finite automaton over the ids of a vocabulary."""
+    """
+    A deterministic finite automaton over the ids of a vocabulary.
+
+    A text goes on as long as anything may follow: of `[0-9]{1,3}` it makes three
+    digits, unless its length ends it before.
+    """
 
     following: Int64[Tensor, "S V"]
     """The state after each id. State 0 is dead: no text through it matches."""
@@ -67,7 +75,8 @@ def from_pattern(
 
     Args:
         pattern: A regular expression without look-around and back references. A `^`
-            at its beginning and a `$` at its end say what holds anyway.
+            at its beginning and a `$` at its end say what holds anyway. `\\w`, `\\d`
+            and `\\s` are ASCII.
         characters: What each id stands for.
         allowed: Ids that may be used at all.
 
@@ -121,7 +130,11 @@ def _spelled_out(pattern: str) -> str:
     """
     The pattern as the library understands it.
 
-    There `^` and `$` are characters, and a dot takes line ends too.
+    There `^` and `$` are characters, a dot takes line ends too, and a backslash may
+    stand before few signs only.
+
+    Raises:
+        ConfigError: A `^` or `$` that is not at one of the two ends.
     """
     inner = pattern.removeprefix("^")
     if inner.endswith("$") and not inner.endswith("\\$"):
@@ -130,7 +143,15 @@ def _spelled_out(pattern: str) -> str:
     while place < len(inner):
         sign = inner[place : place + 2] if inner[place] == "\\" else inner[place]
         place += len(sign)
+        if not in_set and sign in ("^", "$"):
+            raise ConfigError(
+                f"{sign} stands in the middle of the pattern {pattern!r}.",
+                "Leave it out: the whole text must match anyway.",
+            )
         in_set = (in_set or sign == "[") and sign != "]"
+        if len(sign) == 2 and not sign[1].isalnum():
+            special = SPECIAL_IN_SETS if in_set else SPECIAL
+            sign = sign if sign[1] in special else sign[1]
         spelled.append("[^\\n]" if sign == "." and not in_set else sign)
     return "".join(spelled)
 

@@ -13,6 +13,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from lstm_textgen.config import SampleConfig
+from lstm_textgen.errors import ConfigError
 from lstm_textgen.sampling.mirostat import keep_below_limit
 from lstm_textgen.sampling.penalties import (
     ban_repeated_ngrams,
@@ -63,7 +64,11 @@ def make_chain(config: SampleConfig) -> list[Link]:
     Penalties weigh what was written, the temperature what is left of the model's
     opinion, and then each mask looks at what the one before has left. Greedy takes
     the likeliest after the penalties, and nothing else has a say.
+
+    Raises:
+        ConfigError: A run to look for is longer than what is looked at.
     """
+    _check_window(config)
     if config.temperature == 0 and config.final_temperature in (None, 0):
         greedy = Link(
             *("temperature", "0", "only the likeliest"),
@@ -76,6 +81,19 @@ def make_chain(config: SampleConfig) -> list[Link]:
         *_masks(config),
         *_mirostat(config),
     ]
+
+
+def _check_window(config: SampleConfig) -> None:
+    runs = {"no_repeat": config.no_repeat, "dry_allowed": config.dry_allowed}
+    if not config.dry:
+        del runs["dry_allowed"]
+    for name, size in runs.items():
+        if size >= config.penalty_window:
+            raise ConfigError(
+                f"{name} is {size}, and penalty_window is {config.penalty_window}: "
+                "no run is so long.",
+                f"Set penalty_window above {size}.",
+            )
 
 
 def looks_back(config: SampleConfig) -> bool:

@@ -53,4 +53,10 @@ class Column:
 
     def _named(self, drawn: Drawn) -> tuple[tuple[str, float], ...]:
         """The alternatives as text."""
-        return tuple((self._tokenizer.decode([id]), p) for id, p in drawn.alternatives)
+        return tuple((self._name(id), p) for id, p in drawn.alternatives)
+
+    def _name(self, id: int) -> str:
+        """A character as it is; a byte that is none by itself by its number."""
+        if self._tokenizer.kind == "byte" and id > 0x7F:
+            return f"\\x{id:02x}"
+        return self._tokenizer.decode([id])

@@ -4,6 +4,7 @@ The fast step of one sample: that of `kernels`, with the weights laid out for it
 Needs numba, the extra `fast`. Prompts and several samples go through `fast`.
 """
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from lstm_textgen.model.cells import GATES
+from lstm_textgen.model.cells import GATES, from_input
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.state import LayerState, StackState
@@ -32,20 +33,25 @@ class CompiledStepper(FastStepper):
     Args:
         model: On the CPU. It reads prompts; for writing its weights are copied.
         int8: Keep the matrices of the layers in 8 bits, each row with a scale of its
-            own: a quarter of the bytes to read. The rounding costs less than 0.002
-            nats a character (`benchmarks/README.md`).
+            own: a quarter of the bytes to read. What that costs is measured in
+            `benchmarks/README.md`.
     """
 
     def __init__(self, model: CharModel, *, int8: bool = False) -> None:
-        super().__init__(model)
-        self._net = laid_out(model, self._table, int8=int8)
-        weight = model.head.weight
-        self._dtype = weight.detach().numpy().dtype
-        rows = GATES[model.config.cell] * model.config.hidden
-        bits = np.empty(rows, f"i{self._dtype.itemsize}")
-        room = (bits, bits.view(self._dtype), kernels.constants(self._dtype))
-        a, m, x = (np.empty(n, self._dtype) for n in (rows, rows, model.config.hidden))
-        self._work = (a, m, x, room)
+        # prompts and several samples then see the same weights
+        super().__init__(rounded_model(copy.deepcopy(model)) if int8 else model)
+        self._net = laid_out(model, int8=int8)
+        self._rows = GATES[model.config.cell] * model.config.hidden
+        self._hidden = model.config.hidden
+        self._dtype = model.head.weight.detach().numpy().dtype
+
+    def _room(self) -> tuple[Any, ...]:
+        """What the kernels work in; anew each time, so that threads do not share it."""
+        bits = np.empty(self._rows, f"i{self._dtype.itemsize}")
+        sizes = (self._rows, self._rows, self._hidden)
+        a, m, x = (np.empty(size, self._dtype) for size in sizes)
+        known = kernels.constants(self._dtype)
+        return a, m, x, (bits, bits.view(self._dtype), known)
 
     def step(
         self, ids: Int64[Tensor, " N"], state: StackState
@@ -55,7 +61,7 @@ class CompiledStepper(FastStepper):
             return super().step(ids, state)
         hidden, cell = _unpacked(state)
         logits = np.empty(self._model.vocabulary, self._dtype)
-        kernels.step(int(ids), self._net, hidden, cell, logits, self._work)
+        kernels.step(int(ids), self._net, hidden, cell, logits, self._room())
         return torch.from_numpy(logits).unsqueeze(0), _packed(state, hidden, cell)
 
     def write(
@@ -83,15 +89,14 @@ class CompiledStepper(FastStepper):
         ids = np.empty(len(uniforms), np.int64)
         nats = np.empty(len(uniforms))
         heat = self._dtype.type(max(temperature, np.finfo(self._dtype).tiny))
-        memory = (hidden, cell, after, self._work)
+        memory = (hidden, cell, after, self._room())
         kernels.write(uniforms, heat, self._net, *memory, ids, nats)
         told = torch.from_numpy(after).unsqueeze(0)
         return ids.tolist(), nats.tolist(), told, _packed(state, hidden, cell)
 
 
-def laid_out(
-    model: CharModel, table: Float[Tensor, "V G"], *, int8: bool
-) -> tuple[Any, ...]:
+@torch.inference_mode()
+def laid_out(model: CharModel, *, int8: bool) -> tuple[Any, ...]:
     """The network as `kernels.step` takes it; all matrices row after row."""
     layers = [cell_weights(layer) for layer in model.layers]  # type: ignore[arg-type]
     matrix = _rounded if int8 else _as_it_is
@@ -101,7 +106,7 @@ def laid_out(
     return (
         KINDS[model.config.cell],
         model.config.residual,
-        table.numpy(),
+        _array(from_input(model.embedding.weight, layers[0])),
         tuple(above),
         tuple(matrix(weights.recurrent) for weights in layers),
         tuple((_array(w.bias), _array(w.recurrent_bias)) for w in layers),

@@ -99,13 +99,16 @@ def read_prompt(
     """
     memory = stepper.empty() if before is None else before.memory
     logits = None if before is None else before.logits
-    recent = np.empty(0, np.int64) if before is None else before.recent
+    recent = None if before is None else before.recent
     for chunk in chunks:
         for start in range(0, len(chunk), PROMPT_WINDOW):
-            window = chunk[start : start + PROMPT_WINDOW].astype(np.int64)
-            logits, memory = stepper.read(torch.from_numpy(window), memory)
-            recent = np.concatenate([recent, window])[-RECENT:]
+            window = chunk[start : start + PROMPT_WINDOW]
+            seen = torch.from_numpy(window.astype(np.int64))
+            logits, memory = stepper.read(seen, memory)
+            known = [window] if recent is None else [recent, window]
+            recent = np.concatenate(known)[-RECENT:]
     assert logits is not None, "nothing was read"
+    assert recent is not None, "nothing was read"
     return Beginning(logits, memory, recent)
 
 

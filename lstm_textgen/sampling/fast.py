@@ -3,17 +3,17 @@ One step per character, for writing: no call of a module, no autograd.
 
 A call of `nn.LSTM` for a single character spends its time on laying out weights.
 Here they lie ready: what a character contributes to the first layer is a row of a
-table, and each layer costs one matrix product for its memory, and above the first
-one for its input. The cells are those of `model.cells`.
+table, and each layer costs one product of a matrix and what it reads and remembers.
+The cells are those of `model.cells`.
 
-Shapes: N samples, V vocabulary, G gate rows, H hidden units.
+Shapes: N samples, V vocabulary, G gate rows, E inputs, H hidden units.
 """
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lstm_textgen.model.cells import UPDATES, CellWeights, from_input, from_memory
+from lstm_textgen.model.cells import UPDATES, CellWeights, from_input
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.state import StackState
@@ -36,13 +36,16 @@ class FastStepper:
         self._model = model
         self._residual = model.config.residual
         self._update = UPDATES[model.config.cell]
-        self._layers = [
-            _laid_out(cell_weights(layer))  # type: ignore[arg-type]
-            for layer in model.layers
-        ]
-        self._table = from_input(model.embedding.weight, self._layers[0])  # (V, G)
-        self._head = _in_order(model.head.weight.T)
+        self._apart = model.config.cell == "gru"
+        weights = [cell_weights(layer) for layer in model.layers]  # type: ignore[arg-type]
+        self._table = from_input(model.embedding.weight, weights[0])  # (V, G)
+        if not self._apart:
+            self._table = self._table + weights[0].recurrent_bias
+        self._first = _in_order(weights[0].recurrent), weights[0].recurrent_bias.clone()
+        self._upper = [self._laid_out(each) for each in weights[1:]]
+        self._head = _in_order(model.head.weight)
         self._head_bias = model.head.bias.clone()
+        self._nothing = torch.zeros_like(self._table[:1])
 
     def empty(self) -> StackState:
         """The memory of one sample that has read nothing."""
@@ -80,27 +83,62 @@ class FastStepper:
         Returns:
             Logits of the next characters, and the memory after.
         """
-        ids, x, states = ids.to(self._table.device), torch.empty(0), []
-        for depth, (weights, before) in enumerate(
-            zip(self._layers, state.layers, strict=True)
-        ):
-            a = self._table[ids] if depth == 0 else from_input(x, weights)
-            after = self._update(a, from_memory(before.hidden, weights), before)
+        ids, states = ids.to(self._table.device), []
+        x = torch.empty(0)
+        for depth, before in enumerate(state.layers):
+            a, m = self._sums(depth, ids, x, before.hidden)
+            after = self._update(a, m, before)
             skip = depth > 0 and self._residual
             x = x + after.hidden if skip else after.hidden
             states.append(after)
-        logits = torch.addmm(self._head_bias, x, self._head)
-        return logits, StackState(tuple(states))
+        return _product(self._head_bias, self._head, x), StackState(tuple(states))
+
+    def _sums(
+        self,
+        depth: int,
+        ids: Int64[Tensor, " N"],
+        x: Float[Tensor, "N E"],
+        hidden: Float[Tensor, "N H"],
+    ) -> tuple[Float[Tensor, "N G"], Float[Tensor, "N G"]]:
+        """
+        What comes from input and memory.
+
+        The GRU needs them apart; for the other cells they are one product, and the
+        second one is nothing.
+        """
+        nothing = self._nothing.expand(len(ids), -1)
+        if depth == 0:
+            a, (recurrent, bias) = self._table[ids], self._first
+            if self._apart:
+                return a, _product(bias, recurrent, hidden)
+            return _product(a, recurrent, hidden), nothing
+        inputs, input_bias, recurrent, bias = self._upper[depth - 1]
+        if self._apart:
+            return _product(input_bias, inputs, x), _product(bias, recurrent, hidden)
+        both = torch.cat([x, hidden], dim=1)
+        return _product(bias, recurrent, both), nothing
+
+    def _laid_out(self, weights: CellWeights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Matrices and biases of an upper layer: apart, or all in the last two."""
+        if self._apart:
+            return (
+                *(_in_order(weights.inputs), weights.bias.clone()),
+                *(_in_order(weights.recurrent), weights.recurrent_bias.clone()),
+            )
+        both = torch.cat([weights.inputs, weights.recurrent], dim=1)
+        bias = weights.bias + weights.recurrent_bias
+        return both[:0], bias[:0], both, bias
 
 
-def _laid_out(weights: CellWeights) -> CellWeights:
-    """The same matrices, stored so that x @ W.T reads them in order."""
-    return CellWeights(
-        inputs=_in_order(weights.inputs.T).T,
-        recurrent=_in_order(weights.recurrent.T).T,
-        bias=weights.bias.clone(),
-        recurrent_bias=weights.recurrent_bias.clone(),
-    )
+def _product(
+    bias: Float[Tensor, "#N G"] | Float[Tensor, " G"],
+    matrix: Float[Tensor, "G E"],
+    x: Float[Tensor, "N E"],
+) -> Float[Tensor, "N G"]:
+    """bias + matrix x for every sample; for a single one without a matrix product."""
+    if len(x) == 1:
+        return torch.addmv(bias.view(-1), matrix, x[0]).unsqueeze(0)
+    return torch.addmm(bias, x, matrix.T)
 
 
 def _in_order(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:

@@ -16,7 +16,10 @@ from torch import Tensor
 History = Int64[Tensor, "N K"]
 
 LONGEST = 64
-"""Characters of a repeat beyond which it costs no more: no number grows too large."""
+"""Characters beyond those allowed from which on a repeat costs no more."""
+
+DEAREST = 1e4
+"""Nats that a repeat costs at most: nothing is drawn at that price."""
 
 
 def penalise_repetition(
@@ -31,10 +34,13 @@ def penalise_repetition(
         penalty: Above 0. 1 changes nothing, more discourages, less encourages.
 
     Returns:
-        A new tensor.
+        A new tensor. It depends on where the zero of the logits is, unlike all else
+        here.
 
     Source:
-        Keskar et al. (2019), CTRL, section 4.1. https://arxiv.org/abs/1909.05858
+        Keskar et al. (2019), CTRL, section 4.1. https://arxiv.org/abs/1909.05858.
+        There every logit is divided, which would help a negative one; that those are
+        multiplied is what samplers do since.
     """
     weakened = torch.where(logits > 0, logits / penalty, logits * penalty)
     return torch.where(_counts(logits, history) > 0, weakened, logits)
@@ -119,7 +125,7 @@ def penalise_continued_repeats(
         history: What was written last.
         multiplier: Nats at the length *allowed*, 0 or more. 0 is off.
         base: What each further character multiplies that by, 1 or more.
-        allowed: The longest repeat that costs nothing to begin, 1 or more.
+        allowed: The shortest repeat that costs something to lengthen, 1 or more.
 
     Returns:
         A new tensor.
@@ -128,18 +134,23 @@ def penalise_continued_repeats(
         Weidmann (2024), DRY: a modern repetition penalty, pull request 5677 of
         text-generation-webui.
     """
-    lengths = repeat_lengths(history)
-    beyond = (lengths - allowed).clamp(max=LONGEST).to(logits.dtype)
-    costs = torch.where(lengths >= allowed, multiplier * base**beyond, 0.0)
+    lengths = repeat_lengths(history, longest=allowed + LONGEST)
+    beyond = (lengths - allowed).clamp(max=LONGEST).double()
+    growth = (multiplier * base**beyond).clamp(max=DEAREST)
+    costs = torch.where(lengths >= allowed, growth, 0.0)
     highest = torch.zeros_like(logits).scatter_reduce(
         1, history[:, 1:], costs.to(logits.dtype), "amax"
     )
     return logits - highest
 
 
-def repeat_lengths(history: History) -> Int64[Tensor, "N K1"]:
+def repeat_lengths(history: History, *, longest: int) -> Int64[Tensor, "N K1"]:
     """
     How many characters up to each place are those at the end of the history.
+
+    Args:
+        history: What was written last.
+        longest: Where to stop counting.
 
     Returns:
         For every place but the last one the length of the common ending of the
@@ -148,7 +159,7 @@ def repeat_lengths(history: History) -> Int64[Tensor, "N K1"]:
     count, K = history.shape
     lengths = torch.zeros(count, max(K - 1, 0), dtype=torch.int64)
     going = torch.ones(count, max(K - 1, 0), dtype=torch.bool)
-    for back in range(K - 1):
+    for back in range(min(K - 1, longest)):
         # the character *back* before each place, against the one before the end
         same = torch.zeros_like(going)
         same[:, back:] = history[:, : K - 1 - back] == history[:, K - 1 - back, None]

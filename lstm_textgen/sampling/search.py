@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lstm_textgen.sampling.automaton import Automaton
@@ -67,7 +67,7 @@ def beam_search(
         costs = -logits.double().log_softmax(dim=-1).cpu()
         if automaton is not None and states is not None:
             allowed = automaton.allowed(states, left)
-            whole += _ended(alive, allowed)
+            whole += _matching(alive, automaton, states)
             costs = costs.masked_fill(~allowed, torch.inf)
         parents, ids = _likeliest(alive, costs, width)
         grown = [
@@ -85,7 +85,8 @@ def beam_search(
         if automaton is not None and states is not None:
             states = automaton.advance(states[parent], newest)
         logits, memory = stepper.step(newest, memory.select(parent))
-    return min(whole, key=lambda each: each.score(power))
+    nothing = Hypothesis((), ())
+    return min(whole, key=lambda each: each.score(power), default=nothing)
 
 
 def _likeliest(
@@ -100,7 +101,9 @@ def _likeliest(
     return (possible // vocabulary).tolist(), (possible % vocabulary).tolist()
 
 
-def _ended(alive: list[Hypothesis], allowed: Bool[Tensor, "W V"]) -> list[Hypothesis]:
-    """Those that nothing may follow: whole texts of the pattern."""
-    goes_on = allowed.any(dim=-1).tolist()
-    return [each for each, on in zip(alive, goes_on, strict=True) if not on]
+def _matching(
+    alive: list[Hypothesis], automaton: Automaton, states: Int64[Tensor, " W"]
+) -> list[Hypothesis]:
+    """Those that match as they are: whole texts, whether or not they can go on."""
+    ends = (automaton.distance[states] == 0).tolist()
+    return [each for each, end in zip(alive, ends, strict=True) if end and each.ids]

@@ -1,17 +1,17 @@
 """
 Writing in turns: a person and a model, with a memory of every turn.
 
-What the network remembers after a turn is a few kilobytes, so every turn is kept, and
-going back or to another branch costs nothing.
+What the network remembers after a turn is a few kilobytes, so it is kept for every
+turn, and going back or to another branch costs nothing.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lstm_textgen.config import FormConfig, SampleConfig
-from lstm_textgen.errors import ConfigError
+from lstm_textgen.errors import ConfigError, TextgenError
 from lstm_textgen.sampling.engine import Beginning
-from lstm_textgen.sampling.writer import Writer
+from lstm_textgen.sampling.writer import Writer, Writing
 
 MAIN = "main"
 """The branch that a session begins on."""
@@ -49,6 +49,7 @@ class Session:
         self._now = Turn("", False, None, None)
         self._others: dict[str, Turn] = {}
         self._drawn = 0
+        self._growing: list[str] | None = None
 
     @property
     def text(self) -> str:
@@ -81,24 +82,37 @@ class Session:
         Raises:
             VocabularyError: The model does not know a character of it.
         """
-        apart = self._now.text[-1:].strip() and not text.startswith(JOINS)
+        apart = self.text[-1:].strip() and not text.startswith(JOINS)
         text = f" {text}" if apart and " " in self._writer.tokenizer else text
         self._add(text, by_model=False)
         return text
 
     def go_on(self) -> Iterator[str]:
-        """Let the model add; what it wrote counts also if it is interrupted."""
+        """
+        Let the model add. What came of it counts with `finish`, also if it is cut.
+
+        Raises:
+            ConfigError: The form cannot be had from this model.
+            UnavailableError: A library for it is not installed.
+        """
         start = self._now.after or self._writer.begin([])
-        config = self.config
-        writing = self._writer.go_on(start, config, self.form, sample=self._drawn)
+        # an end that is reached at once, as the rest of a line, is no turn
+        form = replace(self.form, min_length=max(self.form.min_length, 1))
+        writing = self._writer.go_on(start, self.config, form, sample=self._drawn)
         self._drawn += 1
-        parts = []
-        try:
-            for piece in writing:
-                parts.append(piece.text)
-                yield piece.text
-        finally:
-            self._add("".join(parts), by_model=True)
+        self._growing = []
+        return self._grow(writing)
+
+    def _grow(self, writing: Writing) -> Iterator[str]:
+        for piece in writing:
+            self._growing.append(piece.text)
+            yield piece.text
+
+    def finish(self) -> None:
+        """The turn of the model is over: what it wrote so far is part of the text."""
+        if self._growing is not None:
+            self._add("".join(self._growing), by_model=True)
+            self._growing = None
 
     def undo(self) -> str:
         """
@@ -121,12 +135,18 @@ class Session:
         Take back what the model wrote last, and let it write anew.
 
         Raises:
-            ConfigError: The last turn is not the model's.
+            ConfigError: The last turn is not the model's, or as for `go_on`; then
+                nothing is taken back.
         """
-        if not self._now.by_model:
+        last = self._now
+        if not last.by_model:
             raise ConfigError("The last turn is not the model's.", "Press Enter first.")
         self.undo()
-        return self.go_on()
+        try:
+            return self.go_on()
+        except TextgenError:
+            self._now = last
+            raise
 
     def fork(self, name: str) -> None:
         """

@@ -1,8 +1,6 @@
 """The fastest stepper for what is to be written."""
 
-from importlib.util import find_spec
-
-from lstm_textgen.errors import UnavailableError
+from lstm_textgen.errors import ConfigError, UnavailableError
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.sampling.fast import FastStepper
 
@@ -22,17 +20,24 @@ def make_stepper(
         int8: Weights in 8 bits, whatever the length.
 
     Raises:
-        UnavailableError: Weights in 8 bits need numba, and it is not installed.
+        ConfigError: Weights in 8 bits were asked for on a GPU.
+        UnavailableError: They need numba, and it does not load.
     """
-    installed = find_spec("numba") is not None
     on_cpu = model.head.weight.device.type == "cpu"
-    if int8 and not (installed and on_cpu):
-        raise UnavailableError(
-            "Weights in 8 bits need numba, and a CPU.",
-            'Install it: pip install "lstm-textgen[fast]"',
+    if int8 and not on_cpu:
+        raise ConfigError(
+            "Weights in 8 bits are for the CPU, and this model is on a GPU.",
+            "Leave out --int8, or take --device cpu.",
         )
-    if not (int8 or (installed and on_cpu and characters >= PAYS_FROM)):
+    if not (int8 or (on_cpu and characters >= PAYS_FROM)):
         return FastStepper(model)
-    from lstm_textgen.sampling.compiled import CompiledStepper
-
+    try:
+        from lstm_textgen.sampling.compiled import CompiledStepper
+    except (ImportError, RuntimeError) as error:  # not there, or it cannot work here
+        if not int8:
+            return FastStepper(model)
+        raise UnavailableError(
+            f"Weights in 8 bits need numba, which does not load ({error}).",
+            'Install it: pip install "lstm-textgen[fast]"',
+        ) from error
     return CompiledStepper(model, int8=int8)

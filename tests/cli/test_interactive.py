@@ -37,15 +37,18 @@ def test_words_and_a_turn_make_a_text(talk):
 
 
 def test_undo_and_branches(talk):
-    """What was taken back is gone, and the other branch is as it was left."""
+    """What was taken back is gone, and each branch is as it was left."""
     outcome = talk(
-        *("Said the fox", "/undo", "/branch storm", "/show"),
-        *("to the mule", "/go main", "/show", "/go storm", "/undo", "/undo", "/show"),
+        *("Said the fox", "/undo", "/branch storm", "to the mule", "/undo", "/show"),
+        *("/go main", "/show", "/go storm", "/show"),
     )
+    shown = outcome.stdout.splitlines()
 
     assert outcome.code == 0
-    shown = outcome.stdout.splitlines()
-    assert shown[-1] == "Said the fox"
+    assert shown[-5:] == [
+        *("Said the fox to the mule", "Said the fox", "Said the fox"),
+        *("Said the fox to the mule", "Said the fox to the mule"),
+    ]
     assert "taken back: " in outcome.stderr
     assert "branch storm" in outcome.stderr
     assert "branch main" in outcome.stderr
@@ -88,17 +91,37 @@ def test_mistakes_end_nothing(talk):
     )
 
     assert outcome.code == 0
-    assert len(re.findall(r"^error: ", outcome.stderr, re.MULTILINE)) == 8
+    assert len(re.findall(r"^error: ", outcome.stderr, re.MULTILINE)) == 15
     assert "/retry" in outcome.stderr
     assert re.fullmatch(r"Said(?s:.){3}\n", outcome.stdout)
 
 
-def test_a_prompt_begins_it(talk):
-    """The model takes the first turn."""
-    outcome = talk("/show", options=(*TURN, "-p", "Said the fox"))
+def test_a_prompt_begins_it(talk, textgen):
+    """The model takes the first turn, after a file too; the text has all of it."""
+    textgen.write("start.txt", "Said the fox")
+    by_hand = talk("/show", options=(*TURN, "-p", "Said the fox"))
+    by_file = talk("/show", options=(*TURN, "--prompt-file", "start.txt"))
 
-    assert outcome.stdout.startswith("Said the fox")
-    assert len(outcome.stdout.splitlines()) >= 2
+    whole = re.match(r"Said the fox(?s:.){12}\n", by_hand.stdout)[0]
+    assert by_hand.stdout == by_file.stdout == whole * 2
+
+
+def test_unknown_characters_of_a_line_can_be_replaced(talk):
+    """As those of a prompt, and what was changed is told."""
+    outcome = talk("Said “the", options=(*TURN, "--on-unknown", "replace"))
+
+    assert outcome.stdout.startswith('Said "the')
+    assert "note: " in outcome.stderr
+
+
+def test_the_seed_of_a_session_is_told(talk):
+    """With it, the same lines give the same text."""
+    options = ("-n", "12", "-t", "1")
+    first = talk("Said", "", "/show", options=options)
+    seed = re.search(r"^seed (\d+)$", first.stderr, re.MULTILINE)[1]
+    again = talk("Said", "", "/show", options=(*options, "--seed", seed))
+
+    assert again.stdout == first.stdout
 
 
 class Terminal:
@@ -150,8 +173,16 @@ def terminal(textgen, trained):
 def test_in_a_terminal(terminal):
     """A sign asks for a line, Ctrl-C stops a turn and Ctrl-D ends it all."""
     assert "/help lists all" in terminal.wait_for("> ")
+    terminal.type("/help\n")
+    assert "/temperature 0.6" in terminal.wait_for("> ")
     terminal.type("Said the fox\n")
     assert "Said the fox" in terminal.wait_for(r"Said the fox(?s:.){12}.*\n> ")
+    terminal.type("/retry\n")
+    terminal.wait_for("(?s).{12}\r\n> ")
+    terminal.type("/branch storm\n")
+    assert "branch storm" in terminal.wait_for("> ")
+    terminal.type("/temperature 0.6\n")
+    terminal.wait_for("> ")
     terminal.type("/length 100000000\n")
     terminal.wait_for("> ")
     terminal.type("\n")
@@ -160,6 +191,10 @@ def test_in_a_terminal(terminal):
     terminal.wait_for("> ")
     terminal.type("/undo\n")
     assert "taken back" in terminal.wait_for("> ")
+    terminal.type("/save story.txt\n")
+    assert "saved in story.txt" in terminal.wait_for("> ")
+    terminal.type("/go main\n")
+    assert "branch main" in terminal.wait_for("> ")
     terminal.type("\x04")
 
     assert terminal.process.wait(PATIENCE_S) == 0

@@ -30,6 +30,8 @@ def test_the_chain_can_be_shown(textgen):
     names = [line.split(":")[0] for line in shown.stdout.splitlines()]
     assert names == ["1. dry 2", "2. temperature 1", "3. min-p 0.05", "4. top-p 0.9"]
     assert "temperature 1:0.5: from the first value to the last" in shown.stdout
+    formed = textgen("sample", "--show-chain", "-t", "1", "--only", "a-z")
+    assert formed.stdout == "1. only a-z: only what it allows\n"
     assert bare.stdout == "nothing: the model's own probabilities\n"
 
 
@@ -139,14 +141,24 @@ def test_the_prompt_may_be_a_file_of_any_size(textgen, sample):
 
 
 def test_an_unknown_character_deep_in_a_file_is_found(textgen, sample):
-    """With its place in the file."""
-    textgen.write("start.txt", "Said " * 1000 + "“")
+    """With its place in the file, which is read in parts of 4 MB."""
+    textgen.write("start.txt", "Said " * 900_000 + "“")
+    outcome = sample("--prompt-file", "start.txt", "-n", "0", "-q", "--no-echo")
 
-    sample("--prompt-file", "start.txt").assert_refused(65, "at offset 5000")
+    outcome.assert_refused(65, "at offset 4500000")
+
+
+def test_a_prompt_file_may_have_another_encoding(textgen, sample):
+    """Named by --encoding; a wrong one is told."""
+    textgen.write("start.txt", "Said “".encode("cp1252"))
+    options = ("--prompt-file", "start.txt", "-n", "0", "--on-unknown", "replace", "-q")
+
+    assert sample(*options, "--encoding", "cp1252").stdout == "Said “\n"
+    sample(*options).assert_refused(65, "--encoding cp1252")
 
 
 def test_models_can_be_mixed(textgen, trained):
-    """With all the weight on one it writes what that one writes."""
+    """A model with itself writes what it writes alone; a weight is a number above 0."""
     one = textgen("sample", trained.run, *FAR, "-p", "Said")
     model = trained.model
     mixed = textgen(
@@ -156,6 +168,11 @@ def test_models_can_be_mixed(textgen, trained):
 
     assert mixed.stdout == one.stdout
     both.assert_refused(2, "Name all of them by --mix")
+    other = textgen.write("other.txt", "xyz " * 300)
+    textgen.train(other, "-o", "other")
+    union = textgen("sample", "--mix", f"{model}:1", "--mix", "other:3", *FAR)
+    assert set("xyz") & set(union.stdout)
+    assert set("abcde") & set(union.stdout)
     textgen("sample", "--mix", f"{model}:x").assert_refused(2, "is no number")
     textgen("sample", "--mix", f"{model}:0").assert_refused(2, "above 0")
 
@@ -199,7 +216,16 @@ def test_surprise_is_a_colour_on_a_terminal(textgen, trained):
         (("--until", "noon"), ["until is 'noon'", "sentence"]),
         (("--stop", ""), ["stop is"]),
         (("--only", "z-a"), ["runs backwards", "a-z"]),
-        (("--samples", "0"), ["samples to 1 or more"]),
+        (("--samples", "0"), ["samples is 0"]),
+        (("--samples", "2", "--best-of", "3"), ["how many texts"]),
+        (("--first-sample", "18446744073709551616"), ["first_sample is"]),
+        (("--length", "99999999999999999999"), ["length is"]),
+        (("--match", "a", "--until", "newline"), ["cannot end elsewhere"]),
+        (("--no-repeat", "300"), ["no_repeat is 300", "penalty_window"]),
+        (("--beam", "2", "-t", "1"), ["draws nothing"]),
+        (("-i", "--json"), ["one text on a terminal"]),
+        (("-i", "--prompt-file", "-"), ["so does --prompt-file -"]),
+        (("--length-power", "nan"), ["length_power is nan"]),
         (("--beam", "-1"), ["beam is -1"]),
         (("--beam", "2", "--samples", "2"), ["finds one text"]),
         (("--colour", "red"), ["colour is 'red'", "surprise"]),

@@ -36,6 +36,9 @@ PATTERNS = [
     "^ab?$",
     "(a|b)?c+",
     "a\nb*",
+    r"[.\]]?\ \-?a",
+    r"[\.a]+",
+    r"a\$?b",
 ]
 
 
@@ -97,6 +100,8 @@ def test_characters_that_may_not_be_used_are_not_part_of_any_match():
     ("pattern", "words"),
     [
         ("(a", "cannot be read"),
+        ("^a|^b", "stands in the middle"),
+        ("a$|b", "stands in the middle"),
         ("a(?=b)", "cannot be read"),
         ("[a", "cannot be read"),
         ("x+", "No text that this model can write"),

@@ -1,5 +1,6 @@
 """Machine code: the same numbers as the network, and the same texts."""
 
+import sys
 from itertools import islice
 
 import numpy as np
@@ -149,6 +150,19 @@ def test_eight_bits_are_close(cell, make_model, make_state):
     torch.testing.assert_close(close, logits, atol=0.05, rtol=0)
 
 
+def test_eight_bits_hold_for_several_samples_too(make_model):
+    """Sample 2 of three is sample 2 alone, with the same rounded weights."""
+    stepper = CompiledStepper(make_model(V, layers=2), int8=True)
+    beginning = read_prompt(stepper, [PROMPT])
+    config = SampleConfig(temperature=1.0)
+
+    def ids(samples):
+        drawn = generate(stepper, beginning, config, samples=samples)
+        return [row[-1].id for row in islice(drawn, 40)]
+
+    assert ids(range(3)) == ids([2])
+
+
 def test_several_samples_are_drawn_by_the_plain_step(make_model):
     """Then it is a stepper like any other."""
     model = make_model(V, layers=2)
@@ -169,7 +183,7 @@ def test_machine_code_is_for_long_texts(make_model, monkeypatch):
     assert type(make_stepper(model, characters=PAYS_FROM - 1)) is FastStepper
     assert type(make_stepper(model, characters=PAYS_FROM)) is CompiledStepper
     assert type(make_stepper(model, int8=True)) is CompiledStepper
-    monkeypatch.setattr("lstm_textgen.sampling.steppers.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "lstm_textgen.sampling.compiled", None)
     assert type(make_stepper(model, characters=10**9)) is FastStepper
     with pytest.raises(UnavailableError, match=r"lstm-textgen\[fast\]"):
         make_stepper(model, int8=True)

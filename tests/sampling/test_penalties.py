@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lstm_textgen.sampling.penalties import (
-    LONGEST,
+    DEAREST,
     ban_repeated_ngrams,
     penalise_continued_repeats,
     penalise_frequency,
@@ -90,7 +90,9 @@ def test_lengths_of_repeats_as_a_loop_finds_them():
     generator = torch.Generator().manual_seed(2)
     history = torch.randint(0, 2, (40, 11), generator=generator)
 
-    for row, lengths in zip(history.tolist(), repeat_lengths(history), strict=True):
+    for row, lengths in zip(
+        history.tolist(), repeat_lengths(history, longest=99), strict=True
+    ):
         for place, length in enumerate(lengths.tolist()):
             upto, expected = row[: place + 1], 0
             while expected < len(upto) and (
@@ -98,8 +100,8 @@ def test_lengths_of_repeats_as_a_loop_finds_them():
             ):
                 expected += 1
             assert length == expected
-    assert repeat_lengths(history[:, :1]).shape == (40, 0)
-    assert repeat_lengths(history[:, :0]).shape == (40, 0)
+    assert repeat_lengths(history[:, :1], longest=99).shape == (40, 0)
+    assert repeat_lengths(history[:, :0], longest=99).shape == (40, 0)
 
 
 @pytest.mark.parametrize(
@@ -132,12 +134,18 @@ def test_the_longest_repeat_counts():
     assert (-changed[0]).tolist() == [4.0, 0, 0]
 
 
-def test_an_endless_repeat_stays_a_number():
-    """What has been repeated for thousands of characters is not infinitely unlikely."""
+@pytest.mark.parametrize("base", [2.0, 10.0])
+def test_an_endless_repeat_stays_a_number(base):
+    """
+    What has been repeated for thousands of characters is not infinitely unlikely.
+
+    In float32 ten to the 64th was, and where nothing else may be written the draw
+    then had nothing to draw from.
+    """
     history = torch.zeros(1, 5000, dtype=torch.int64)
     changed = penalise_continued_repeats(
-        logits_like(history), history, multiplier=1.0, base=2.0, allowed=1
+        logits_like(history).float(), history, multiplier=1.0, base=base, allowed=1
     )
 
-    assert changed[0, 0] == -(2.0**LONGEST)
+    assert changed[0, 0] == -DEAREST
     assert changed[0, 1:].tolist() == [0, 0]

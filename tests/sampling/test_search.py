@@ -122,14 +122,14 @@ def test_a_pattern_may_end_a_text_early(make_model):
     pytest.importorskip("greenery")
     writer = Writer(make_model(V, layers=2, seed=5), CharTokenizer("abcd"))
     beginning = writer.begin([PROMPT])
-    automaton = writer.automaton(FormConfig(match="a|bc|ddd", length=4))
+    automaton = writer.automaton(FormConfig(match="a|ab|bc|ddd", length=4))
 
     found = beam_search(
         writer.stepper, beginning, width=50, length=4, power=1.0, automaton=automaton
     )
 
     by_hand = {}
-    for text in ("a", "bc", "ddd"):
+    for text in ("a", "ab", "bc", "ddd"):
         ids = writer.tokenizer.encode(text)
         logits, state = beginning.logits, beginning.memory
         nats = 0.0

@@ -23,7 +23,9 @@ def session(writer):
 
 
 def turn(session):
-    return "".join(session.go_on())
+    written = "".join(session.go_on())
+    session.finish()
+    return written
 
 
 def test_the_model_goes_on_from_the_whole_text(session, writer):
@@ -59,7 +61,7 @@ def test_a_blank_stands_between_words(session, before, typed, added):
 
 
 def test_undo_takes_back_turn_by_turn(session):
-    """Then the same turns give the same text; before the first there is nothing."""
+    """The last one first; before the first there is nothing."""
     session.say("ab")
     written = turn(session)
     assert session.undo() == written
@@ -89,6 +91,7 @@ def test_retry_writes_something_else_in_its_place(session):
         session.retry()
     first = turn(session)
     second = "".join(session.retry())
+    session.finish()
 
     assert first != second
     assert session.text == "ab" + second
@@ -120,10 +123,37 @@ def test_a_turn_that_is_cut_short_counts_as_far_as_it_came(session):
     session.say("ab")
     going = session.go_on()
     shown = next(going) + next(going)
-    going.close()
+    session.finish()
 
     assert session.text == "ab" + shown
     assert len(turn(session)) == 10
+
+
+def test_lines_follow_each_other(writer):
+    """
+    A turn ends before its line end, and the next one begins with it.
+
+    Such a turn was empty once, and so were all after it.
+    """
+    session = Session(writer, CONFIG, FormConfig(length=200, until="newline"))
+    session.say("ab")
+    turns = [turn(session) for _ in range(4)]
+
+    assert all(turns)
+    assert all(each.startswith("\n") for each in turns[1:])
+    assert session.say("cd") == " cd"
+
+
+def test_what_cannot_be_tried_again_stays(session):
+    """A form that the model cannot meet is found before anything is taken back."""
+    session.say("ab")
+    turn(session)
+    text = session.text
+    session.form = FormConfig(length=10, only="X")
+
+    with pytest.raises(ConfigError, match="left to write"):
+        session.retry()
+    assert session.text == text
 
 
 def test_a_word_that_the_model_cannot_read_changes_nothing(session):
