@@ -35,6 +35,7 @@ from lstm_textgen.training.recipe import (
     default_budget,
     default_dropout,
     default_rate,
+    default_weight_drop,
     default_window,
     fitting_streams,
     size_for,
@@ -189,11 +190,15 @@ def _fitting(
 def _suited(
     optimizer: OptimizerConfig, wishes: Wishes, hidden: int, epochs: float
 ) -> OptimizerConfig:
-    """The rate for this width and the dropout for these epochs, unless wished."""
-    suited = {
-        "learning_rate": default_rate(optimizer.learning_rate, hidden),
-        "dropout": default_dropout(epochs),
-    }
+    """
+    The rate for this width and the noise for these epochs, unless wished.
+
+    Who sets the dropout decides on all noise.
+    """
+    suited = {"learning_rate": default_rate(optimizer.learning_rate, hidden)}
+    if "dropout" not in wishes.optimizer:
+        suited["dropout"] = default_dropout(epochs)
+        suited["weight_drop"] = default_weight_drop(epochs)
     return replace(optimizer, **suited | dict(wishes.optimizer))
 
 
