@@ -92,7 +92,7 @@ def make_plan(
     optimizer = _fitting(optimizer, wishes, model.hidden, characters)
 
     network = _at_birth(model, vocabulary, machine)
-    speed = training_speed(machine, network, optimizer)
+    speed = training_speed(machine, network, optimizer, _measuring_s(budget))
     total = _total_characters(budget, optimizer, characters, speed)
     config = RunConfig(
         text=TextConfig(**wishes.text),
@@ -211,6 +211,11 @@ def _total_characters(
         return budget.epochs * characters
     assert budget.steps is not None, "BudgetConfig has exactly one"
     return float(budget.steps * optimizer.streams * optimizer.window)
+
+
+def _measuring_s(budget: BudgetConfig) -> float:
+    """How long to measure: what is decided for an hour is worth three seconds."""
+    return min(3.0, max(0.4, 0.2 * (budget.minutes or 0.0)))
 
 
 def _sample(total: float) -> int:
