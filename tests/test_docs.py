@@ -11,13 +11,15 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_is_finished_and_its_links_lead_somewhere(page):
-    """No bare word in capitals stands in for a table, and no file is missing."""
+    """No word in capitals stands in for a figure or a table, and no file is missing."""
     text = page.read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#]+)\)", text)
     local = [link for link in links if not link.startswith("http")]
     named = re.findall(r"`((?:docs|benchmarks|lstm_textgen|corpora)/[\w./]+)`", text)
 
+    named_in_code = re.sub(r"`[^`]*`", "", text)
     assert not re.search(r"^[A-Z]{4,}$", text, re.MULTILINE)
+    assert not re.search(r"\b[A-Z]+_[A-Z]+\b", named_in_code)
     assert [link for link in local if not (page.parent / link).exists()] == []
     assert [name for name in named if not (ROOT / name).exists()] == []
 

@@ -1,5 +1,6 @@
 """The wheel: what `pip install` brings, used with the checkout out of the way."""
 
+import json
 import os
 import subprocess
 import sys
@@ -37,35 +38,70 @@ def test_it_holds_the_package_and_the_bundled_texts_and_nothing_else(unpacked):
     for name in ("fables", "cuentos", "favole"):
         bundled = unpacked / f"lstm_textgen/_bundled/corpora/{name}.txt"
         assert bundled.read_bytes() == (ROOT / f"corpora/{name}.txt").read_bytes()
+    models = {"shakespeare.safetensors", "fables.safetensors"}
+    inside = unpacked / "lstm_textgen/_bundled/checkpoints"
+    assert {path.name for path in inside.iterdir()} == models
 
 
-def test_its_texts_are_found_by_name(unpacked, tmp_path):
-    """`textgen train fables` works far away from any checkout."""
+@pytest.fixture
+def installed(unpacked, tmp_path):
+    """Runs Python with the wheel alone, far away from any checkout."""
     environment = os.environ | {
         "PYTHONPATH": str(unpacked),
         "TEXTGEN_CACHE": str(tmp_path / "cache"),
     }
-    run = subprocess.run(
-        [
-            *(sys.executable, "-P", "-m", "lstm_textgen", "train", "fables"),
-            *("--steps", "1", "--preset", "tiny", "--threads", "1", "--json"),
-        ],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-P", *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def test_its_texts_are_found_by_name(unpacked, installed, tmp_path):
+    """`textgen train fables` works far away from any checkout."""
+    run = installed(
+        *("-m", "lstm_textgen", "train", "fables"),
+        *("--steps", "1", "--preset", "tiny", "--threads", "1", "--json"),
     )
-    where = subprocess.run(
-        [sys.executable, "-P", "-c", "import lstm_textgen; print(lstm_textgen)"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    where = installed("-c", "import lstm_textgen; print(lstm_textgen)")
 
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "checkpoints/fables/model.safetensors").is_file()
     assert str(unpacked) in where.stdout
+
+
+def nats_on_the_page(model):
+    """What `checkpoints/README.md` says of a model."""
+    page = (ROOT / "checkpoints/README.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if f"`{model}.safetensors`" in line)
+    return float(row.split("|")[-2])
+
+
+@pytest.mark.parametrize(
+    ("model", "prompt"), [("shakespeare", "ROMEO:"), ("fables", "The fox")]
+)
+def test_its_models_write_straight_after_installation(installed, model, prompt):
+    """Small enough to travel, with a card, and as good as their page says."""
+    words = ("-m", "lstm_textgen", "sample", "-p", prompt, "-n", "60", "--seed", "1")
+    named = installed(*words, model)
+    unnamed = installed(*words)
+    info = installed("-m", "lstm_textgen", "info", model, "--json")
+    card = json.loads(info.stdout)
+
+    assert named.returncode == unnamed.returncode == 0, named.stderr
+    assert named.stdout.startswith(prompt)
+    assert (named.stdout == unnamed.stdout) == (model == "shakespeare")
+    nats = card["training"]["validation_nats_per_char"]
+    assert nats == pytest.approx(nats_on_the_page(model), abs=5e-5)
+    assert "textgen train" in card["note"]
+    assert card["licence"] == "CC0-1.0"
+    assert (ROOT / f"checkpoints/{model}.safetensors").stat().st_size <= 8e6
 
 
 def test_the_bundled_texts_are_what_they_say():

@@ -4,11 +4,15 @@ import itertools
 import os
 from pathlib import Path
 
+from lstm_textgen.bundled import bundled_folder
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.errors import MissingError
 
 RUNS = Path("checkpoints")
 """Where runs are, unless the user puts them elsewhere."""
+
+PRETRAINED = ("shakespeare", "fables")
+"""Models that come with the package; the first speaks where nothing was trained."""
 
 
 def runs_in(folder: Path) -> list[Path]:
@@ -39,7 +43,8 @@ def resolve_checkpoint(argument: str | None, *, folder: Path = RUNS) -> Path:
     The file that the user means.
 
     Args:
-        argument: A file, the folder of a run, or None for the newest run.
+        argument: A file, the folder of a run, the name of a bundled model, or None
+            for the newest run and, where there is none, the bundled model.
         folder: Where the runs are.
 
     Raises:
@@ -47,23 +52,37 @@ def resolve_checkpoint(argument: str | None, *, folder: Path = RUNS) -> Path:
     """
     if argument is None:
         newest = newest_run(folder)
-        if newest is None:
-            problem = f"No run in {folder} has a model."
-            raise MissingError(problem, "Train one: textgen train fables")
-        return RunDirectory(newest).model_path
+        return RunDirectory(newest).model_path if newest else _bundled(PRETRAINED[0])
     path = Path(argument)
     if os.path.isdir(path):
         return _model_of(RunDirectory(path))
     if os.path.exists(path):
         return path
+    if argument in PRETRAINED:
+        return _bundled(argument)
     meant = RunDirectory(folder / argument)
     if os.path.isfile(meant.model_path):
         raise MissingError(f"{path} does not exist.", f"Did you mean {meant.path}?")
     raise MissingError(
         f"{path} does not exist.",
-        "Name a .safetensors file or the folder of a run, or train: "
-        "textgen train fables",
+        f"Name a .safetensors file, the folder of a run or a bundled model "
+        f"({', '.join(PRETRAINED)}), or train: textgen train fables",
     )
+
+
+def is_bundled(path: Path) -> bool:
+    """Whether *path* is one of the models that came with the package."""
+    return path.parent == bundled_folder("checkpoints")
+
+
+def _bundled(name: str) -> Path:
+    path = bundled_folder("checkpoints") / f"{name}.safetensors"
+    if not path.is_file():
+        raise MissingError(
+            f"The bundled model {name} is not in {path.parent}.",
+            "Install lstm-textgen again, or train one: textgen train fables",
+        )
+    return path
 
 
 def _model_of(run: RunDirectory) -> Path:

@@ -17,7 +17,9 @@ from lstm_textgen.cli.options import (
 
 
 def evaluate(
-    checkpoint: Annotated[str, typer.Argument(help="A model or a run.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="A model, a run, or shakespeare or fables.")
+    ],
     text: Annotated[
         list[str],
         typer.Argument(help="Files, folders, patterns, - for stdin, or a corpus name."),

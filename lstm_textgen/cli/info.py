@@ -10,7 +10,10 @@ from lstm_textgen.cli.options import AsJson, Debug, Quiet, print_json
 def info(
     checkpoint: Annotated[
         str | None,
-        typer.Argument(help="A model or a run. (default: the newest run)"),
+        typer.Argument(
+            help="A model, a run, or shakespeare or fables. (default: the newest "
+            "run, else shakespeare)"
+        ),
     ] = None,
     json: AsJson = False,
     quiet: Quiet = False,

@@ -25,7 +25,10 @@ DEFAULT = SampleConfig()
 def sample(
     checkpoint: Annotated[
         str | None,
-        typer.Argument(help="A model or a run. (default: the newest run)"),
+        typer.Argument(
+            help="A model, a run, or shakespeare or fables. (default: the newest "
+            "run, else shakespeare)"
+        ),
     ] = None,
     prompt: Annotated[str, option("--prompt", "-p", help="Text to continue.")] = "",
     length: Annotated[
@@ -76,7 +79,7 @@ def sample(
     config = SampleConfig(
         temperature=temperature, top_k=top_k, top_p=top_p, seed=chosen
     )
-    writer = _open(checkpoint, device)
+    writer = _open(checkpoint, device, quiet)
     ids = _read_prompt(writer, prompt, on_unknown, quiet)
     pieces = writer.stream_ids(ids, length=length, config=config)
     if json:
@@ -103,13 +106,16 @@ def sample(
         say(f"seed {chosen}")
 
 
-def _open(checkpoint: str | None, device: str) -> "Writer":
+def _open(checkpoint: str | None, device: str, quiet: bool) -> "Writer":
     """The model that is meant, on one thread: a single stream has no use for more."""
-    from lstm_textgen.checkpoint.finding import resolve_checkpoint
+    from lstm_textgen.checkpoint.finding import is_bundled, resolve_checkpoint
+    from lstm_textgen.report.terminal import say
     from lstm_textgen.sampling.writer import Writer
     from lstm_textgen.training.machine import choose_machine
 
     path: Path = resolve_checkpoint(checkpoint)
+    if checkpoint is None and is_bundled(path) and not quiet:
+        say(f"No model in checkpoints/ yet: the bundled model {path.stem} writes.")
     machine = choose_machine(device, threads=1)
     return Writer.load(path, device=str(machine.device))
 

@@ -1,11 +1,15 @@
 """Finding the checkpoint that the user means."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+from lstm_textgen.bundled import bundled_folder
+from lstm_textgen.checkpoint import finding
 from lstm_textgen.checkpoint.finding import (
     free_name,
+    is_bundled,
     newest_run,
     resolve_checkpoint,
     runs_in,
@@ -86,7 +90,31 @@ def test_what_names_none(runs, argument, problem, remedy):
     assert remedy.format(runs=runs) in caught.value.remedy
 
 
-def test_nothing_was_trained_yet(tmp_path):
-    """Without any run, the remedy is the first command of the tutorial."""
-    with pytest.raises(MissingError, match="textgen train fables"):
-        resolve_checkpoint(None, folder=tmp_path / "checkpoints")
+def test_where_nothing_was_trained_the_bundled_model_is_meant(tmp_path):
+    """So that the first command after installation writes."""
+    path = resolve_checkpoint(None, folder=tmp_path / "checkpoints")
+
+    assert path == bundled_folder("checkpoints") / "shakespeare.safetensors"
+    assert is_bundled(path)
+
+
+def test_a_bundled_model_has_a_name_that_files_and_folders_take_first(
+    tmp_path, monkeypatch, runs
+):
+    """What lies here under that name goes first, a run in `checkpoints/` does not."""
+    monkeypatch.chdir(tmp_path)
+    model = runs / "fables" / "model.safetensors"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"")
+    assert is_bundled(resolve_checkpoint("fables", folder=runs))
+
+    (tmp_path / "fables").write_bytes(b"")
+    assert resolve_checkpoint("fables", folder=runs) == Path("fables")
+
+
+def test_a_broken_installation_is_told(tmp_path, monkeypatch):
+    """The file is not there: install again."""
+    monkeypatch.setattr(finding, "bundled_folder", lambda kind: tmp_path / kind)
+
+    with pytest.raises(MissingError, match="Install lstm-textgen again"):
+        resolve_checkpoint(None, folder=tmp_path / "none")

@@ -87,7 +87,7 @@ def test_a_run_that_was_terminated_is_saved_and_while_it_goes_nobody_else_may(
     assert seconds < AT_ONCE_S
     assert json.loads(out)["stopped_by"] == "terminated"
     assert "--resume" in err
-    assert textgen("sample", "-n", "5").code == 0
+    assert textgen("sample", "checkpoints/book", "-n", "5").code == 0
 
 
 def test_resume_without_a_run_begins_one_and_says_so(textgen, book):

@@ -138,9 +138,17 @@ def test_without_a_checkpoint_the_newest_run_writes(textgen, trained, trained_on
     assert newest != textgen("sample", "checkpoints/b", *options).stdout
 
 
-def test_without_any_run_the_first_step_is_told(textgen):
-    """The remedy is a command to copy."""
-    textgen("sample").assert_refused(66, "textgen train fables")
+def test_without_any_run_the_bundled_model_writes(textgen):
+    """Straight after installation; it says so, unless it is to be quiet."""
+    told = textgen("sample", "--prompt", "ROMEO:", "-n", "40", "--seed", "1")
+    quiet = textgen("sample", "-p", "ROMEO:", "-n", "40", "--seed", "1", "-q")
+    named = textgen("sample", "shakespeare", "-p", "ROMEO:", "-n", "40", "--seed", "1")
+
+    assert told.code == quiet.code == named.code == 0
+    assert told.stdout == quiet.stdout == named.stdout
+    assert told.stdout.startswith("ROMEO:")
+    assert "the bundled model shakespeare" in told.stderr
+    assert quiet.stderr == named.stderr == ""
 
 
 @pytest.mark.parametrize(
