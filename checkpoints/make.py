@@ -48,17 +48,17 @@ class Recipe:
 RECIPES = {
     "shakespeare": Recipe(
         corpus="tinyshakespeare",
-        minutes=60,
+        minutes=10,
         licence="CC0-1.0",
         note="Writes scenes in the manner of Shakespeare's plays. Trained by "
-        "`textgen train tinyshakespeare --minutes 60`, two CPU cores; "
+        "`textgen train tinyshakespeare --minutes 10`, two CPU cores; "
         "the last tenth of the text was held out.",
     ),
     "fables": Recipe(
         corpus="fables",
-        minutes=10,
+        minutes=5,
         licence="CC0-1.0",
-        note="Writes short fables. Trained by `textgen train fables --minutes 10`, "
+        note="Writes short fables. Trained by `textgen train fables --minutes 5`, "
         "two CPU cores; the last tenth of the text was held out.",
     ),
 }

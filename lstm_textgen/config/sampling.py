@@ -47,9 +47,7 @@ class SampleConfig:
     """
     Divides the logits. Below 1 sharpens, above 1 flattens, 0 is greedy.
 
-    A character model puts about a fiftieth of its probability on characters that
-    misspell the word, at every step. Over a word of five letters that is one word
-    in ten; at 0.8 it is one in twenty or thirty, and the text is still various.
+    Why 0.8: `docs/sampling.md`.
     """
 
     final_temperature: float | None = None

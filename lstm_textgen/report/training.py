@@ -55,9 +55,11 @@ def announce(prepared: Prepared) -> None:
     rate = f"{plan.characters_per_second:,.0f} characters a second"
     say(f"machine  {plan.machine.describe()}; about {rate}")
     learning = config.optimizer
+    rest = learning.weight_drop
     say(
         f"learning {learning.streams} streams, windows of {learning.window}, "
         f"rate {learning.learning_rate:.3g}, dropout {learning.dropout:g}"
+        + (f", weight drop {rest:g}" if rest else "")
     )
     characters = prepared.split.train[1] - prepared.split.train[0]
     epochs = plan.characters / characters

@@ -35,6 +35,7 @@ from lstm_textgen.training.recipe import (
     default_budget,
     default_dropout,
     default_rate,
+    default_weight_drop,
     default_window,
     fitting_streams,
     size_for,
@@ -91,7 +92,7 @@ def make_plan(
     optimizer = _fitting(optimizer, wishes, model.hidden, characters)
 
     network = _at_birth(model, vocabulary, machine)
-    speed = training_speed(machine, network, optimizer)
+    speed = training_speed(machine, network, optimizer, _measuring_s(budget))
     total = _total_characters(budget, optimizer, characters, speed)
     config = RunConfig(
         text=TextConfig(**wishes.text),
@@ -189,11 +190,15 @@ def _fitting(
 def _suited(
     optimizer: OptimizerConfig, wishes: Wishes, hidden: int, epochs: float
 ) -> OptimizerConfig:
-    """The rate for this width and the dropout for these epochs, unless wished."""
-    suited = {
-        "learning_rate": default_rate(optimizer.learning_rate, hidden),
-        "dropout": default_dropout(epochs),
-    }
+    """
+    The rate for this width and the noise for these epochs, unless wished.
+
+    Who sets the dropout decides on all noise.
+    """
+    suited = {"learning_rate": default_rate(optimizer.learning_rate, hidden)}
+    if "dropout" not in wishes.optimizer:
+        suited["dropout"] = default_dropout(epochs)
+        suited["weight_drop"] = default_weight_drop(epochs)
     return replace(optimizer, **suited | dict(wishes.optimizer))
 
 
@@ -206,6 +211,11 @@ def _total_characters(
         return budget.epochs * characters
     assert budget.steps is not None, "BudgetConfig has exactly one"
     return float(budget.steps * optimizer.streams * optimizer.window)
+
+
+def _measuring_s(budget: BudgetConfig) -> float:
+    """How long to measure: what is decided for an hour is worth three seconds."""
+    return min(3.0, max(0.4, 0.2 * (budget.minutes or 0.0)))
 
 
 def _sample(total: float) -> int:

@@ -20,6 +20,7 @@ from lstm_textgen.training.recipe import (
     default_budget,
     default_dropout,
     default_rate,
+    default_weight_drop,
     default_window,
     fitting_streams,
     size_for,
@@ -301,15 +302,35 @@ class TestDefaults:
         assert judging_seconds(30_000, 10_000.0) == pytest.approx(4.0)
         assert judging_seconds(3_000_000, 10_000.0) == pytest.approx(400 / 3)
 
-    def test_dropout_grows_with_epochs(self):
+    @pytest.mark.parametrize("rule", [default_dropout, default_weight_drop])
+    def test_noise_grows_with_epochs(self, rule):
         """A text that is read often is learned by heart, unless something rests."""
-        shares = [
-            default_dropout(epochs) for epochs in (0.0, 0.5, 2.0, 5.0, 20.0, 80.0, 1e9)
-        ]
+        shares = [rule(epochs) for epochs in (0.0, 0.5, 2.0, 5.0, 20.0, 80.0, 1e9)]
 
         assert shares == sorted(shares)
-        assert shares[0] == 0
-        assert 0 < shares[-1] < 1
+        assert shares[:3] == [0, 0, 0]
+        assert 0 < shares[4] <= shares[-1] < 0.5
+
+    def test_who_sets_the_dropout_decides_on_all_noise(self):
+        """Without dropout nothing rests, however often the text is read."""
+        often = {"epochs": 40.0}
+        chosen = plan(budget=often).config.optimizer
+        wished = plan(budget=often, optimizer={"dropout": 0.0}).config.optimizer
+        other = plan(budget=often, optimizer={"weight_drop": 0.1}).config.optimizer
+
+        assert chosen.dropout > 0
+        assert chosen.weight_drop > 0
+        assert (wished.dropout, wished.weight_drop) == (0, 0)
+        assert (other.dropout, other.weight_drop) == (chosen.dropout, 0.1)
+
+    def test_the_shares_that_the_trials_found(self):
+        """Those of `docs/recipe.md`: 5 and 12.7 epochs."""
+        found = [
+            (default_dropout(epochs), default_weight_drop(epochs))
+            for epochs in (2.1, 5.0, 12.7)
+        ]
+
+        assert found == [(0.0, 0.0), (0.23, 0.0), (0.25, 0.2)]
 
     def test_the_precision_is_resolved(self, monkeypatch):
         """The settings of a run say what it computes in, never `auto`."""
