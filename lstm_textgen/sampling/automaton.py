@@ -117,8 +117,9 @@ def _parse(pattern: str):  # type: ignore[no-untyped-def]
             "Patterns need the library greenery.",
             'Install it: pip install "lstm-textgen[match]"',
         ) from error
+    spelled = _spelled_out(pattern)
     try:
-        return greenery.parse(_spelled_out(pattern)).to_fsm().reduce()
+        return greenery.parse(spelled).to_fsm().reduce()
     except Exception as error:  # it raises bare Exception for what it cannot read
         raise ConfigError(
             f"The pattern {pattern!r} cannot be read.",

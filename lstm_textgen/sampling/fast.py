@@ -84,7 +84,7 @@ class FastStepper:
             Logits of the next characters, and the memory after.
         """
         ids, states = ids.to(self._table.device), []
-        x = torch.empty(0)
+        x = torch.empty(len(ids), 0)
         for depth, before in enumerate(state.layers):
             a, m = self._sums(depth, ids, x, before.hidden)
             after = self._update(a, m, before)

@@ -131,16 +131,17 @@ def test_a_turn_that_is_cut_short_counts_as_far_as_it_came(session):
 
 def test_lines_follow_each_other(writer):
     """
-    A turn ends before its line end, and the next one begins with it.
+    A turn ends before its line end, and the next one may begin with it.
 
     Such a turn was empty once, and so were all after it.
     """
     session = Session(writer, CONFIG, FormConfig(length=200, until="newline"))
     session.say("ab")
-    turns = [turn(session) for _ in range(4)]
+    turns = [turn(session) for _ in range(30)]
 
     assert all(turns)
-    assert all(each.startswith("\n") for each in turns[1:])
+    assert any(each.startswith("\n") for each in turns)
+    assert not any("\n" in each[1:] for each in turns)
     assert session.say("cd") == " cd"
 
 
