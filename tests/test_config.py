@@ -131,6 +131,8 @@ def refusal(kind, **values):
     return caught.value
 
 
+# beartype looks at an item of a tuple by chance, while a strategy builds settings
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @given(st.one_of(values_of(kind) for kind in KINDS))
 @settings(deadline=None)
 def test_settings_come_back_from_json(config):

@@ -2,7 +2,7 @@
 
 from lstm_textgen.cli import sample_options as o
 from lstm_textgen.cli.options import AsJson, Debug, Quiet
-from lstm_textgen.cli.sample_settings import draw_settings, form_settings
+from lstm_textgen.cli.sample_settings import chosen, draw_settings, form_settings
 from lstm_textgen.config import FormConfig, SampleConfig
 
 DRAW, FORM = SampleConfig(), FormConfig()
@@ -73,25 +73,15 @@ def sample(
     if show_chain:
         sample_run.show_chain(config, form)
         return
-    task = sample_run.Task(
-        config=config,
-        form=form,
-        samples=samples,
-        first_sample=first_sample,
-        best_of=best_of,
-        beam=beam,
-        length_power=length_power,
-        alternatives=alternatives,
-    )
+    task = sample_run.Task(config=config, form=form, **chosen(sample_run.Task, given))
     output = sample_run.Output(
-        json=json,
-        quiet=quiet,
-        echo=not no_echo,
-        colour=colour,
-        tell_seed=seed is None,
+        **chosen(sample_run.Output, given), echo=not no_echo, tell_seed=seed is None
     )
     source = sample_input.PromptSource(
-        text=prompt, file=prompt_file, encoding=encoding, on_unknown=on_unknown
+        text=prompt,
+        file=prompt_file,
+        encoding=encoding,
+        on_unknown=on_unknown,  # type: ignore[arg-type]
     )
     if interactive:
         sample_input.check_interactive(task, output, source)

@@ -15,7 +15,7 @@ def draw_settings(given: dict[str, Any]) -> SampleConfig:
     Raises:
         ConfigError: A value is out of range.
     """
-    settings = _fields(SampleConfig, given)
+    settings = chosen(SampleConfig, given)
     first, last = temperatures(given["temperature"])
     settings |= {"temperature": first, "final_temperature": last}
     if given["seed"] is None:
@@ -30,7 +30,7 @@ def form_settings(given: dict[str, Any]) -> FormConfig:
     Raises:
         ConfigError: A value is out of range.
     """
-    settings = _fields(FormConfig, given)
+    settings = chosen(FormConfig, given)
     return FormConfig(**settings | {"stop": tuple(given["stop"] or ())})
 
 
@@ -53,7 +53,7 @@ def temperatures(text: str) -> tuple[float, float | None]:
     return values[0], values[1] if len(values) == 2 else None
 
 
-def _fields(kind: type, given: dict[str, Any]) -> dict[str, Any]:
+def chosen(kind: type, given: dict[str, Any]) -> dict[str, Any]:
     """Those of the options that are settings of *kind*."""
     names = {field.name for field in dataclasses.fields(kind)}
     return {name: value for name, value in given.items() if name in names}

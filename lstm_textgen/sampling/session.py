@@ -100,12 +100,14 @@ class Session:
         form = replace(self.form, min_length=max(self.form.min_length, 1))
         writing = self._writer.go_on(start, self.config, form, sample=self._drawn)
         self._drawn += 1
-        self._growing = []
-        return self._grow(writing)
+        growing: list[str] = []
+        self._growing = growing
+        return self._grow(writing, growing)
 
-    def _grow(self, writing: Writing) -> Iterator[str]:
+    @staticmethod
+    def _grow(writing: Writing, growing: list[str]) -> Iterator[str]:
         for piece in writing:
-            self._growing.append(piece.text)
+            growing.append(piece.text)
             yield piece.text
 
     def finish(self) -> None:

@@ -78,16 +78,10 @@ def test_saving(talk, textgen):
 def test_mistakes_end_nothing(talk):
     """Each is told in two lines, and the next line counts."""
     outcome = talk(
-        *("/dance", "/undo", "/go nowhere", "/branch", "/save", "/temperature hot"),
-        *(
-            "/temperature 900",
-            "“",
-            "/help",
-            "/temperature 0",
-            "/length 3",
-            "Said",
-            "/quit",
-        ),
+        *("/dance", "/undo", "/go nowhere", "/branch", "/save", "/save a\0b"),
+        *("/temperature hot", "/temperature 900", "/temperature nan", "“"),
+        *("/length inf", "/length nan", "/length 2.7", "/length -3", "/retry"),
+        *("/help", "/temperature 0", "/length 3", "Said", "/quit", "never read"),
     )
 
     assert outcome.code == 0
