@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -131,10 +132,16 @@ class Terminal:
             cwd=folder,
             env=environment,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=self._take_the_terminal,
         )
         os.close(slave)
         self.seen = ""
+
+    @staticmethod
+    def _take_the_terminal():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        # a shell starts what it puts in the background deaf to Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def type(self, text):
         os.write(self.master, text.encode())
