@@ -16,7 +16,7 @@ LADDER = (
 )
 """Layers and hidden units among which a run without a preset chooses."""
 
-CHARACTERS_PER_PARAMETER = 3.6
+CHARACTERS_PER_PARAMETER = 3.1
 """How often a model should be fed in a run: more wants a larger model."""
 
 WIDE = 320
