@@ -1,20 +1,10 @@
 """`textgen info`: what a checkpoint is."""
 
-from typing import Annotated
-
-import typer
-
-from lstm_textgen.cli.options import AsJson, Debug, Quiet, print_json
+from lstm_textgen.cli.options import AsJson, Checkpoint, Debug, Quiet, print_json
 
 
 def info(
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(
-            help="A model, a run, or shakespeare or fables. (default: the newest "
-            "run, else shakespeare)"
-        ),
-    ] = None,
+    checkpoint: Checkpoint = None,
     json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,

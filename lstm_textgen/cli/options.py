@@ -31,6 +31,13 @@ def option(*names: str, help: str, default: object = None, **more: Any) -> Any:
     )
 
 
+Checkpoint = Annotated[
+    str | None,
+    typer.Argument(
+        help="A model, a run, or shakespeare or fables. (default: the newest "
+        "run, else shakespeare)"
+    ),
+]
 AsJson = Annotated[bool, option("--json", help="Print JSON.", rich_help_panel="Output")]
 Quiet = Annotated[
     bool, option("--quiet", "-q", help="No progress.", rich_help_panel="Output")

@@ -1,7 +1,7 @@
 """`textgen sample`: let a model write on."""
 
 from lstm_textgen.cli import sample_options as o
-from lstm_textgen.cli.options import AsJson, Debug, Quiet
+from lstm_textgen.cli.options import AsJson, Checkpoint, Debug, Quiet
 from lstm_textgen.cli.sample_settings import chosen, draw_settings, form_settings
 from lstm_textgen.config import FormConfig, SampleConfig
 
@@ -9,7 +9,7 @@ DRAW, FORM = SampleConfig(), FormConfig()
 
 
 def sample(
-    checkpoint: o.Checkpoint = None,
+    checkpoint: Checkpoint = None,
     prompt: o.Prompt = None,
     prompt_file: o.PromptFile = None,
     interactive: o.Interactive = False,

@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Annotated
 
-import typer
-
 from lstm_textgen.cli.options import option
 from lstm_textgen.config import FormConfig, SampleConfig
 
@@ -16,13 +14,6 @@ show_option = partial(option, rich_help_panel="Output")
 
 DRAW, FORM = SampleConfig(), FormConfig()
 
-Checkpoint = Annotated[
-    str | None,
-    typer.Argument(
-        help="A model, a run, or shakespeare or fables. (default: the newest "
-        "run, else shakespeare)"
-    ),
-]
 Prompt = Annotated[str | None, option("--prompt", "-p", help="Text to continue.")]
 PromptFile = Annotated[
     str | None,

@@ -99,11 +99,7 @@ Dropout = Annotated[
 ]
 WeightDrop = Annotated[
     float | None,
-    learning_option(
-        "--weight-drop",
-        help="Share of recurrent weights that rest.",
-        default=OPTIMIZER.weight_drop,
-    ),
+    learning_option("--weight-drop", help="Share of recurrent weights that rest."),
 ]
 WeightDecay = Annotated[
     float | None,

@@ -30,11 +30,12 @@ def shade(nats: float) -> str:
 def legend() -> None:
     """One line on stderr that says what the colours mean, if there are any."""
     if not wants_colour(sys.stdout):
-        say("note: colours are shown on a terminal only.")
+        say("note: colours need a terminal, and NO_COLOR turns them off.")
         return
+    coloured = wants_colour(sys.stderr)
     words, below = [], 0.0
     for limit, style in SHADES:
         text = f"over {below:g}" if limit == math.inf else f"to {limit:g}"
-        words.append(f"\x1b[{style}m{text}\x1b[0m" if sys.stderr.isatty() else text)
+        words.append(f"\x1b[{style}m{text}\x1b[0m" if coloured else text)
         below = limit
     print(f"bits of surprise: {', '.join(words)}", file=sys.stderr)

@@ -147,6 +147,7 @@ def generate(
     write = getattr(stepper, "write", None)
     if write and heat and count == 1 and not (automaton or alternatives):
         yield from _in_blocks(write, beginning, heat, Dice(config.seed, samples[0]))
+        return
     picker = Picker(
         *(config, samples, beginning.recent), length=length, automaton=automaton
     )

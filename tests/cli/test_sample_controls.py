@@ -200,7 +200,7 @@ def test_surprise_is_a_colour_on_a_terminal(textgen, trained):
     without = re.sub(r"\x1b\[[\d;]*m", "", screen.text)
 
     assert "\x1b" not in plain.stdout
-    assert "on a terminal only" in plain.stderr
+    assert "need a terminal" in plain.stderr
     assert without == plain.stdout
     assert screen.text.count("\x1b[") == 2 * sum(c != "\n" for c in plain.stdout)
     with textgen.screen() as screen:
