@@ -22,9 +22,8 @@ import torch
 
 from lstm_textgen.checkpoint.format import build_model, load_checkpoint
 from lstm_textgen.cli.options import named_texts
-from lstm_textgen.evaluation.part import part_of
+from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import Loss, summed_loss
-from lstm_textgen.text.encode import default_cache, encode_with
 from lstm_textgen.text.source import find_source
 
 WINDOW = 256
@@ -48,13 +47,7 @@ def windowed(model_path: Path, corpus: str) -> float:
     """Nats per character over random windows of the held-out part, without context."""
     checkpoint = load_checkpoint(model_path)
     model = build_model(checkpoint)
-    text = encode_with(
-        find_source(named_texts([corpus])),
-        checkpoint.tokenizer,
-        checkpoint.training.encoding,
-        cache=default_cache(),
-    )
-    ids = part_of(text, checkpoint.training, "validation")
+    ids = read_part(checkpoint, find_source(named_texts([corpus])), "validation")
     places = np.random.default_rng(0).integers(
         0, len(ids) - WINDOW, size=(BATCHES, BATCH)
     )

@@ -19,14 +19,13 @@ import torch
 
 from lstm_textgen.bundled import bundled_folder
 from lstm_textgen.checkpoint.format import build_model, load_checkpoint
-from lstm_textgen.config import ModelConfig, SampleConfig, TextConfig
-from lstm_textgen.evaluation.part import part_of
+from lstm_textgen.config import ModelConfig, SampleConfig
+from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import evaluate
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.sampling.engine import Stepper, generate, read_prompt
 from lstm_textgen.sampling.fast import FastStepper
 from lstm_textgen.sampling.steppers import make_stepper
-from lstm_textgen.text.encode import default_cache, encode_source
 from lstm_textgen.text.source import find_source
 from lstm_textgen.training.machine import choose_machine, matrix_rate
 
@@ -151,8 +150,7 @@ def cost_of_eight_bits() -> None:
 
     checkpoint = load_checkpoint(bundled_folder("checkpoints") / "fables.safetensors")
     source = find_source([str(bundled_folder("corpora") / "fables.txt")])
-    text = encode_source(source, TextConfig(), cache=default_cache())
-    ids = part_of(text, checkpoint.training, "validation")
+    ids = read_part(checkpoint, source, "validation")
     model = build_model(checkpoint)
     exact = evaluate(model, ids).nats_per_char
     rounded = evaluate(rounded_model(copy.deepcopy(model)), ids).nats_per_char

@@ -27,9 +27,8 @@ from lstm_textgen.checkpoint.format import (
     save_checkpoint,
 )
 from lstm_textgen.cli.options import named_texts
-from lstm_textgen.evaluation.part import part_of
+from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import Loss, evaluate
-from lstm_textgen.text.encode import default_cache, encode_with
 from lstm_textgen.text.source import find_source
 
 HERE = Path(__file__).parent
@@ -80,13 +79,7 @@ def check(recipe: Recipe, run: Path) -> None:
 
 def held_out(checkpoint: Checkpoint, corpus: str) -> Loss:
     """The loss of a model, as its file has it, on the part that judged it."""
-    text = encode_with(
-        find_source(named_texts([corpus])),
-        checkpoint.tokenizer,
-        checkpoint.training.encoding,
-        cache=default_cache(),
-    )
-    ids = part_of(text, checkpoint.training, "validation")
+    ids = read_part(checkpoint, find_source(named_texts([corpus])), "validation")
     return evaluate(build_model(checkpoint), ids, begins=checkpoint.tokenizer.begins)
 
 

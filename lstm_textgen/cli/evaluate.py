@@ -51,10 +51,9 @@ def evaluate(
     from lstm_textgen.checkpoint.finding import resolve_checkpoint
     from lstm_textgen.checkpoint.format import build_model, load_checkpoint
     from lstm_textgen.evaluation import perplexity
-    from lstm_textgen.evaluation.part import part_of
+    from lstm_textgen.evaluation.part import read_part
     from lstm_textgen.report.reading import reading_bar
     from lstm_textgen.report.training import meaning
-    from lstm_textgen.text.encode import default_cache, encode_with
     from lstm_textgen.text.source import find_source
     from lstm_textgen.training.machine import choose_machine
 
@@ -62,14 +61,7 @@ def evaluate(
     machine = choose_machine(device, threads)
     source = find_source(named_texts(text))
     with reading_bar(source.size_bytes, quiet=quiet) as progress:
-        encoded = encode_with(
-            source,
-            model.tokenizer,
-            model.training.encoding,
-            cache=default_cache(),
-            progress=progress,
-        )
-    ids = part_of(encoded, model.training, split)
+        ids = read_part(model, source, split, progress=progress)
     network = build_model(model, machine.device)
     begins = model.tokenizer.begins
     with reading_bar(len(ids), shown_from=500_000, quiet=quiet, unit="") as progress:

@@ -1,7 +1,6 @@
 """What `textgen sample` does: draw, and put out what was drawn."""
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +11,10 @@ from lstm_textgen.errors import ConfigError
 from lstm_textgen.report.colour import legend, shade
 from lstm_textgen.report.terminal import say, write_text
 from lstm_textgen.sampling.chain import make_chain
-from lstm_textgen.sampling.column import Column
+from lstm_textgen.sampling.column import Sample
 from lstm_textgen.sampling.ends import Piece
-from lstm_textgen.sampling.engine import Beginning, Drawn
-from lstm_textgen.sampling.search import beam_search
-from lstm_textgen.sampling.writer import Sample, Writer
+from lstm_textgen.sampling.engine import Beginning
+from lstm_textgen.sampling.writer import Writer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +109,10 @@ def write(
     """Draw, and put out what was drawn."""
     beginning, prompt = begun
     if task.beam:
-        _put(_searched(writer, beginning, task), prompt, task, output)
+        found = writer.search(
+            beginning, task.form, width=task.beam, power=task.length_power
+        )
+        _put(found, prompt, task, output)
     elif len(task.numbers) == 1:
         _stream(writer, beginning, prompt, task, output)
     else:
@@ -203,38 +204,3 @@ def _described(sample: Sample, prompt: str, task: Task) -> dict[str, Any]:
             for piece in sample.pieces
         ]
     return told
-
-
-def _searched(writer: Writer, beginning: Beginning, task: Task) -> Sample:
-    """The text that a beam search finds."""
-
-    def column(
-        ids: Iterable[int], costs: Iterable[float]
-    ) -> tuple[Column, list[Piece]]:
-        growing = Column(writer.tokenizer, task.form)
-        pieces: list[Piece] = []
-        for id, nats in zip(ids, costs, strict=True):
-            pieces += growing.push(Drawn(id, nats))
-        return growing, pieces
-
-    is_bytes = writer.tokenizer.kind == "byte"
-    may_end = task.form.stop or task.form.until or is_bytes
-
-    def is_whole(ids: Sequence[int]) -> bool:
-        if not may_end:
-            return False
-        return column(ids, [0.0] * len(ids))[0].stopped_by is not None
-
-    found = beam_search(
-        writer.stepper,
-        beginning,
-        width=task.beam,
-        length=max(task.form.length, 1) * (4 if is_bytes else 1),
-        power=task.length_power,
-        automaton=writer.automaton(task.form),
-        is_whole=is_whole,
-    )
-    grown, pieces = column(found.ids, found.costs)
-    if grown.stopped_by is None:  # its pattern lets nothing follow
-        pieces += grown.push(None)
-    return Sample(0, tuple(pieces), grown.stopped_by or "length")

@@ -5,10 +5,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_textgen.checkpoint.format import Checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.errors import ConfigError, CorpusError
 from lstm_textgen.text.cache import EncodedText
+from lstm_textgen.text.encode import default_cache, encode_with
+from lstm_textgen.text.source import Source
 from lstm_textgen.text.streams import with_context
+
+
+def read_part(
+    model: Checkpoint, source: Source, split: str | None, **progress: Any
+) -> NDArray[np.unsignedinteger[Any]]:
+    """
+    Read a text as a model reads it, and find a part of it, as `part_of` does.
+
+    Args:
+        model: Its vocabulary, and what it was trained on.
+        source: The text.
+        split: `train`, `validation` or `test`; None for the whole of any text.
+        progress: As for `encode_with`.
+
+    Raises:
+        ConfigError, CorpusError: As `part_of`.
+        VocabularyError: The text has a character that the model does not know.
+    """
+    tokenizer, encoding = model.tokenizer, model.training.encoding
+    cache = default_cache()
+    text = encode_with(source, tokenizer, encoding, cache=cache, **progress)
+    return part_of(text, model.training, split)
 
 
 def part_of(

@@ -1,4 +1,7 @@
-"""One sample as it grows: ids become characters, and it knows when it has ended."""
+"""One sample, as it grows and when it is whole: ids become characters, and it ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lstm_textgen.config import FormConfig
 from lstm_textgen.sampling.ends import Ends, Piece
@@ -60,3 +63,49 @@ class Column:
         if self._tokenizer.kind == "byte" and id > 0x7F:
             return f"\\x{id:02x}"
         return self._tokenizer.decode([id])
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A whole text that was drawn."""
+
+    number: int
+    """Which one of its seed it is."""
+
+    pieces: tuple[Piece, ...]
+    stopped_by: str
+    """`length`, `stop`, `until`, or `match` where nothing could follow."""
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
+    @property
+    def nats(self) -> float:
+        """What the model would have paid for it, before all transforms."""
+        return sum((piece.nats for piece in self.pieces), 0.0)
+
+    @property
+    def nats_per_char(self) -> float:
+        """Not a number for an empty text."""
+        return self.nats / len(self.pieces) if self.pieces else float("nan")
+
+
+class Writing(Iterator[Piece]):
+    """A sample while it is drawn: its characters one by one."""
+
+    def __init__(self, drawn: Iterator[list[Drawn | None]], column: Column) -> None:
+        self._column = column
+        self._pieces = self._grow(drawn)
+
+    def _grow(self, drawn: Iterator[list[Drawn | None]]) -> Iterator[Piece]:
+        while self._column.stopped_by is None:
+            yield from self._column.push(next(drawn)[0])
+
+    def __next__(self) -> Piece:
+        return next(self._pieces)
+
+    @property
+    def stopped_by(self) -> str | None:
+        """Why it ended; None while it is drawn."""
+        return self._column.stopped_by

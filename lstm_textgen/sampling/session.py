@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.errors import ConfigError, TextgenError
+from lstm_textgen.sampling.column import Writing
 from lstm_textgen.sampling.engine import Beginning
-from lstm_textgen.sampling.writer import Writer, Writing
+from lstm_textgen.sampling.writer import Writer
 
 MAIN = "main"
 """The branch that a session begins on."""

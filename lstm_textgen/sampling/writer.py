@@ -6,7 +6,7 @@ Engine and tokenizer together: text in, text out, in whole characters.
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from lstm_textgen.checkpoint.format import build_model, load_checkpoint
 from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.sampling.automaton import Automaton, guiding
-from lstm_textgen.sampling.column import Column
+from lstm_textgen.sampling.column import Column, Sample, Writing
 from lstm_textgen.sampling.ends import Piece
 from lstm_textgen.sampling.engine import (
     Beginning,
@@ -27,6 +27,7 @@ from lstm_textgen.sampling.engine import (
     read_prompt,
 )
 from lstm_textgen.sampling.fast import FastStepper
+from lstm_textgen.sampling.search import beam_search
 from lstm_textgen.sampling.steppers import make_stepper
 from lstm_textgen.text.tokenizer import Tokenizer
 
@@ -37,52 +38,6 @@ SIDE_BY_SIDE = 512
 """Samples that are drawn at once: more would take memory and gain nothing."""
 
 Chunks = Iterable[Integer[np.ndarray, "_"]]
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A whole text that was drawn."""
-
-    number: int
-    """Which one of its seed it is."""
-
-    pieces: tuple[Piece, ...]
-    stopped_by: str
-    """`length`, `stop`, `until`, or `match` where nothing could follow."""
-
-    @property
-    def text(self) -> str:
-        return "".join(piece.text for piece in self.pieces)
-
-    @property
-    def nats(self) -> float:
-        """What the model would have paid for it, before all transforms."""
-        return sum((piece.nats for piece in self.pieces), 0.0)
-
-    @property
-    def nats_per_char(self) -> float:
-        """Not a number for an empty text."""
-        return self.nats / len(self.pieces) if self.pieces else float("nan")
-
-
-class Writing(Iterator[Piece]):
-    """A sample while it is drawn: its characters one by one."""
-
-    def __init__(self, drawn: Iterator[list[Drawn | None]], column: Column) -> None:
-        self._column = column
-        self._pieces = self._grow(drawn)
-
-    def _grow(self, drawn: Iterator[list[Drawn | None]]) -> Iterator[Piece]:
-        while self._column.stopped_by is None:
-            yield from self._column.push(next(drawn)[0])
-
-    def __next__(self) -> Piece:
-        return next(self._pieces)
-
-    @property
-    def stopped_by(self) -> str | None:
-        """Why it ended; None while it is drawn."""
-        return self._column.stopped_by
 
 
 class Writer:
@@ -215,6 +170,44 @@ class Writer:
                     text += column.push(each)
             for number, column, text in zip(some, columns, texts, strict=True):
                 yield Sample(number, tuple(text), column.stopped_by or "length")
+
+    def search(
+        self,
+        beginning: Beginning,
+        form: FormConfig = FORM,
+        *,
+        width: int,
+        power: float = 1.0,
+    ) -> Sample:
+        """Look for the likeliest text of a form, as `beam_search` does."""
+        is_bytes = self.tokenizer.kind == "byte"
+        may_end = bool(form.stop or form.until or is_bytes)
+
+        def is_whole(ids: Sequence[int]) -> bool:
+            return may_end and self._column(ids, form)[0].stopped_by is not None
+
+        found = beam_search(
+            self.stepper,
+            beginning,
+            width=width,
+            length=max(form.length, 1) * (4 if is_bytes else 1),
+            power=power,
+            automaton=self.automaton(form),
+            is_whole=is_whole,
+        )
+        column, pieces = self._column(found.ids, form, found.costs)
+        if column.stopped_by is None:  # its pattern lets nothing follow
+            pieces += column.push(None)
+        return Sample(0, tuple(pieces), column.stopped_by or "length")
+
+    def _column(
+        self, ids: Sequence[int], form: FormConfig, costs: Iterable[float] | None = None
+    ) -> tuple[Column, list[Piece]]:
+        """The sample that these ids make, and its characters."""
+        column, pieces = Column(self.tokenizer, form), []
+        for id, nats in zip(ids, costs or itertools.repeat(0.0), strict=False):
+            pieces += column.push(Drawn(id, nats))
+        return column, pieces
 
     def _draw(
         self,
