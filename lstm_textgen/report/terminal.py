@@ -8,6 +8,7 @@ after `sanitise`; into a pipe or a file it goes exactly as it is.
 import os
 import re
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 UNSAFE = re.compile(
@@ -39,6 +40,30 @@ def write_text(
     shown = sanitise(text) if stream.isatty() else text
     if style and text != "\n" and wants_colour(stream):
         shown = f"\x1b[{style}m{shown}\x1b[0m"
+    _put(shown, stream)
+
+
+def write_pieces(
+    pieces: Iterable[tuple[str, str | None]], stream: TextIO | None = None
+) -> None:
+    """
+    The same for a line of several pieces, each with its style or None.
+
+    Args:
+        pieces: Text and style, as for `write_text`.
+        stream: Another stream than stdout.
+    """
+    stream = stream or sys.stdout
+    screen, colour = stream.isatty(), wants_colour(stream)
+    shown = ""
+    for text, style in pieces:
+        safe = sanitise(text) if screen else text
+        shown += f"\x1b[{style}m{safe}\x1b[0m" if style and colour else safe
+    _put(shown, stream)
+
+
+def _put(shown: str, stream: TextIO) -> None:
+    """Write and flush; a stream that nobody reads any more ends the process."""
     encoding = stream.encoding or "utf-8"
     try:
         stream.write(shown.encode(encoding, "replace").decode(encoding))

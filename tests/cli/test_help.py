@@ -7,7 +7,7 @@ import pytest
 from lstm_textgen import __version__
 
 COMMANDS = (
-    *("", "train", "sample", "evaluate", "info"),
+    *("", "train", "sample", "evaluate", "info", "inspect"),
     *("corpora", "corpora get"),
 )
 

@@ -1,0 +1,1 @@
+"""Insight: what happens inside a model while it reads, as arrays."""
