@@ -150,7 +150,8 @@ def _show(
         write_text(f"-- as it is\n{found.unclamped}\n")
         write_text(f"-- with {', '.join(look.clamps)}\n{inspection.text}\n\n")
     for unit in units:
-        write_text(f"{named(unit)}  {about(inspection, inspection.number(unit))}\n")
+        words = about(inspection, inspection.number(unit))
+        write_text(f"{named(unit):7} {words}\n")
     write_text("\n")
     in_full = 0 < len(look.units) <= IN_FULL
     show_heat(inspection, units, in_full=in_full, quiet=output.quiet)

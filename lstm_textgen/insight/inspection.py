@@ -105,9 +105,9 @@ class Inspection:
         """
         The units, the most interesting first.
 
-        First by turns the best ones of each property, then those that remember
-        longest, then all by their interest, and those without any by how much their
-        output moves.
+        First by turns the best ones of each property and those that remember longest,
+        then all by their interest, and those without any by how much their output
+        moves.
 
         Args:
             layers: Only units of these; empty for all.
@@ -119,11 +119,11 @@ class Inspection:
         clearest = sorted(self.findings, key=lambda f: f.chance - f.strength.max())
         allowed = set(ours)
         best = [[n for n in f.best(self.units) if n in allowed] for f in clearest]
-        turns = itertools.zip_longest(*(numbers[:IN_TURN] for numbers in best))
-        firsts = [n for turn in turns for n in turn if n is not None]
         if self.half_life is not None:
             lives = self.half_life
-            firsts += sorted(ours, key=lambda n: -lives[n])[:IN_TURN]
+            best.append(sorted(ours, key=lambda n: -lives[n]))
+        turns = itertools.zip_longest(*(numbers[:IN_TURN] for numbers in best))
+        firsts = [n for turn in turns for n in turn if n is not None]
         return [self.place(n) for n in dict.fromkeys(firsts + order)]
 
 

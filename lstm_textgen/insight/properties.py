@@ -104,7 +104,7 @@ def line_end(text: str) -> Mask:
 def sentence_over(text: str) -> Mask:
     """After the mark that ends a sentence, until the next one begins."""
     marks, blanks = _each(text, lambda char: char in SENTENCE_ENDS), _blank(text)
-    return marks | (blanks & (_since(marks) == _since(~blanks)))
+    return np.asarray(marks | (blanks & (_since(marks) == _since(~blanks))))
 
 
 def late_in_sentence(text: str) -> Mask:

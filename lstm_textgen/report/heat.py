@@ -125,14 +125,14 @@ def _rows(
 def _blocks(
     text: str, widths: Sequence[int], columns: int
 ) -> Iterator[tuple[int, int]]:
-    """Stretches that end with a line or fill one of *columns*."""
+    """Stretches that fill *columns*, or two thirds of them where a line ends there."""
     start = used = 0
     for place, char in enumerate(text):
         if used + widths[place] > columns:
             yield start, place
             start, used = place, 0
         used += widths[place]
-        if char == "\n":
+        if char == "\n" and 3 * used > 2 * columns:
             yield start, place + 1
             start, used = place + 1, 0
     if start < len(text):

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Any, TextIO
 
 UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline
@@ -62,7 +62,7 @@ def write_pieces(
     _put(shown, stream)
 
 
-def _put(shown: str, stream: TextIO) -> None:
+def _put(shown: str, stream: Any) -> None:  # a stream of a test is no TextIO
     """Write and flush; a stream that nobody reads any more ends the process."""
     encoding = stream.encoding or "utf-8"
     try:

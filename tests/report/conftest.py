@@ -250,18 +250,20 @@ def make_inspection():
     def build(text, *, cell="lstm", layers=1, hidden=4, names=None, properties=()):
         count, rng = len(text), np.random.default_rng(1)
         names = tuple(names or sorted(set(text)))
+        period = rng.uniform(6, 600, hidden).astype("f4")
+        wave = np.sin(6.28 * np.arange(count, dtype="f4")[:, None] / period)
+        wave += 0.1 * rng.standard_normal((count, hidden), np.float32)
+        wave = wave.clip(-1, 1)
+        kinds = {"share": (wave + 1) / 2, "memory": 3 * wave, "signed": wave}
+        kinds = {kind: values.astype("f2") for kind, values in kinds.items()}
         traced, habits = [], []
-        for _ in range(layers):
-            period = rng.uniform(6, 600, hidden)
-            time = np.arange(count)[:, None] / period
-            wave = np.sin(2 * np.pi * time + rng.uniform(0, 6, hidden))
-            wave += 0.1 * rng.standard_normal((count, hidden), np.float32)
+        for depth in range(layers):
             layer = {}
             for turn, name in enumerate(SIGNALS[cell]):
-                moved = np.roll(wave, 3 * turn, axis=0)
-                share = name in GATED[cell]
-                bounded = (moved.clip(-1, 1) + 1) / 2 if share else moved.clip(-1, 1)
-                layer[name] = (3 * moved if name == "memory" else bounded).astype("f2")
+                kind = "share" if name in GATED[cell] else "signed"
+                kind = "memory" if name == "memory" else kind
+                moved = (17 * depth, turn + 5 * depth)
+                layer[name] = np.roll(kinds[kind], moved, axis=(0, 1))
             traced.append(layer)
             shares = {gate: rng.uniform(0, 0.5, hidden) for gate in GATED[cell]}
             lives = rng.uniform(0, 99, hidden) if shares else None
