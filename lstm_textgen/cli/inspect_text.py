@@ -140,13 +140,12 @@ def _written(
 
     def write(stepper: Stepper) -> str:
         writer = Writer(stepper, tokenizer)
-        return writer.write(reading.prompt, length=length, config=config)
+        after = writer.write(reading.prompt, length=length, config=config)
+        return reading.prompt + after
 
     free = write(make_stepper(model, characters=length))
     text = write(ClampedStepper(model, clamps)) if clamps else free
     opening = ""
     if not reading.prompt:  # as the writer opens
         opening = "\n" if "\n" in tokenizer else tokenizer.decode([0])
-    return Found(
-        reading.prompt + text, "what it writes", opening, free if clamps else None
-    )
+    return Found(text, "what it writes", opening, free if clamps else None)
