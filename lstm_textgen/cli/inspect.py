@@ -14,7 +14,7 @@ def inspect(
     split: o.Split = None,
     prompt: o.Prompt = "",
     seed: o.Seed = None,
-    temperature: o.Temperature = SampleConfig().temperature,
+    temperature: o.Temperature = o.DRAW.temperature,
     encoding: o.Encoding = "utf-8",
     on_unknown: o.OnUnknown = "error",
     unit: o.Units = None,

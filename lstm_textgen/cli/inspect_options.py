@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 from lstm_textgen.cli.options import option
+from lstm_textgen.config import SampleConfig
 
 read_option = partial(option, rich_help_panel="What is read")
 look_option = partial(option, rich_help_panel="What is looked at")
 output_option = partial(option, rich_help_panel="Output")
+
+DRAW = SampleConfig()
 
 FIRST = 20_000
 """Characters that are read where nobody says how many."""
@@ -42,7 +45,10 @@ Seed = Annotated[
 Temperature = Annotated[
     float,
     read_option(
-        "--temperature", "-t", help="Boldness of a sample; 0 is greedy.", default=0.8
+        "--temperature",
+        "-t",
+        help="Boldness of a sample; 0 is greedy.",
+        default=DRAW.temperature,
     ),
 ]
 Encoding = Annotated[

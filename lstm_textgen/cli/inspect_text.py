@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lstm_textgen.checkpoint.format import Checkpoint
+from lstm_textgen.cli.inspect_options import FIRST
 from lstm_textgen.cli.options import named_texts
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.config.checks import check, choice
@@ -30,7 +31,7 @@ class Reading:
     text: str | None = None
     file: str | None = None
     sample: int | None = None
-    first: int = 20_000
+    first: int = FIRST
     split: str | None = None
     prompt: str = ""
     config: SampleConfig

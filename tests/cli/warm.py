@@ -64,6 +64,7 @@ def leave(code):
 
 def serve():
     import lstm_textgen.cli
+    import lstm_textgen.cli.inspect_run
     import lstm_textgen.evaluation.part
     import lstm_textgen.report.reading
     import lstm_textgen.report.tables
