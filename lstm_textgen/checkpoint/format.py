@@ -38,6 +38,9 @@ The format that is written, and the newest that is understood. A newer file whos
 SIZE_CAP = 2 * 2**30
 """Bytes of the largest model."""
 
+VOCABULARY_CAP = 200_000
+"""Characters of the largest vocabulary: all of them must fit into the header."""
+
 MODEL = Kind(
     key="lstm_textgen", dtypes=("F32", "BF16"), tensor_cap=256, size_cap=SIZE_CAP
 )

@@ -48,6 +48,23 @@ class Machine:
             return f"cpu, {threads}, {precision}"
         return f"{self.device}, {precision}"
 
+    def circumstances(self) -> dict[str, str | int]:
+        """
+        On what the last bits of a run depend, apart from its settings.
+
+        The order of sums changes with the number of threads, the kernels with the
+        processor and the version of torch.
+        """
+        kind = self.device.type
+        on_cpu = kind == "cpu"
+        return {
+            "device": kind,
+            "processor": _processor(self.device),
+            "threads": self.threads if on_cpu else 1,
+            "precision": str(self.dtype).removeprefix("torch."),
+            "torch": torch.__version__,
+        }
+
 
 def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
     """
@@ -216,6 +233,13 @@ def _products_pay(plain: Machine, half: Machine) -> bool:
     size = 128
     half_rate = matrix_rate(half, seconds=0.02, size=size)
     return half_rate > PAYS * matrix_rate(plain, seconds=0.02, size=size)
+
+
+def _processor(device: torch.device) -> str:
+    """Which kernels torch takes here."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return str(torch.backends.cpu.get_cpu_capability())
 
 
 def _wait_for(tensor: torch.Tensor) -> None:

@@ -25,7 +25,7 @@ from lstm_textgen.training.recipe import (
     fitting_streams,
     size_for,
 )
-from lstm_textgen.training.session import judging_seconds
+from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.wishes import PRESETS, Wishes, check_preset, with_preset
 
 CPU = Machine(torch.device("cpu"), 1)
