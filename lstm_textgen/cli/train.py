@@ -219,8 +219,10 @@ def _run(prepared: "Prepared", save_every: float, json: bool, quiet: bool) -> No
             summary.add(event)
     if not quiet:
         sum_up(prepared, summary)
-    if json:
-        print_json(summary.as_json())
-    else:
-        write_text(f"{summary.model_path}\n")
-    end_by_signal(summary.stopped_by)
+    try:
+        if json:
+            print_json(summary.as_json())
+        else:
+            write_text(f"{summary.model_path}\n")
+    finally:  # also where nobody reads any more
+        end_by_signal(summary.stopped_by)

@@ -204,7 +204,7 @@ class Session:
                 yield self._save_state()
 
     def _is_due(self) -> bool:
-        """Whether to save now, because later would be too late, or because of a signal."""
+        """Whether later would be too late, or a signal has asked."""
         since_s = time.monotonic() - self._saved_at_s
         return self._asked_to_save or since_s + REPORT_EVERY_S > self.save_every_s
 

@@ -53,7 +53,6 @@ REPORT_EVERY_S = 0.5
 MOST_SKIPPED = 5
 """Steps in a row that may be skipped because their gradient is no number."""
 
-
 Window = Int64[np.ndarray, "T B"]
 
 

@@ -433,7 +433,7 @@ def test_a_terminal_that_is_gone(textgen, book):
         wait_for(run / "metrics.jsonl")
         time.sleep(1.0)
     running.send_signal(signal.SIGHUP)
-    running.wait(30)
+    assert running.wait(30) == -signal.SIGHUP
     steps = RunDirectory(run).load_state()[1]["position"]["step"]
 
     assert steps > 0
