@@ -1,7 +1,6 @@
 """`textgen train`: learn from a text."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -111,11 +110,8 @@ def train(
         run={"seed": seed, "precision": precision},
     )
     machine = {"device": device, "threads": threads}
-    run = {
-        "output": output,
-        "resume": resume,
-        "accept_corpus_change": accept_corpus_change,
-    }
+    run = {"output": output, "resume": resume}
+    run["accept_corpus_change"] = accept_corpus_change
     prepared = _prepare(corpus, wishes, machine, run, quiet)
     if not dry_run:
         _run(prepared, save_every, json, quiet)

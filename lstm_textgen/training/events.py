@@ -6,9 +6,7 @@ from typing import Literal
 
 from lstm_textgen.evaluation.perplexity import Loss
 
-StopReason = Literal[
-    "budget", "no improvement", "interrupted", "terminated", "hung up"
-]
+StopReason = Literal["budget", "no improvement", "interrupted", "terminated", "hung up"]
 
 BY_SIGNAL: tuple[StopReason, ...] = ("interrupted", "terminated", "hung up")
 """The reasons to stop that leave something to go on with."""

@@ -20,7 +20,9 @@ from lstm_textgen.training.plan import Plan
 from lstm_textgen.training.wishes import Wishes
 
 
-def settings_of(plan: Plan, text: EncodedText) -> dict[str, Any]:
+def settings_of(
+    plan: Plan, text: EncodedText, *, own_vocabulary: bool = True
+) -> dict[str, Any]:
     """What `run.json` says: all that decides the result, and nothing personal."""
     return {
         "format": 1,
@@ -30,6 +32,7 @@ def settings_of(plan: Plan, text: EncodedText) -> dict[str, Any]:
             "name": text.name,
             "characters": len(text.ids),
             "sha256": text.sha256,
+            "own_vocabulary": own_vocabulary,
         },
     }
 
@@ -44,6 +47,8 @@ class Recorded:
     """How many held-out characters an evaluation during the run counts."""
     sha256: str
     """Of its text."""
+    own_vocabulary: bool
+    """Its text is the one that the vocabulary was learned from."""
 
 
 def read_recorded(directory: RunDirectory) -> Recorded:
@@ -64,8 +69,14 @@ def read_recorded(directory: RunDirectory) -> Recorded:
         raise SettingsFileError(
             f"{path}: {error.problem}", "Start a new run with -o under another name."
         ) from error
-    sha256 = corpus.get("sha256") if isinstance(corpus, dict) else None
-    return Recorded(path=path, config=config, sample=sample, sha256=str(sha256))
+    corpus = corpus if isinstance(corpus, dict) else {}
+    return Recorded(
+        path=path,
+        config=config,
+        sample=sample,
+        sha256=str(corpus.get("sha256")),
+        own_vocabulary=corpus.get("own_vocabulary", True) is True,
+    )
 
 
 def as_recorded(config: RunConfig) -> Wishes:
@@ -109,7 +120,7 @@ def is_other_text(recorded: Recorded, text: EncodedText, *, accepted: bool) -> b
         raise CorpusError(
             f"The text is not the one that the run in {recorded.path} began with: "
             f"sha256 {text.sha256[:12]}..., not {recorded.sha256[:12]}....",
-            "Give it the same text, or --accept-corpus-change, or a new run with -o.",
+            "Give it the same text, add --accept-corpus-change, or begin a run by -o.",
         )
     return True
 
@@ -125,7 +136,8 @@ def read_as_before(source: Source, recorded: Recorded) -> EncodedText:
     model_path = RunDirectory(recorded.path).model_path
     if not model_path.exists():
         raise CorpusError(
-            f"The run in {recorded.path} has learned too little to go on with another text.",
+            f"The run in {recorded.path} has no model yet, so no vocabulary to read "
+            "another text in.",
             "Start a new run with -o under another name.",
         )
     tokenizer = load_checkpoint(model_path).tokenizer

@@ -100,7 +100,7 @@ def prepare(
     other_text = recorded is not None and is_other_text(
         recorded, text, accepted=accept_corpus_change
     )
-    if recorded is not None and other_text:
+    if recorded is not None and (other_text or not recorded.own_vocabulary):
         text = read_as_before(source, recorded)
     split = split_text(len(text.ids), config.validation, config.test)
     prepared = Prepared(
@@ -181,7 +181,8 @@ def open_session(
                 "the text is another one: a new epoch of it begins, and the best model "
                 "so far will be replaced"
             )
-            session.turn_to(settings_of(prepared.plan, prepared.text))
+            plan, text = prepared.plan, prepared.text
+            session.turn_to(settings_of(plan, text, own_vocabulary=False))
         yield session, warnings
 
 

@@ -221,12 +221,12 @@ class Trainer:
         """
         if norm.device.type != "cpu":
             return True
-        return math.isfinite(float(nats)) and math.isfinite(float(norm))
+        return math.isfinite(float(nats.detach())) and math.isfinite(float(norm))
 
     def _rate(self, progress: float) -> float:
         settings = self.config.optimizer
         factor = rate_factor(self._share(progress), settings.warm_up)
-        return factor * settings.learning_rate / 2**self.position.setbacks
+        return factor * settings.learning_rate * 0.5**self.position.setbacks
 
     def _skipped(self) -> Skipped:
         """

@@ -189,7 +189,7 @@ class TestState:
         for step in (1, 2, 3):
             run.save_state(*state(step))
 
-        names = {"run.json", "state.safetensors", "state.previous.safetensors"}
+        names = {".lock", "run.json", "state.safetensors", "state.previous.safetensors"}
         assert set(os.listdir(run.path)) == names
         run.state_path.unlink()
         assert loaded_step(run) == (2, True)
@@ -239,7 +239,7 @@ class TestState:
 
         assert moments >= 4
         assert loaded_step(run) == (3, False)
-        assert sorted(run.path.glob(".*")) == []
+        assert sorted(run.path.glob(".*.part")) == []
 
     def no_link(self, path, name):
         raise PermissionError(1, "Operation not permitted")

@@ -1,7 +1,7 @@
 """Every number that a command takes, given what is none, too small and too large."""
 
-import typer
 import pytest
+import typer
 
 from lstm_textgen.cli import app
 

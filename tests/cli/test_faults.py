@@ -22,6 +22,8 @@ SMALL = (
 AT_ONCE_S = 5
 """A run must end so soon after a signal."""
 
+PROGRAM = [sys.executable, "-m", "lstm_textgen"]
+
 PATCHED = """
 import sys
 {patch}
@@ -41,7 +43,7 @@ def book(textgen, trained):
 def process(textgen, outcome_of):
     """Run a real process in the folder of the test, with anything before its words."""
 
-    def run(*words, before=(sys.executable, "-m", "lstm_textgen"), **options):
+    def run(*words, before=tuple(PROGRAM), **options):
         started = subprocess.Popen(
             [*map(str, before), *map(str, words)],
             stdout=subprocess.PIPE,
@@ -115,8 +117,7 @@ class TestSignals:
     def test_nohup_keeps_it_going(self, textgen, book):
         """What was started deaf to SIGHUP does not end by it."""
         with subprocess.Popen(
-            [sys.executable, "-m", "lstm_textgen", "train", book, *SMALL, "-q"]
-            + ["--steps", "1000000"],
+            [*PROGRAM, "train", book, *SMALL, "-q", "--steps", "1000000"],
             cwd=textgen.folder,
             env=textgen.environment,
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
@@ -146,11 +147,7 @@ class TestSignals:
 
     def test_a_second_one_ends_at_once(self, textgen, book):
         """Whoever cannot wait for the saving presses Ctrl-C twice; nothing is torn."""
-        slow = "import lstm_textgen.checkpoint.store as s, time; r = s.RunDirectory"
-        slow += "; old = r.save_state\n"
-        slow += "def save(*a):\n    old(*a)\n    open('saving', 'w')\n    time.sleep(60)"
-        slow += "\nr.save_state = save"
-        code = PATCHED.format(patch=slow)
+        code = PATCHED.format(patch=SLOW_TO_SAVE)
         with subprocess.Popen(
             [sys.executable, "-c", code, "train", book, *SMALL, "--steps", "1000000"],
             cwd=textgen.folder,
@@ -210,9 +207,7 @@ class TestDisks:
         small = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         outcome = process(
             *more,
-            preexec_fn=lambda: resource.setrlimit(
-                resource.RLIMIT_FSIZE, (2000, small)
-            ),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, small)),
         )
 
         outcome.assert_refused(74, "File too large")
@@ -221,7 +216,7 @@ class TestDisks:
         assert set(contents(textgen.folder / "other")) <= {"run.json", "metrics.jsonl"}
 
     def test_a_disk_that_gets_full(self, process, textgen, book, mounted):
-        """On a disk of 2 MB that fills up, the run ends with 74 and the state before."""
+        """On a disk of 2 MB that fills up, the run ends with 74; old files stay."""
         disk = mounted(size="2m")
         command = ("train", book, *SMALL, "-o", disk.path / "run", "--steps", "400")
         assert process(*command, before=disk.before).code == 0
@@ -338,6 +333,17 @@ class TestTwoAtOnce:
         assert len(seen) > 2
 
 
+SLOW_TO_SAVE = """
+import time
+from lstm_textgen.checkpoint.store import RunDirectory
+real = RunDirectory.save_state
+def save(*args):
+    real(*args)
+    open("saving", "w").close()
+    time.sleep(60)
+RunDirectory.save_state = save
+"""
+
 NOT_A_NUMBER = """
 import torch
 real, calls = torch.nn.utils.clip_grad_norm_, [0]
@@ -421,8 +427,7 @@ def test_a_terminal_that_is_gone(textgen, book):
     run = textgen.folder / "checkpoints" / "book"
     with textgen.screen() as screen, open(screen.name, "w") as terminal:
         running = subprocess.Popen(
-            [sys.executable, "-m", "lstm_textgen", "train", book, *SMALL]
-            + ["--steps", "1000000"],
+            [*PROGRAM, "train", book, *SMALL, "--steps", "1000000"],
             cwd=textgen.folder,
             env=textgen.environment,
             stdin=terminal,

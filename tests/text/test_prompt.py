@@ -55,7 +55,7 @@ def test_tokenizers_that_take_everything():
     for on_unknown in ("error", "skip", "replace"):
         ids, notes = encode_prompt(marked, "abb\ufffd", on_unknown)
         assert marked.decode(ids) == "a\ufffd\ufffd\ufffd"
-        assert notes == ["'b' (U+0062) read as the unknown mark"]
+        assert notes == ["'b' (U+0062 LATIN SMALL LETTER B) read as the unknown mark"]
 
     ids, notes = encode_prompt(ByteTokenizer(), "b\udce9b", "skip")
     assert ByteTokenizer().decode(ids) == "bb"

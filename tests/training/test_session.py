@@ -93,10 +93,10 @@ class TestFiles:
 
     def test_events_come_in_order(self, text, make_wishes, train, seldom):
         """
-        A state, losses, the evaluation, the model if it is the best, a line of its.
+        A state, losses, the evaluation, the best model, a line that it writes.
 
-        The first state tells at once whether the disk takes it. At the end the state is saved, the best model judged, and `Stopped` is the
-        last of all.
+        The first state tells at once whether the disk takes it. At the end the state
+        is saved, the best model judged, and `Stopped` is the last of all.
         """
         _, events = train(text, make_wishes(steps=1))
 

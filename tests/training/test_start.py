@@ -55,6 +55,7 @@ def test_a_new_run_says_what_it_is(text, make_wishes, machine):
         "name": "cats",
         "characters": len(TEXT),
         "sha256": prepared.text.sha256,
+        "own_vocabulary": True,
     }
     assert str(text.paths[0].parent) not in json.dumps(settings)
     assert session.trainer.position.step == 0
