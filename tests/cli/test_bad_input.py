@@ -68,6 +68,8 @@ SAMPLING = {
     "--seed -1": ["seed is -1"],
     "--length -1": ["length is -1"],
     "--on-unknown guess": ["'guess'", "skip"],
+    "--precision half": ["precision is 'half'", "float32, bfloat16, int8"],
+    "--int8": ["--int8"],
 }
 """Options of sample that it refuses, and words of the two lines."""
 
