@@ -1,5 +1,7 @@
 """Faults, met by the real process: what it promises in docs/reliability.md."""
 
+import os
+import pty
 import resource
 import shutil
 import signal
@@ -203,7 +205,7 @@ class TestDisks:
         command = ("train", book, *SMALL, "-o", "run", "--steps", "500")
         assert process(*command).code == 0
         before = contents(textgen.folder / "run")
-        more = ("train", book, *SMALL, "-o", "other", "--steps", "500")
+        more = ("train", book, *SMALL, "-o", "other", "--steps", "500", "-q")
         small = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         outcome = process(
             *more,
@@ -222,7 +224,7 @@ class TestDisks:
         assert process(*command, before=disk.before).code == 0
 
         outcome = process(*command, "--resume", before=disk.before_filled)
-        words = ("train", book, *SMALL, "-o", disk.path / "more", "--steps", "400")
+        words = ("train", book, *SMALL, "-o", disk.path / "more", "--steps", "4", "-q")
         other = process(*words, before=disk.before_filled)
 
         assert outcome.code in (0, 74)
@@ -382,10 +384,11 @@ class TestNumbers:
 
 def test_more_than_the_memory_holds(process, textgen, book):
     """The error names what is too large; nothing is left behind."""
-    huge = ("--hidden", "8192", "--layers", "1", "--streams", "3000")
-    outcome = process("train", book, *huge, "--window", "3000", "--steps", "5")
+    model = ("--hidden", "1024", "--layers", "1", "--embedding", "4")
+    batch = ("--streams", "3500", "--window", "3500", "--precision", "float32")
+    outcome = process("train", book, *model, *batch, "--steps", "5")
 
-    outcome.assert_refused(2, "not enough memory", "3000 streams", "8192", "--streams")
+    outcome.assert_refused(2, "not enough memory", "3500 streams", "1024", "--streams")
     assert textgen.left() == ["book.txt"]
 
 
@@ -425,21 +428,26 @@ def test_a_terminal_that_is_gone(textgen, book):
     The line about its progress can no longer be written, which used to end it.
     """
     run = textgen.folder / "checkpoints" / "book"
-    with textgen.screen() as screen, open(screen.name, "w") as terminal:
-        running = subprocess.Popen(
-            [*PROGRAM, "train", book, *SMALL, "--steps", "1000000"],
-            cwd=textgen.folder,
-            env=textgen.environment,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-        )
-        wait_for(run / "metrics.jsonl")
-        time.sleep(1.0)
+    master, slave = pty.openpty()
+    running = subprocess.Popen(
+        [*PROGRAM, "train", book, *SMALL, "--steps", "1000000"],
+        cwd=textgen.folder,
+        env=textgen.environment,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
+    os.close(slave)
+    wait_for(run / "metrics.jsonl")
+    time.sleep(0.5)
+    os.close(master)
+    time.sleep(1.5)
+    still = running.poll() is None
     running.send_signal(signal.SIGHUP)
     assert running.wait(30) == -signal.SIGHUP
     steps = RunDirectory(run).load_state()[1]["position"]["step"]
 
+    assert still
     assert steps > 0
     assert_whole(run)

@@ -49,8 +49,8 @@ class Report:
     kills: int = 0
     runs: int = 0
     most_lost_s: float = 0.0
-    without_state: int = 0
-    """Kills so early that there was nothing to save yet."""
+    while_training: int = 0
+    """Kills after the run was opened; the others hit the start of the process."""
     broken: list[str] = field(default_factory=list)
 
 
@@ -91,7 +91,6 @@ def inspect(run: Path, report: Report) -> None:
         load_checkpoint(directory.model_path)
     loaded = directory.load_state()
     if loaded is None:
-        report.without_state += 1
         steps = logged(run)
         if steps:
             report.broken.append(f"{steps[-1]['step']} steps and no state")
@@ -112,23 +111,43 @@ def run_and_kill(
         process = subprocess.Popen(
             command(book, run, steps, seed), stdout=subprocess.DEVNULL
         )
-        try:
-            if report.kills < most:
-                # a third within the start, the rest while it trains
-                wait_s = chance.uniform(0.0, 6.0)
-                process.wait(wait_s)
-            else:
-                process.wait()
-        except subprocess.TimeoutExpired:
+        if report.kills < most and wait_a_while(process, run, chance):
+            report.while_training += is_open(run, process.pid)
             process.send_signal(signal.SIGKILL)
             process.wait()
             report.kills += 1
             if run.exists():
                 inspect(run, report)
             continue
-        if process.returncode:
+        if process.wait():
             report.broken.append(f"exit code {process.returncode}")
         return report
+
+
+def wait_a_while(
+    process: subprocess.Popen[bytes], run: Path, chance: random.Random
+) -> bool:
+    """
+    Wait for a random moment: one in four within the start, else while it trains.
+
+    Returns:
+        Whether the process is still there then.
+    """
+    if chance.random() < 0.25:
+        time.sleep(chance.uniform(0.0, 3.0))
+    else:
+        while process.poll() is None and not is_open(run, process.pid):
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0.0, 2.0))
+    return process.poll() is None
+
+
+def is_open(run: Path, number: int) -> bool:
+    """Whether this process has the run locked, and so trains."""
+    try:
+        return (run / ".lock.pid").read_text() == str(number)
+    except OSError:
+        return False
 
 
 def check_metrics(run: Path, steps: int, report: Report) -> None:
@@ -175,7 +194,7 @@ def main() -> int:
                 check_metrics(killed, steps, one)
                 total.kills += one.kills
                 total.runs += 1
-                total.without_state += one.without_state
+                total.while_training += one.while_training
                 total.most_lost_s = max(total.most_lost_s, one.most_lost_s)
                 total.broken += one.broken
                 bar.update(one.kills)

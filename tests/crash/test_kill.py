@@ -25,4 +25,5 @@ def test_ten_random_kills():
 
     assert report["broken"] == []
     assert report["kills"] >= 10
+    assert report["while_training"] >= 4
     assert done.returncode == 0
