@@ -85,7 +85,7 @@ def logged(run: Path) -> list[dict[str, float]]:
 
 
 def inspect(run: Path, report: Report) -> None:
-    """See that after a kill everything loads and little is lost."""
+    """See that after a kill everything loads."""
     directory = RunDirectory(run)
     if directory.model_path.exists():
         load_checkpoint(directory.model_path)
@@ -97,9 +97,6 @@ def inspect(run: Path, report: Report) -> None:
         return
     if loaded[2]:
         report.broken.append("the newest state was damaged")
-    spent_s = loaded[1]["position"]["spent_s"]
-    last_s = max((record["elapsed_s"] for record in logged(run)), default=0.0)
-    report.most_lost_s = max(report.most_lost_s, last_s - spent_s)
 
 
 def run_and_kill(
@@ -112,7 +109,9 @@ def run_and_kill(
             command(book, run, steps, seed), stdout=subprocess.DEVNULL
         )
         if report.kills < most and wait_a_while(process, run, chance):
-            report.while_training += is_open(run, process.pid)
+            if is_open(run, process.pid):
+                report.while_training += 1
+                report.most_lost_s = max(report.most_lost_s, unsaved_s(run))
             process.send_signal(signal.SIGKILL)
             process.wait()
             report.kills += 1
@@ -148,6 +147,14 @@ def is_open(run: Path, number: int) -> bool:
         return (run / ".lock.pid").read_text() == str(number)
     except OSError:
         return False
+
+
+def unsaved_s(run: Path) -> float:
+    """How long the process that has the run open has worked since it last saved."""
+    opened_s = (run / ".lock.pid").stat().st_mtime
+    state = RunDirectory(run).state_path
+    saved_s = state.stat().st_mtime if state.exists() else opened_s
+    return time.time() - max(opened_s, saved_s)
 
 
 def check_metrics(run: Path, steps: int, report: Report) -> None:
