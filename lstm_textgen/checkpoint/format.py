@@ -42,7 +42,7 @@ MODEL = Kind(
     key="lstm_textgen", dtypes=("F32", "BF16"), tensor_cap=256, size_cap=SIZE_CAP
 )
 
-LARGEST = 1e16
+LARGEST = 2.0**53
 """
 No network learns a weight near it, and 8192 products of two still sum to a finite
 number: what a model computes is finite, whoever made it.
@@ -286,7 +286,7 @@ def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
         lowest, highest = tensor.aminmax()
         if not (-LARGEST <= lowest and highest <= LARGEST):
             raise CheckpointError(
-                f"{name} holds a weight that is no number from -1e16 to 1e16, in {key}.",
+                f"{name} holds a weight that is no number from -2^53 to 2^53: {key}.",
                 "Train it again with a lower learning rate, or take an earlier one.",
             )
 

@@ -101,7 +101,7 @@ class CharTokenizer:
     def __post_init__(self) -> None:
         if not self.characters:
             raise _bad("The vocabulary is empty.")
-        codes = self._codes  # in numpy: a stranger's vocabulary may have 600,000
+        codes = self._codes  # in numpy, because a stranger may give millions
         if ((codes >= 0xD800) & (codes <= 0xDFFF)).any():
             raise _bad("The vocabulary holds half a character (a surrogate).")
         if (codes[1:] <= codes[:-1]).any():
