@@ -109,10 +109,20 @@ class Parts:
 
 def take_apart(data: bytes) -> Parts:
     """The parts of a checkpoint that is well formed."""
-    stop = 8 + int.from_bytes(data[:8], "little")
-    entries = json.loads(data[8:stop])
+    entries, body = _opened(data)
     ((key, text),) = entries.pop("__metadata__").items()
     description = json.loads(text)
     for name in ("tensors_sha256", "metadata_sha256"):
         description.pop(name)
-    return Parts(entries, description, data[stop:], key)
+    return Parts(entries, description, body, key)
+
+
+def text_in(data: bytes) -> str:
+    """The description of a checkpoint as it stands there, with its checksums."""
+    (text,) = _opened(data)[0]["__metadata__"].values()
+    return text
+
+
+def _opened(data: bytes) -> tuple[dict[str, Any], bytes]:
+    stop = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:stop]), data[stop:]
