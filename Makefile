@@ -3,7 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo test fuzz bench clean
+
+FILES ?= 100000
 
 demo: .venv/installed ## learn from a bundled text for a minute, then write
 	$(BIN)/textgen train fables --minutes 1
@@ -15,6 +17,9 @@ test: .venv/dev ## what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+fuzz: .venv/dev ## hostile checkpoints, about five minutes; FILES=1000 for a look
+	$(BIN)/python -m tests.fuzzing $(FILES)
 
 bench: .venv/installed ## a few minutes on an idle machine; see benchmarks/README.md
 	$(BIN)/python benchmarks/startup.py

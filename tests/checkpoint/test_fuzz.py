@@ -5,6 +5,7 @@ What must hold of each is in `tests/fuzzing/oracle.py`.
 """
 
 from collections import Counter
+from unittest.mock import ANY
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_every_change_is_made(bases):
 
 BLIND = {
     "numbers are not looked at": (format, "_check_numbers", lambda name, tensors: None),
-    "numbers are not summed": (reader, "tensors_sha256", lambda tensors: ""),
+    "numbers are not summed": (reader, "tensors_sha256", lambda tensors: ANY),
     "names and shapes are not compared": (
         *(format, "_check_specs"),
         lambda *_: None,

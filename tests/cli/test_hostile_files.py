@@ -198,6 +198,45 @@ def test_escape_sequences_that_a_model_writes_are_shown_as_text(
     assert_plain(sent)
 
 
+WATCHED = """
+import os, sys
+import lstm_textgen.cli.sample_input, lstm_textgen.report.tables
+from lstm_textgen import cli
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+DEEDS = ("socket.", "subprocess.", "pickle.", "shutil.", "tempfile.", "urllib.",
+         "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.rename", "os.remove",
+         "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate")
+
+def watch(event, arguments):
+    writes = event == "open" and arguments[2] & WRITES
+    if writes or event.startswith(DEEDS):
+        os.write(2, f"{event} {arguments}\\n".encode())
+
+sys.addaudithook(watch)
+cli.run()
+"""
+"""Runs the program, and tells on stderr whatever it does to the world."""
+
+
+@pytest.mark.parametrize("command", [["info"], ["sample", "-n", "20", "--seed", "1"]])
+def test_loading_writes_nothing_and_connects_nowhere(textgen, good, command):
+    """No file is written or moved, no process started, no socket made, nothing unpickled."""
+    commands = set(filter(steers, ESCAPES))
+    path = textgen.write("evil.safetensors", dressed(good, ESCAPES, commands).sealed())
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", WATCHED, *command, path],
+        capture_output=True,
+        cwd=textgen.folder,
+        env=textgen.environment,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout
+    assert textgen.left() == ["evil.safetensors"]
+
+
 @pytest.mark.parametrize("more", [[], ["--typical", "0.9"], ["--beam", "2"]], ids=str)
 def test_the_largest_weights_write_a_text(textgen, good, more):
     """
