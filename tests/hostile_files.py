@@ -15,7 +15,9 @@ from typing import Any
 
 from tests.forging import Parts, compact, container, entry
 
-ESCAPES = "a\x1b]0;owned\x07\x1b[2J\x9b1;1H\x90q\x9c\x1b(0\x1b[?25l\x0e\x08\r\x0b\u202e\u2066"
+ESCAPES = (
+    "a\x1b]0;owned\x07\x1b[2J\x9b1;1H\x90q\x9c\x1b(0\x1b[?25l\x0e\x08\r\x0b\u202e\u2066"
+)
 """Sets the title, clears, moves, hides the cursor, changes the letters, turns round."""
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
@@ -139,6 +141,8 @@ def strange_name(good: Parts) -> bytes:
 LONG = "x" * 3_000_000
 SPACES = b"{" + b" " * 50_000_000 + b"}"
 LISTS = b'{"a":[' + b"[]," * 1_390_000 + b"[]]}"
+MOST_LISTS = b'{"a":[' + b"[]," * 65_000 + b"[]]}"
+MOST_OBJECTS = b'{"a":[' + b'{"":{}},' * 43_000 + b"[]]}"
 ASTRAL = "".join(map(chr, range(0x10000, 0x10000 + 250_000)))
 NEWER = {"format": 2, "min_reader": 2}
 
@@ -197,6 +201,14 @@ FILES: dict[str, tuple[Callable[[Parts], bytes], list[str]]] = {
     ),
     "a header of 50 MB": (lambda good: container(SPACES), ["50000002", "4194304"]),
     "a header of empty lists": (lambda good: container(LISTS), ["too many values"]),
+    "as many lists as are read": (
+        lambda good: container(MOST_LISTS),
+        ["says nothing"],
+    ),
+    "as many objects as are read": (
+        lambda good: container(MOST_OBJECTS),
+        ["says nothing"],
+    ),
     "a header without end": (
         lambda good: container(b'{"a":' + b"[" * 100_000),
         ["nested too deeply"],

@@ -1,4 +1,4 @@
-"""Whatever a file or a name holds, only a `TextgenError` leaves the public functions."""
+"""Whatever a file or a name holds, only `TextgenError` leaves the public functions."""
 
 import contextlib
 import copy
@@ -38,8 +38,10 @@ numbers = st.integers(0, 2**32)
 
 JSON = st.recursive(
     st.sampled_from(VALUES) | st.text(st.characters(codec=None)) | st.integers(),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=9), inner, max_size=4)
+    ),
     max_leaves=9,
 )
 """Anything that JSON can say, and NaN, infinities and halves of characters."""
@@ -59,7 +61,9 @@ SETTINGS = {
 NAMES = st.text(st.sampled_from("ab*?[]{}!-./\\~ \0\n\x1b\u202eé\ud800\udcff"))
 ODD_NAMES = st.one_of(
     NAMES.filter(lambda name: ".." not in name and not name.startswith("/")),
-    st.sampled_from(["", ".", "-", "a" * 300, "a/" * 3000, "**", "**/*", "[!", "a\0/*"]),
+    st.sampled_from(
+        ["", ".", "-", "a" * 300, "a/" * 3000, "**", "**/*", "[!", "a\0/*"]
+    ),
 )
 """Names below the current folder: patterns, NUL, halves of characters, endless."""
 

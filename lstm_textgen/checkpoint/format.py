@@ -284,7 +284,7 @@ def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
     for key, tensor in tensors.items():
         # no mask of the size of the tensor; both are NaN where any weight is
         lowest, highest = tensor.aminmax()
-        if not (-LARGEST <= lowest and highest <= LARGEST):
+        if not (lowest >= -LARGEST and highest <= LARGEST):
             raise CheckpointError(
                 f"{name} holds a weight that is no number from -2^53 to 2^53: {key}.",
                 "Train it again with a lower learning rate, or take an earlier one.",

@@ -133,7 +133,9 @@ def _header_bytes(head: bytes, size: int, path: Path) -> int:
     fits = 8 + length <= size
     if begins and fits and length > HEADER_CAP:
         problem = f"{path} has a header of {length} bytes; at most {HEADER_CAP} are"
-        raise CheckpointError(f"{problem} read.", "Take a .safetensors file of textgen.")
+        raise CheckpointError(
+            f"{problem} read.", "Take a .safetensors file of textgen."
+        )
     if not begins or length > HEADER_CAP:
         what, remedy = recognise(head)
         raise CheckpointError(f"{path} {what}.", remedy)

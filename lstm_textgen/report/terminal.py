@@ -35,9 +35,9 @@ def write_text(
         stream: Another stream than stdout.
         style: How a terminal shows it, such as `38;5;203`; without effect elsewhere.
     """
-    stream = stream or sys.stdout
-    shown = sanitise(text) if stream.isatty() else text
-    if style and text != "\n" and wants_colour(stream):
+    target = stream or sys.stdout
+    shown = sanitise(text) if target.isatty() else text
+    if style and text != "\n" and wants_colour(target):
         shown = f"\x1b[{style}m{shown}\x1b[0m"
     write_drawn(shown, stream)
 

@@ -1,5 +1,6 @@
 """Files made to be dear: what refusing them may cost."""
 
+import os
 import time
 import tracemalloc
 
@@ -120,20 +121,18 @@ def test_an_endless_unknown_mark(cost, parts):
     assert len(problem) < 500
 
 
-def test_every_kilobyte_of_a_real_model(tmp_path):
-    """Cut off anywhere, a large file is refused by its header alone."""
+def test_a_real_model_that_is_cut_off(tmp_path):
+    """Every 10 kB, and byte by byte at its end: refused by the header alone."""
     path = tmp_path / "cut.safetensors"
     data = (bundled_folder("checkpoints") / "fables.safetensors").read_bytes()
     path.write_bytes(data)
     assert load_checkpoint(path)
 
-    began_s = time.process_time()
-    for length in range(len(data) // 1000 * 1000, -1, -1000):
-        with path.open("rb+") as file:
-            file.truncate(length)
+    ends = range(len(data) - 1, len(data) - 9, -1)
+    for length in (*ends, *range(len(data) // 10_000 * 10_000, -1, -10_000)):
+        os.truncate(path, length)
         with pytest.raises(CheckpointError):
             load_checkpoint(path)
-    assert time.process_time() - began_s < len(data) / 1000 * 0.02
 
 
 def test_reading_takes_the_memory_of_the_file(tmp_path):
@@ -143,9 +142,7 @@ def test_reading_takes_the_memory_of_the_file(tmp_path):
     path = tmp_path / "large.safetensors"
     for parameter in model.parameters():
         parameter.data.zero_()
-    save_checkpoint(
-        path, checkpoint_of(model, CharTokenizer("ab"), TrainingRecord())
-    )
+    save_checkpoint(path, checkpoint_of(model, CharTokenizer("ab"), TrainingRecord()))
     del model, parameter
     torch.ones(10**6).aminmax()  # starts the threads, which take memory of their own
     size_bytes = path.stat().st_size

@@ -145,9 +145,7 @@ class Textgen:
         self.folder = folder
         self.environment = environment
 
-    def __call__(
-        self, *arguments, stdin=b"", env=None, memory_bytes=None, **streams
-    ):
+    def __call__(self, *arguments, stdin=b"", env=None, memory_bytes=None, **streams):
         """
         Args:
             stdin: What it may read.

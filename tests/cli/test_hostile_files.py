@@ -221,7 +221,7 @@ cli.run()
 
 @pytest.mark.parametrize("command", [["info"], ["sample", "-n", "20", "--seed", "1"]])
 def test_loading_writes_nothing_and_connects_nowhere(textgen, good, command):
-    """No file is written or moved, no process started, no socket made, nothing unpickled."""
+    """No file is written or moved, no process or socket made, nothing unpickled."""
     commands = set(filter(steers, ESCAPES))
     path = textgen.write("evil.safetensors", dressed(good, ESCAPES, commands).sealed())
     done = subprocess.run(

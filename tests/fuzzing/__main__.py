@@ -60,9 +60,13 @@ class Tally:
 def main() -> int:
     words = argparse.ArgumentParser(description=__doc__.split("\n")[1])
     words.add_argument("count", type=int, nargs="?", default=100_000)
-    words.add_argument("--seed", type=int, default=1, help="another one looks elsewhere")
+    words.add_argument(
+        "--seed", type=int, default=1, help="another one looks elsewhere"
+    )
     words.add_argument("--first", type=int, default=0, help="number of the first file")
-    words.add_argument("--keep", type=Path, default=Path(), help="for a file that fails")
+    words.add_argument(
+        "--keep", type=Path, default=Path(), help="for a file that fails"
+    )
     given = words.parse_args()
     signal.signal(signal.SIGALRM, _hang)
     tqdm.monitor_interval = 0  # its thread would take from the memory that is measured
@@ -78,7 +82,7 @@ def main() -> int:
             signal.setitimer(signal.ITIMER_REAL, HANGS_S)
             try:
                 verdict = judge(path, data)
-            except (Exception, Hang) as error:
+            except (Exception, Hang):
                 kept = given.keep / f"fuzz-{given.seed}-{number}.safetensors"
                 kept.write_bytes(data)
                 traceback.print_exc()

@@ -178,7 +178,9 @@ def change_inner_tokens(data: bytes, bases: Sequence[bytes], dice: Random) -> by
 
 def crowd(data: bytes, bases: Sequence[bytes], dice: Random) -> bytes:
     """A header as full as may be, or fuller: it should not be dear to refuse."""
-    piece = dice.choice([b"[],", b"{},", b"[[[]]],", b'{"":{}},', b"1e9,", b'"\xd1\x8f",'])
+    piece = dice.choice(
+        [b"[],", b"{},", b"[[[]]],", b'{"":{}},', b"1e9,", b'"\xd1\x8f",']
+    )
     most = 2**22 // len(piece) - 10
     count = min(most, dice.choice([20_000, 40_000, 60_000, 130_000, most]))
     return container(b'{"a":[' + piece * count + b"0]}", data[:50])
@@ -201,7 +203,7 @@ def mutated(bases: Sequence[bytes], seed: int, number: int) -> tuple[bytes, list
     """
     dice = Random(f"{seed} {number}")
     data = dice.choice(bases)
-    if dice.random() < 0.0005:  # for each of them takes as long as a hundred others
+    if dice.random() < 0.002:  # for each of them takes as long as a hundred others
         return crowd(data, bases, dice), ["crowd"]
     names = []
     if dice.random() < 0.7:

@@ -50,7 +50,7 @@ class Verdict:
     load_s: float
 
 
-def judge(path: Path, data: bytes) -> Verdict:
+def judge(path: Path, data: bytes, *, load_s: float = LOAD_S) -> Verdict:
     """
     Read a file, and hold the reader to its promises.
 
@@ -60,12 +60,13 @@ def judge(path: Path, data: bytes) -> Verdict:
     Args:
         path: Where to put it.
         data: The file.
+        load_s: Seconds of the processor that reading it may take.
 
     Raises:
         Wrong: A promise is broken.
         Exception: Anything but a `TextgenError` left the reader.
     """
-    path.write_bytes(data)
+    put(path, data)
     began_s = time.process_time()
     try:
         loaded = load_checkpoint(path)
@@ -77,7 +78,7 @@ def judge(path: Path, data: bytes) -> Verdict:
         check_meaning(loaded, data)
         check_that_it_lasts(loaded, path.with_name("again.safetensors"))
         check_that_it_writes(loaded)
-    demand(verdict.load_s < LOAD_S, f"reading took {verdict.load_s:.1f} s")
+    demand(verdict.load_s < load_s, f"reading took {verdict.load_s:.1f} s")
     return verdict
 
 
@@ -122,7 +123,7 @@ def check_tensors(
 def check_that_it_lasts(loaded: Checkpoint, path: Path) -> None:
     """Saved and read again, it is the same."""
     data = pack(loaded.tensors, MODEL, describe(loaded))
-    path.write_bytes(data)
+    put(path, data)
     again = load_checkpoint(path)
     demand(describe(again) == describe(loaded), "saved, it says something else")
     same_bits = all(
@@ -158,7 +159,14 @@ def reason_of(error: TextgenError, path: Path) -> str:
     """The problem without names and numbers, so that alike ones can be counted."""
     text = error.problem.removeprefix(f"{path} ")
     text = re.sub(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\[.*\]|\{.*\}""", "…", text)
-    return re.sub(r"-?\d[\d.,e+]*", "N", text)[:72]
+    text = re.sub(r"0x\w+|\\\w+|-?\d(?:[\d.,e+-]*\d)?|True|False|None", "N", text)
+    return re.sub(r" is (N|…)\.$", " is N.", text)[:80]
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a new file: some systems wait for the disk where an old one is emptied."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
 
 
 def demand(ok: bool, otherwise: str) -> None:

@@ -89,7 +89,9 @@ def edit(at: Any, key: Any, dice: Random) -> None:
 def edited(text: str, dice: Random) -> str:
     start = dice.randrange(len(text) + 1)
     stop = min(len(text), start + dice.randrange(3))
-    return text[:start] + dice.choice(["", *TEXTS[:12], *"az09\x1b\u202e"]) + text[stop:]
+    return (
+        text[:start] + dice.choice(["", *TEXTS[:12], *"az09\x1b\u202e"]) + text[stop:]
+    )
 
 
 CHANGES: list[Callable[[Any, Any, Random], None]] = [
