@@ -18,8 +18,11 @@ test: .venv/dev ## what CI runs
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-fuzz: .venv/dev ## hostile checkpoints, about five minutes; FILES=1000 for a look
+fuzz: .venv/dev ## hostile checkpoints, about ten minutes; FILES=1000 for a look
 	$(BIN)/python -m tests.fuzzing $(FILES)
+	@if $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt atheris; \
+	then $(BIN)/python -m tests.fuzzing.guided -runs=$(FILES); \
+	else echo "atheris does not install here, so nothing is guided"; fi
 
 bench: .venv/installed ## a few minutes on an idle machine; see benchmarks/README.md
 	$(BIN)/python benchmarks/startup.py
