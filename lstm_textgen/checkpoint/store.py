@@ -16,6 +16,7 @@ from torch import Tensor
 from lstm_textgen.checkpoint.container import Kind, pack
 from lstm_textgen.checkpoint.durable import translated_errors, write_durably
 from lstm_textgen.checkpoint.format import Checkpoint, save_checkpoint
+from lstm_textgen.checkpoint.opening import open_file
 from lstm_textgen.checkpoint.plain_json import parse
 from lstm_textgen.checkpoint.reader import open_container
 from lstm_textgen.errors import (
@@ -110,12 +111,13 @@ class RunDirectory:
         """
         path = self.settings_path
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 text = file.read(SETTINGS_CAP)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            reason = getattr(error, "strerror", None) or str(error)
             raise MissingError(
                 f"{self.path} is not the folder of a run: no {path.name} can be read "
-                f"there ({error.strerror}).",
+                f"there ({reason}).",
                 "Check the name, or start a new run without --resume.",
             ) from error
         try:
@@ -223,7 +225,8 @@ class RunDirectory:
             StorageError: The disk fails.
         """
         paths = self.state_path, self.previous_state_path
-        there = [path for path in paths if path.exists()]
+        # not Path.exists: it raises where a name is too long or a folder is closed
+        there = [path for path in paths if os.path.exists(path)]
         for path in there:
             try:
                 with open_container(path, STATE) as container:

@@ -117,8 +117,6 @@ def run() -> None:
         if is_out_of_memory(error):
             remedy = "Lower --hidden, --layers, --streams or --window."
             sys.exit(_report("There is not enough memory for this.", remedy, 2))
-        if "--debug" in sys.argv:
-            raise
         problem = f"A defect of this program: {type(error).__name__}: {error}"
         sys.exit(
             _report(problem, "Run it again with --debug and report what it says.", 1)
@@ -131,7 +129,7 @@ def _report(problem: str, remedy: str, code: int) -> int:
     if "--debug" in sys.argv:
         import traceback
 
-        traceback.print_exc()
+        say(traceback.format_exc().rstrip())  # it may hold a stranger's words
     say(f"error: {_line(problem)}")
     say(f"  try: {_line(remedy)}")
     return code

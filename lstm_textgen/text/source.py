@@ -99,7 +99,10 @@ def _expand(argument: str, spool: Path | None) -> list[Path]:
 
 
 def _matching(pattern: str) -> list[Path]:
-    names = sorted(glob.glob(pattern, recursive=True))
+    try:
+        names = sorted(glob.glob(pattern, recursive=True))
+    except ValueError:  # a NUL in it, or half a character: no file has such a name
+        names = []
     wanted = [name for name in names if os.path.exists(name)]  # no broken links
     files = [_regular(name) for name in wanted if not os.path.isdir(name)]
     if not files:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Integer, UInt, UInt32
 
 from lstm_textgen.config import TokenizerKind
+from lstm_textgen.config.checks import shown
 from lstm_textgen.errors import ConfigError, VocabularyError
 from lstm_textgen.text.replace import unknown_character
 
@@ -103,12 +104,15 @@ class CharTokenizer:
     def __post_init__(self) -> None:
         if not self.characters:
             raise _bad("The vocabulary is empty.")
-        if any("\ud800" <= char <= "\udfff" for char in self.characters):
+        codes = self._codes  # in numpy, because a stranger may give millions
+        if ((codes >= 0xD800) & (codes <= 0xDFFF)).any():
             raise _bad("The vocabulary holds half a character (a surrogate).")
-        if list(self.characters) != sorted(set(self.characters)):
+        if (codes[1:] <= codes[:-1]).any():
             raise _bad("The vocabulary is not sorted, or holds a character twice.")
-        if self.unknown is not None and self.unknown not in list(self.characters):
-            raise _bad(f"The unknown mark {self.unknown!r} is not in the vocabulary.")
+        mark = self.unknown
+        if mark is not None and (len(mark) != 1 or mark not in self.characters):
+            found = shown(mark[:60])
+            raise _bad(f"The unknown mark {found} is not in the vocabulary.")
 
     @classmethod
     def from_text(cls, text: str) -> "CharTokenizer":
