@@ -10,6 +10,7 @@ from rich.table import Table
 from lstm_textgen.insight import arrays, finder
 from lstm_textgen.insight.inspection import Inspection
 from lstm_textgen.insight.signals import KEEPER, named
+from lstm_textgen.report.terminal import write_drawn, write_text
 
 WIDE = 10_000
 """Columns where there is no terminal: more than anything needs."""
@@ -113,9 +114,12 @@ def _table(*headings: str) -> Table:
 
 def _show(table: Table) -> None:
     """As wide as a terminal; into a pipe or a file, no line is broken."""
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    with console.capture() as drawn:
+        console.print(table)
+    write_drawn(drawn.get())
 
 
 def _print(*lines: str) -> None:
     for line in lines:
-        print(line)
+        write_text(f"{line}\n")

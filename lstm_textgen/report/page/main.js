@@ -20,7 +20,7 @@ function drawNow() {
 }
 
 function drawAll() {
-  draw(drawText, drawDetail, drawUnits, drawUnitName, drawKey);
+  draw(drawText, drawMark, drawDetail, drawUnits, drawUnitName, drawKey);
 }
 
 function drawKey() {

@@ -4,7 +4,7 @@ const MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono',
 const LINE = 20;
 const PAD = 6;
 
-const page = { starts: [0], cell: 8, width: 0, height: 0, marked: null };
+const page = { starts: [0], cell: 8, width: 0, height: 0 };
 
 function measureCell() {
   const context = $("text-canvas").getContext("2d");
@@ -39,6 +39,8 @@ function layText() {
   }
   page.starts = starts;
   $("text-spacer").style.height = `${starts.length * LINE + 2 * PAD}px`;
+  $("mark").style.width = `${page.cell + 4}px`;
+  $("mark").style.height = `${LINE + 3}px`;
   box.dataset.cell = page.cell;
   box.dataset.line = LINE;
   box.dataset.pad = PAD;
@@ -82,20 +84,14 @@ function drawText() {
       context.fillText(SEEN[chars[t]] || chars[t], x + page.cell / 2, y + LINE / 2);
     }
   }
-  drawMark();
 }
 
-// The only thing that hovering paints over the text.
+// All that hovering changes over the text: a frame that moves, and nothing is painted.
 function drawMark() {
-  const context = fit($("text-over"), page.width, page.height);
-  if (page.marked) context.clearRect(...page.marked);
   const row = rowOf(view.at);
-  const x = PAD + (view.at - page.starts[row]) * page.cell;
-  const y = PAD + row * LINE - $("text").scrollTop;
-  context.strokeStyle = colours.mark;
-  context.lineWidth = 2;
-  context.strokeRect(x - 1, y - 1, page.cell + 2, LINE + 1);
-  page.marked = [x - 4, y - 4, page.cell + 8, LINE + 8];
+  const x = PAD + (view.at - page.starts[row]) * page.cell - 2;
+  const y = PAD + row * LINE - 2;
+  $("mark").style.transform = `translate(${x}px, ${y}px)`;
 }
 
 // The character under the pointer, or -1.
