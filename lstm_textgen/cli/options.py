@@ -168,7 +168,7 @@ def nearest_given(context: typer.Context, rivals: dict[str, Any]) -> dict[str, A
     return given
 
 
-def seconds(value: float) -> float:
+def seconds(parameter: typer.CallbackParam, value: float) -> float:
     """
     A callback for options in seconds.
 
@@ -176,5 +176,7 @@ def seconds(value: float) -> float:
         ConfigError: It is not a number from 0 on.
     """
     if not 0 <= value < math.inf:
-        raise ConfigError(f"{value:g} is no number of seconds.", "Set 0 or more.")
+        name = parameter.name
+        problem = f"{name} is {value:g}, which is no number of seconds."
+        raise ConfigError(problem, f"Set {name} to 0 or more.")
     return value
