@@ -42,6 +42,8 @@ def become(request):
     sys.argv = ["textgen", *request["arguments"]]
     warnings.simplefilter("error")
     signal.alarm(LIMIT_S)
+    if "TESTS_DO_NOT_WAIT" in os.environ:  # a client waits between its tries
+        time.sleep = lambda seconds: None
 
     from lstm_textgen import cli
 
@@ -64,6 +66,7 @@ def leave(code):
 
 def serve():
     import lstm_textgen.cli
+    import lstm_textgen.cli.push_run
     import lstm_textgen.evaluation.part
     import lstm_textgen.report.reading
     import lstm_textgen.report.tables
