@@ -26,7 +26,13 @@ def push(
         option("--language", help="Code of its language, such as en, where not known."),
     ] = None,
     message: Annotated[
-        str, option("--message", "-m", help="What the commit says.", default="a title")
+        str,
+        option(
+            "--message",
+            "-m",
+            help="What the commit says.",
+            default="that textgen made it",
+        ),
     ] = "",
     dry_run: Annotated[
         bool, option("--dry-run", help="Show all that would be sent, and send nothing.")

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 from lstm_textgen import __version__
-from lstm_textgen.checkpoint.finding import resolve_checkpoint
 from lstm_textgen.checkpoint.format import Checkpoint, build_model, load_checkpoint
 from lstm_textgen.checkpoint.metrics import read_metrics
 from lstm_textgen.checkpoint.record import TrainingRecord
@@ -15,6 +14,7 @@ from lstm_textgen.report.card import About, model_card
 from lstm_textgen.sampling.steppers import make_stepper
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.sharing.corpora import corpus_path, known
+from lstm_textgen.sharing.models import find_checkpoint
 from lstm_textgen.sharing.parcel import Parcel, fill
 from lstm_textgen.sharing.repository import Repository
 from lstm_textgen.sharing.settle import digest_of
@@ -41,7 +41,7 @@ def pack(
     Read a model, let it write for its page, and lay out what would be sent.
 
     Args:
-        model: A run or a file. Of a run, its settings and its log go into the page.
+        model: As for `find_checkpoint`. Of a run, settings and log go into the page.
         target: Where it is to go.
         folder: An empty folder for the three files.
         private: Whether a new repository is to be seen by its owner only.
@@ -58,7 +58,7 @@ def pack(
     if language is not None and not (language.isalpha() and len(language) in (2, 3)):
         problem = f"{language!r} is no code of a language."
         raise ConfigError(problem, "Give two or three letters: en, es, it, ...")
-    path = resolve_checkpoint(model)
+    path = find_checkpoint(model)
     checkpoint = load_checkpoint(path)
     if licence is not None:
         checkpoint = dataclasses.replace(checkpoint, licence=licence)

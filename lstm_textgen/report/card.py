@@ -130,7 +130,7 @@ def _sample(about: About) -> str:
         "    pip install 'lstm-textgen[hub]'\n"
         f"    textgen sample hf://{about.name} --length {about.length} "
         f"--seed {about.seed}\n\n"
-        f"The last line wrote this, with seed {about.seed}; another machine may round "
+        f"This command wrote this, with seed {about.seed}; another machine may round "
         "otherwise and come to another text:\n\n"
         f"{_block(about.sample)}\n\n"
         f"`textgen pull {about.name}` fetches the model and checks it. It is one file "
@@ -182,7 +182,10 @@ def _losses(checkpoint: Checkpoint, about: About) -> str:
             f"{loss.perplexity:.1f} equally likely characters."
         )
     if len(about.curve) > 1:
-        parts.append("Nats per character over the steps of the training:")
+        parts.append(
+            "Nats per character over the steps of the training; each look reads only a "
+            "part of the text:"
+        )
         parts.append(_block("\n".join(draw_curve(about.curve))))
     return "\n\n".join(parts)
 

@@ -7,6 +7,7 @@ what a server says, so both are checked here and in `pull`.
 """
 
 import contextlib
+import functools
 import logging
 import os
 import re
@@ -16,7 +17,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lstm_textgen.errors import CheckpointError, TextgenError, UnavailableError
+from lstm_textgen.errors import (
+    CheckpointError,
+    StorageError,
+    TextgenError,
+    UnavailableError,
+)
 from lstm_textgen.sharing.refusals import LATER, refused
 from lstm_textgen.sharing.repository import Repository
 
@@ -40,6 +46,7 @@ SIZES = re.compile(r"of size (\d+) but has size (\d+)")
 """How the client says that a file is too short or too long."""
 
 
+@functools.cache
 def library() -> Any:
     """
     The client, set up.
@@ -145,6 +152,8 @@ def _connection() -> Any:
 
 def _check_answer(response: Any) -> None:
     """Refuse an answer that would lead out of the cache, before anything is written."""
+    if response.request.method != "HEAD":  # what is sent itself names no file
+        return
     for name, safe in BELIEVED.items():
         value = response.headers.get(name)
         if value is not None and not safe.fullmatch(value):
@@ -167,6 +176,8 @@ def _understood(error: Exception, repository: Repository) -> TextgenError | None
             return _broken(cause)
         if isinstance(cause, errors.FileMetadataError | ValueError | KeyError):
             return _nonsense(str(cause))
+    if isinstance(error, OSError) and error.errno is not None:
+        return _full(error)
     sizes = SIZES.search(str(error))
     if sizes is None:
         return None
@@ -205,4 +216,11 @@ def _nonsense(what: str) -> UnavailableError:
     return UnavailableError(
         f"{host()} does not answer as a hub does ({' '.join(what.split())}).",
         f"Check HF_ENDPOINT, and whether this network wants a login. {LATER}",
+    )
+
+
+def _full(error: OSError) -> StorageError:
+    return StorageError(
+        f"The hub's cache cannot be written ({error.strerror}).",
+        "Make room, or set HF_HOME to a folder that may be written.",
     )

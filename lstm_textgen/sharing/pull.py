@@ -26,6 +26,9 @@ from lstm_textgen.sharing.repository import (
     Repository,
 )
 
+TEXTS = (CARD_FILE, SETTINGS_FILE)
+"""What a repository may lack."""
+
 TEXT_CAP = 2**20
 """Bytes of the largest card, and of the largest file of settings."""
 
@@ -100,8 +103,8 @@ def pull(repository: Repository, folder: Path | None = None) -> Pulled:
         _check_place(folder)
     arrived = fetch_model(repository)
     pinned = replace(repository, revision=arrived.commit)
-    files = {MODEL_FILE: arrived.path.read_bytes()}
-    files |= {name: text for name in TEXTS if (text := _text(pinned, name)) is not None}
+    files = {name: text for name in TEXTS if (text := _text(pinned, name)) is not None}
+    files[MODEL_FILE] = arrived.path.read_bytes()  # last: it makes the folder a model
     there = RUNS / repository.short_name if folder is None else folder
     was_here = _holds(there, files[MODEL_FILE])
     if not was_here:
@@ -109,9 +112,6 @@ def pull(repository: Repository, folder: Path | None = None) -> Pulled:
         _place(there, files)
     names = tuple(sorted(files))
     return Pulled(folder=there, commit=arrived.commit, files=names, was_here=was_here)
-
-
-TEXTS = (SETTINGS_FILE, CARD_FILE)
 
 
 def _text(repository: Repository, name: str) -> bytes | None:
@@ -154,18 +154,23 @@ def _holds(folder: Path, model: bytes) -> bool:
 
 
 def _place(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files beside the place, then give the folder its name."""
-    part = folder.parent / f".{secrets.token_hex(8)}.part"
+    """Write all files beside the place, then give them their names at once."""
     if _model_in(folder):
         problem = f"{folder} holds another model."
         raise OutputError(problem, "Choose another folder with -o.")
+    part = folder.parent / f".{secrets.token_hex(8)}.part"
     with translated_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         part.mkdir()
         try:
             for name, data in files.items():
                 write_durably(part / name, data)
-            os.rename(part, folder)
+            if folder.is_dir():  # it is empty, and may be where the user stands
+                for name in files:
+                    os.replace(part / name, folder / name)
+                part.rmdir()
+            else:
+                os.rename(part, folder)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise

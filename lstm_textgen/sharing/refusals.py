@@ -46,7 +46,7 @@ def refused(error: Any, repository: Repository, host: str) -> TextgenError:
     if status >= 500:
         return UnavailableError(f"{host} fails ({answer}).", LATER)
     return UnavailableError(
-        f"{host} does not take it ({answer}{said}).", "Do what it says, if it says so."
+        f"{host} does not take it ({answer}{said}).", "Check the name and the options."
     )
 
 

@@ -52,7 +52,8 @@ def parse_repository(argument: str) -> Repository:
         ConfigError: It is neither.
     """
     name, at, revision = argument.removeprefix(PREFIX).partition("@")
-    named = NAME.fullmatch(name) and ".." not in name and "--" not in name
+    odd = ".." in name or "--" in name or name.endswith(".git")  # hubs take none
+    named = NAME.fullmatch(name) and not odd
     dated = not at or (REVISION.fullmatch(revision) and ".." not in revision)
     if not named or not dated:
         raise ConfigError(

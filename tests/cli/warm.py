@@ -73,6 +73,11 @@ def serve():
     import lstm_textgen.report.training
     import lstm_textgen.sharing.get
 
+    # not the hub's client: it reads the environment when it is imported
+    with contextlib.suppress(ImportError):
+        import httpx2  # noqa: F401
+        import yaml  # noqa: F401
+
     sys.argv = ["textgen", "info", "nowhere"]
     with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
         lstm_textgen.cli.run()  # for what is imported when options are read

@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 import torch
+import yaml
+from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
 from lstm_textgen.checkpoint.format import checkpoint_of
@@ -13,8 +15,6 @@ from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.report.card import About, model_card
 from lstm_textgen.text.tokenizer import CharTokenizer
-
-yaml = pytest.importorskip("yaml")
 
 HOSTILE = (
     'a`b```c"d\n---\n<img src=x onerror=alert(1)>: [e](http://f) \x1b[2J \u2028# g'
@@ -63,9 +63,9 @@ def text_of(body):
 
 def test_the_head_is_what_the_hub_wants(checkpoint):
     """Its own client reads licence, task, library and the measured result."""
-    hub = pytest.importorskip("huggingface_hub")
+
     card = model_card(checkpoint, dataclasses.replace(ABOUT, language="en"))
-    data = hub.ModelCard(card).data
+    data = ModelCard(card).data
     [result] = data.eval_results
 
     assert (data.library_name, data.pipeline_tag) == ("lstm-textgen", "text-generation")

@@ -49,7 +49,8 @@ def test_a_name_and_its_revision(argument, name, revision):
             "hf:///b",
             "-a/b",
         ),
-        *("a/b.", "a/b\n", "é/b", "https://huggingface.co/a/b", "a/" + "b" * 97),
+        *("a/b.", "a/b.git", "a/b\n", "é/b", "https://huggingface.co/a/b"),
+        "a/" + "b" * 97,
     ],
 )
 def test_what_is_no_name(argument):

@@ -70,6 +70,10 @@ class Hub:
         """What was asked for, in its order."""
         return [entry["step"] for entry in self._ask("state")["log"]]
 
+    def users(self, step):
+        """Who was logged in when a step was taken; None for nobody."""
+        return {e["user"] for e in self._ask("state")["log"] if e["step"] == step}
+
     def paths(self):
         """The addresses that were asked for."""
         return [entry["path"] for entry in self._ask("state")["log"]]

@@ -392,7 +392,7 @@ if __name__ == "__main__":
     ):
         for each in (server, elsewhere):
             threading.Thread(target=each.serve_forever, daemon=True).start()
-        World.elsewhere = f"http://127.0.0.1:{elsewhere.server_port}"
+        World.elsewhere = f"http://localhost:{elsewhere.server_port}"
         sys.stdout.write(f"{server.server_port}\n")
         sys.stdout.flush()
         sys.stdin.read()

@@ -26,6 +26,14 @@ def test_only_the_three_files_come(textgen, hub, env, trained, shared):
     assert not any("evil" in path or "bin" in path for path in hub.paths())
 
 
+def test_the_login_goes_to_the_hub_only(textgen, hub, env, shared):
+    """Large files come from another server, which is not told who asks."""
+    textgen("pull", "alice/book", env=env)
+
+    assert hub.users("head") == {"alice"}
+    assert hub.users("get") == {None}
+
+
 def test_json_tells_where_and_which(textgen, hub, env, shared):
     """One object on stdout."""
     told = textgen("pull", "alice/book", "-o", "mine", "--json", env=env).json
@@ -74,6 +82,23 @@ def test_nothing_is_overwritten(textgen, hub, env, shared):
     again.assert_refused(73, "checkpoints/book", "-o")
 
 
+def test_an_empty_folder_may_be_there(textgen, hub, env, shared):
+    """Also the one where the user stands; nothing hidden stays in it."""
+    done = textgen("pull", "alice/book", "-o", ".", env=env)
+
+    assert done.code == 0, done.stderr
+    assert done.stdout == "model.safetensors\n"
+    assert textgen.left() == TAKEN
+
+
+def test_a_cache_that_cannot_be_written(textgen, hub, env, shared):
+    """A file stands where HF_HOME should be: the disk is to blame, and it is named."""
+    blocked = env | {"HF_HOME": str(textgen.write("file", "x") / "hf")}
+    refused = textgen("pull", "alice/book", env=blocked)
+
+    refused.assert_refused(74, "HF_HOME")
+
+
 def test_what_is_here_already_stays(textgen, hub, env, shared):
     """The same model twice is one folder, and that is told."""
     textgen("pull", "alice/book", env=env)
@@ -105,23 +130,29 @@ def test_a_name_on_the_hub_is_a_model_everywhere(textgen, hub, env, trained, sha
     assert sampled.code == 0, sampled.stderr
 
 
-@pytest.mark.parametrize("how", ["told", "down"])
-def test_without_a_network_the_cache_is_enough(textgen, hub, env, shared, how):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"HF_HUB_OFFLINE": "1"}, ["alice/other", "HF_HUB_OFFLINE"]),
+        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, ["127.0.0.1:9", "network"]),
+    ],
+)
+def test_without_a_network_the_cache_is_enough(
+    textgen, hub, env, shared, change, words
+):
     """Told so by HF_HUB_OFFLINE, or because nobody answers."""
-    first = textgen("sample", "hf://alice/book", "-n", "50", "--seed", "1", env=env)
-    away = env | (
-        {"HF_HUB_OFFLINE": "1"}
-        if how == "told"
-        else {"HF_ENDPOINT": "http://127.0.0.1:9"}
-    )
-    second = textgen("sample", "hf://alice/book", "-n", "50", "--seed", "1", env=away)
-    pulled = textgen("pull", "alice/book", env=away)
-    absent = textgen("sample", "hf://alice/other", env=away)
+    textgen("pull", "alice/book", "-o", "first", env=env)
+    sample = ("sample", "hf://alice/book", "-n", "50", "--seed", "1")
+    drawn = textgen(*sample, env=env)
+    redrawn = textgen(*sample, env=env | change)
+    pulled = textgen("pull", "alice/book", "-o", "second", env=env | change)
+    absent = textgen("sample", "hf://alice/other", env=env | change)
 
-    assert first.code == 0, first.stderr
-    assert second.stdout == first.stdout
+    assert drawn.code == 0, drawn.stderr
+    assert redrawn.stdout == drawn.stdout
     assert pulled.code == 0, pulled.stderr
-    absent.assert_refused(69, "alice/other")
+    assert f"is commit {shared}" in pulled.stderr
+    absent.assert_refused(69, *words)
 
 
 def test_a_private_model_is_its_owners(textgen, hub, env, trained):
@@ -140,7 +171,7 @@ def test_a_private_model_is_its_owners(textgen, hub, env, trained):
     ("argument", "words"),
     [
         ("alice/nothing", ["alice/nothing"]),
-        ("alice/book@v9", ["alice/book@v9"]),
+        ("alice/book@v9", ["alice/book", "v9"]),
         ("alice/page", ["model.safetensors"]),
     ],
 )
@@ -178,20 +209,28 @@ def test_a_name_that_is_none(textgen, hub, env, argument):
         ("500", 69, ["500", "later"]),
     ],
 )
-@pytest.mark.parametrize("command", ["pull", "sample"])
 def test_a_file_that_comes_wrong(
-    textgen, hub, env, shared, left_by_a_failure, command, mood, code, words
+    textgen, hub, env, shared, left_by_a_failure, mood, code, words
 ):
     """The exit code, a message, no file anywhere; the next try gets it right."""
-    name = {"pull": "alice/book", "sample": "hf://alice/book"}[command]
     hub.misbehave("get", mood)
-    refused = textgen(command, name, env=env)
+    refused = textgen("pull", "alice/book", env=env)
     left = left_by_a_failure()
     hub.misbehave("get", "", 0)
 
     refused.assert_refused(code, *words)
     assert left == []
-    assert textgen(command, name, env=env).code == 0
+    assert textgen("pull", "alice/book", env=env).code == 0
+
+
+def test_a_name_that_comes_wrong(textgen, hub, env, shared):
+    """`hf://` is checked as a pull is, and does not stay wrong in the cache."""
+    words = ("sample", "hf://alice/book", "-n", "9")
+    hub.misbehave("get", "flipped", 1)
+    refused = textgen(*words, env=env)
+
+    refused.assert_refused(65, "sha256", "model.safetensors of hf://alice/book")
+    assert textgen(*words, env=env).code == 0
 
 
 def test_wrong_bytes_are_told_with_both_digests(textgen, hub, env, trained, shared):
@@ -282,6 +321,6 @@ def test_without_the_client(textgen, env, tmp_path):
     absent.mkdir()
     (absent / "huggingface_hub.py").write_text("raise ImportError('not here')\n")
     textgen.environment = textgen.environment | env | {"PYTHONPATH": str(absent)}
-    for words in (("pull", "alice/book"), ("sample", "hf://alice/book")):
-        refused = textgen.run(*words)
-        refused.assert_refused(69, "huggingface_hub", "pip install 'lstm-textgen[hub]'")
+    refused = textgen.run("sample", "hf://alice/book")
+
+    refused.assert_refused(69, "huggingface_hub", "pip install 'lstm-textgen[hub]'")

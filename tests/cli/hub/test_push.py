@@ -258,7 +258,7 @@ def test_a_push_that_breaks_off_is_finished_by_the_next(
         ("html", 69, ["127.0.0.1"]),
     ],
 )
-@pytest.mark.parametrize("step", ["create", "preupload", "batch", "commit"])
+@pytest.mark.parametrize("step", ["create", "commit"])
 def test_a_server_that_refuses(textgen, trained, hub, env, step, mood, code, words):
     """Each refusal has its exit code, at whichever step it comes."""
     hub.misbehave(step, mood)
