@@ -37,7 +37,7 @@ SETTINGS = {
 SILENCE_S = 60.0
 """How long a server may say nothing. The client itself would wait for ever."""
 
-SAFE_TAG = re.compile(r'(?:W/)?"?[A-Za-z0-9_+=:-]{1,200}"?')
+SAFE_TAG = re.compile(r'(?:W/)?"?[A-Za-z0-9][A-Za-z0-9._+=:-]{0,199}"?')
 SAFE_COMMIT = re.compile(r"[0-9a-f]{40}")
 BELIEVED = {"ETag": SAFE_TAG, "X-Linked-Etag": SAFE_TAG, "X-Repo-Commit": SAFE_COMMIT}
 """Answers of a server that become names of files in the cache."""

@@ -219,11 +219,17 @@ def test_a_damaged_model_is_not_shared(textgen, trained, hub, env):
 
 
 def test_the_same_model_again_makes_no_second_commit(textgen, trained, hub, env):
-    """And its bytes are not sent again."""
-    for _ in range(2):
-        done = textgen("push", trained.run, "alice/book", env=env)
+    """And its bytes are not sent again; JSON names the commit that is there."""
+    words = ("push", trained.run, "alice/book", "--json")
+    first, second = (textgen(*words, env=env).json for _ in range(2))
+    [(commit, _, _)] = hub.commits("alice/book")
 
-    assert done.code == 0, done.stderr
+    assert first == second
+    assert first == {
+        "repository": "alice/book",
+        "commit": commit,
+        "address": f"{hub.address}/alice/book",
+    }
     assert hub.steps().count("upload") == 1
 
 
