@@ -10,7 +10,7 @@ from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import RunConfig, SampleConfig
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.report.card import About, model_card
+from lstm_textgen.report.hub_card import About, model_card
 from lstm_textgen.sampling.steppers import make_stepper
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.sharing.corpora import corpus_path, known

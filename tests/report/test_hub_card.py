@@ -13,7 +13,7 @@ from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, RunConfig
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.report.card import About, model_card
+from lstm_textgen.report.hub_card import About, model_card
 from lstm_textgen.text.tokenizer import CharTokenizer
 
 HOSTILE = (
