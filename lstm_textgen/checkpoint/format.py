@@ -38,9 +38,18 @@ The format that is written, and the newest that is understood. A newer file whos
 SIZE_CAP = 2 * 2**30
 """Bytes of the largest model."""
 
+VOCABULARY_CAP = 200_000
+"""Characters of the largest vocabulary: all of them must fit into the header."""
+
 MODEL = Kind(
     key="lstm_textgen", dtypes=("F32", "BF16"), tensor_cap=256, size_cap=SIZE_CAP
 )
+
+LARGEST = 2.0**53
+"""
+No network learns a weight near it, and 8192 products of two still sum to a finite
+number: what a model computes is finite, whoever made it.
+"""
 
 KEYS = {
     "format",
@@ -142,7 +151,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     specs = {name: TensorSpec.of(t) for name, t in checkpoint.tensors.items()}
     remedy = "Save the weights of a model with exactly these settings."
     _check_specs("The model to save", checkpoint, specs, remedy)
-    _check_finite("The model to save", checkpoint.tensors)
+    _check_numbers("The model to save", checkpoint.tensors)
     write_durably(path, pack(checkpoint.tensors, MODEL, describe(checkpoint)))
 
 
@@ -159,7 +168,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         checkpoint = _understood(container.metadata, path)
         _check_specs(str(path), checkpoint, container.specs, AGAIN)
         tensors = container.read_tensors()
-    _check_finite(str(path), tensors)
+    _check_numbers(str(path), tensors)
     return dataclasses.replace(checkpoint, tensors=tensors)
 
 
@@ -274,11 +283,13 @@ def _check_specs(
             )
 
 
-def _check_finite(name: str, tensors: dict[str, Tensor]) -> None:
+def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
     for key, tensor in tensors.items():
-        if not tensor.isfinite().all():
+        # no mask of the size of the tensor; both are NaN where any weight is
+        lowest, highest = tensor.aminmax()
+        if not (lowest >= -LARGEST and highest <= LARGEST):
             raise CheckpointError(
-                f"{name} holds a weight that is not a number, in {key}.",
+                f"{name} holds a weight that is no number from -2^53 to 2^53: {key}.",
                 "Train it again with a lower learning rate, or take an earlier one.",
             )
 

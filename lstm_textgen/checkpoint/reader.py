@@ -7,7 +7,6 @@ file, a tensor when the header accounts for every byte of the file.
 
 import math
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from lstm_textgen.checkpoint.container import (
     text_sha256,
 )
 from lstm_textgen.checkpoint.foreign import HEAD_BYTES, recognise
+from lstm_textgen.checkpoint.opening import NotAFile, open_file
 from lstm_textgen.checkpoint.plain_json import canonical, parse
 from lstm_textgen.errors import CheckpointError, MissingError, StorageError
 
@@ -90,10 +90,11 @@ def open_container(path: Path, kind: Kind) -> Iterator[Container]:
         CheckpointError: It is not a container of this kind, or damaged.
         StorageError: The disk fails.
     """
-    # O_NONBLOCK: a pipe that nobody writes into would keep us waiting for ever
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        handle = os.open(path, flags)
+        file = open_file(path)
+    except NotAFile as error:
+        problem = f"{path} is {error.strerror}."
+        raise CheckpointError(problem, "Name a .safetensors file.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise MissingError(
@@ -101,17 +102,12 @@ def open_container(path: Path, kind: Kind) -> Iterator[Container]:
             "Check the name: textgen wants a .safetensors file or the folder of a run.",
         ) from error
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            what = "is not a regular file, but a folder, a pipe or a device"
-            raise CheckpointError(f"{path} {what}.", "Name a .safetensors file.")
-        with open(handle, "rb", closefd=False) as file:
+        with file:
             yield _read_header(file, path, kind)
     except OSError as error:
         raise StorageError(
             f"Reading {path} failed ({error.strerror}).", "Check the disk, or copy it."
         ) from error
-    finally:
-        os.close(handle)
 
 
 def _read_header(file: BinaryIO, path: Path, kind: Kind) -> Container:
@@ -119,13 +115,7 @@ def _read_header(file: BinaryIO, path: Path, kind: Kind) -> Container:
     if size > kind.size_cap:
         problem = f"{path} has {size} bytes; at most {kind.size_cap} are read."
         raise CheckpointError(problem, "Take a .safetensors file of textgen.")
-    head = file.read(HEAD_BYTES)
-    length = int.from_bytes(head[:8], "little")
-    if head[8:9] != b"{" or length > HEADER_CAP:
-        what, remedy = recognise(head)
-        raise CheckpointError(f"{path} {what}.", remedy)
-    if 8 + length > size:
-        raise _cut_off(path)
+    length = _header_bytes(file.read(HEAD_BYTES), size, path)
     file.seek(8)
     try:
         header = parse(file.read(length).decode("utf-8"))
@@ -137,6 +127,24 @@ def _read_header(file: BinaryIO, path: Path, kind: Kind) -> Container:
             f"{path} is damaged, or not one of ours: {error}.", AGAIN
         ) from error
     return Container(path, metadata, specs, file, sha256)
+
+
+def _header_bytes(head: bytes, size: int, path: Path) -> int:
+    """How long the header is, if *head* is the beginning of a container."""
+    length = int.from_bytes(head[:8], "little")
+    begins = head[8:9] == b"{"
+    fits = 8 + length <= size
+    if begins and fits and length > HEADER_CAP:
+        problem = f"{path} has a header of {length} bytes; at most {HEADER_CAP} are"
+        raise CheckpointError(
+            f"{problem} read.", "Take a .safetensors file of textgen."
+        )
+    if not begins or length > HEADER_CAP:
+        what, remedy = recognise(head)
+        raise CheckpointError(f"{path} {what}.", remedy)
+    if not fits:
+        raise _cut_off(path)
+    return length
 
 
 def _cut_off(path: Path) -> CheckpointError:

@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from lstm_textgen import __version__
+from lstm_textgen.checkpoint import metrics
 from lstm_textgen.checkpoint.format import Checkpoint, build_model, load_checkpoint
-from lstm_textgen.checkpoint.metrics import read_metrics
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import RunConfig, SampleConfig
@@ -18,7 +18,8 @@ from lstm_textgen.sharing.models import find_checkpoint
 from lstm_textgen.sharing.parcel import Parcel, fill
 from lstm_textgen.sharing.repository import Repository
 from lstm_textgen.sharing.settle import digest_of
-from lstm_textgen.training.recorded import recorded_config
+from lstm_textgen.training.machine import choose_machine
+from lstm_textgen.training.recorded import read_recorded
 
 SAMPLE_CHARACTERS = 400
 SAMPLE_SEED = 1
@@ -79,8 +80,8 @@ def pack(
 
 def _sample(checkpoint: Checkpoint) -> str:
     """What `textgen sample` writes with this seed, and no more said."""
-    model = build_model(checkpoint)
-    stepper = make_stepper(model, characters=SAMPLE_CHARACTERS, int8=False)
+    model = build_model(checkpoint, choose_machine("cpu", 1).device)
+    stepper = make_stepper(model, characters=SAMPLE_CHARACTERS)
     writer = Writer(stepper, checkpoint.tokenizer)
     config = SampleConfig(seed=SAMPLE_SEED)
     return writer.write("", length=SAMPLE_CHARACTERS, config=config)
@@ -97,13 +98,13 @@ def _config(run: RunDirectory | None, checkpoint: Checkpoint) -> RunConfig | Non
     """The settings of the run, if they are those of this very model."""
     if run is None:
         return None
-    config = recorded_config(run.settings(), run.path)
+    config = read_recorded(run).config
     return config if config.model == checkpoint.model else None
 
 
 def _curve(run: RunDirectory | None) -> list[tuple[int, float]]:
     """Losses on held-out text by step; where there are none, those of training."""
-    records = [] if run is None else read_metrics(run.metrics_path)
+    records = [] if run is None else metrics.read(run.metrics_path)
     for kind in ("Evaluated", "StepDone"):
         found = {
             record["step"]: record["nats_per_char"]

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lstm_textgen.checkpoint.format import Checkpoint, parameter_count
 from lstm_textgen.evaluation.perplexity import Loss
-from lstm_textgen.report.terminal import sanitise
+from lstm_textgen.report.terminal import sanitise, write_drawn
 from lstm_textgen.report.training import clock
 from lstm_textgen.sharing.corpora import Listed
 
@@ -51,8 +51,16 @@ def show_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def _print(table: Table) -> None:
-    """As wide as a terminal; into a pipe or a file, no line is broken."""
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    """
+    As wide as a terminal; into a pipe or a file, no line is broken.
+
+    Not printed by rich, which stops with an error at a character that the stream
+    cannot hold.
+    """
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    with console.capture() as drawn:
+        console.print(table)
+    write_drawn(drawn.get())
 
 
 def _facts(path: Path, checkpoint: Checkpoint) -> list[tuple[str, str]]:
