@@ -21,6 +21,8 @@ from lstm_textgen.cli import (  # noqa: E402
     ending,
     evaluate,
     info,
+    pull,
+    push,
     sample,
     train,
 )
@@ -70,6 +72,8 @@ app.command("train", short_help="Learn from a text.")(train.train)
 app.command("sample", short_help="Let a model write on.")(sample.sample)
 app.command("evaluate", short_help="How well a model knows a text.")(evaluate.evaluate)
 app.command("info", short_help="What a checkpoint is.")(info.info)
+app.command("push", short_help="Give a model away on a hub.")(push.push)
+app.command("pull", short_help="Fetch a model from a hub.")(pull.pull)
 app.add_typer(corpora.app, name="corpora", short_help="Texts to learn from.")
 
 

@@ -32,8 +32,8 @@ def option(*names: str, help: str, default: object = None, **more: Any) -> Any:
 Checkpoint = Annotated[
     str | None,
     typer.Argument(
-        help="A model, a run, or shakespeare or fables. (default: the newest "
-        "run, else shakespeare)"
+        help="A model, a run, hf://user/repo, or shakespeare or fables. (default: the "
+        "newest run, else shakespeare)"
     ),
 ]
 AsJson = Annotated[bool, option("--json", help="Print JSON.", rich_help_panel="Output")]
