@@ -52,10 +52,14 @@ def summary(verdicts: Sequence[Verdict]) -> TextgenError:
     """
     The error that stands for all that is bad, of which there is some.
 
-    A missing file alone is a missing file; one that was read and is bad goes first.
+    Of a single file it is its own. Of several, one that is missing counts less than
+    one that was read and is bad.
     """
     bad = [each for each in verdicts if each.error is not None]
-    kinds = [type(each.error) for each in bad if each.error is not None]
+    errors = [each.error for each in bad if each.error is not None]
+    if len(verdicts) == 1:
+        return errors[0]
+    kinds = [type(error) for error in errors]
     kind = CheckpointError if CheckpointError in kinds else kinds[0]
     more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
     names = ", ".join(str(each.path) for each in bad[:NAMED])

@@ -129,7 +129,7 @@ def verify(
         for each in found:
             if each.error is None:
                 write_text(f"fine  {each.path}  {each.sha256}\n")
-    for each in bad:
+    for each in bad if len(found) > 1 else []:
         say(f"bad   {each.error}".replace("\n", " "))
     if bad:
         raise summary(found)

@@ -100,7 +100,7 @@ def prune(
     ] = Path("checkpoints"),
     keep: Annotated[
         int | None,
-        option("--keep", min=0, help="Runs to keep, the newest.", default="all"),
+        option("--keep", help="Runs to keep, the newest.", default="all"),
     ] = None,
     states: Annotated[
         bool,
@@ -122,9 +122,11 @@ def prune(
     were not trained here, files that textgen did not write, and runs at work stay.
     """
     from lstm_textgen.checkpoint import pruning
+    from lstm_textgen.config.checks import check
     from lstm_textgen.report.tables import show_removals
     from lstm_textgen.report.terminal import say
 
+    check("keep", keep, keep is None or keep >= 0, "0 or more")
     found = pruning.plan_pruning(folder, keep=keep, states=states)
     for run in found.busy:
         say(f"note: {run} is in use and stays.")

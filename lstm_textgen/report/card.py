@@ -19,10 +19,10 @@ def headline(checkpoint: Checkpoint) -> str:
     model, training = checkpoint.model, checkpoint.training
     article = "An" if model.cell == "lstm" else "A"
     layers = f"{model.layers} layer{'s' if model.layers > 1 else ''}"
-    unit = "byte by byte" if checkpoint.tokenizer.kind == "byte" else "by characters"
+    unit = "byte" if checkpoint.tokenizer.kind == "byte" else "character"
     what = f"{article} {NAMES[model.cell]} with {layers} of {model.hidden} units"
     learned = f", learned from {training.corpus}" if training.corpus else ""
-    return f"{what} that writes {unit}{learned}."
+    return f"{what} that writes {unit} by {unit}{learned}."
 
 
 def facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:

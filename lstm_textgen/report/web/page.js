@@ -39,6 +39,7 @@ function begin() {
     began: null,
   };
   show();
+  sheet.scrollTop = sheet.scrollHeight;
   say("Reading …");
   requestAnimationFrame(goOn);
 }
@@ -65,9 +66,10 @@ function goOn() {
 
 function append(text) {
   if (!text) return;
-  const end = sheet.value.length;
-  sheet.setRangeText(text, end, end, "end");
-  sheet.scrollTop = sheet.scrollHeight;
+  const { scrollHeight, scrollTop, clientHeight, value } = sheet;
+  const follows = scrollHeight - scrollTop - clientHeight < 100; // or reads further up
+  sheet.setRangeText(text, value.length, value.length, "end");
+  if (follows) sheet.scrollTop = sheet.scrollHeight;
   say(figures());
 }
 
