@@ -60,24 +60,23 @@ def list_models(folder: Path) -> list[Listed]:
     shipped = bundled_folder("checkpoints")
     if folder.resolve() != shipped.resolve():
         paths = [shipped / f"{name}{SUFFIX}" for name in PRETRAINED]
-        found += [_model(path, "bundled", path.stem) for path in paths if _is(path)]
+        found += [_model(path, "bundled", path.stem) for path in paths if os.path.isfile(path)]
     return found
 
 
 def is_run(path: Path) -> bool:
-    """Whether *path* is the folder of a run, and no link to one elsewhere."""
-    if os.path.islink(path) or not os.path.isdir(path):
-        return False
+    """Whether *path* is the folder of a run."""
     run = RunDirectory(path)
-    return _is(run.settings_path) or _is(run.model_path)
+    return any(map(os.path.isfile, (run.settings_path, run.model_path)))
 
 
 def files_of(run: Path) -> list[Path]:
-    """The files in a run's folder, none of its folders and nothing elsewhere."""
+    """The files in a run's folder: none of its folders, and no links elsewhere."""
     try:
-        return sorted(path for path in run.iterdir() if _is(path))
+        paths = sorted(run.iterdir())
     except OSError:
         return []
+    return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 
 def size_of(path: Path) -> int:
@@ -92,7 +91,7 @@ def _look(path: Path) -> Listed | None:
     """What *path* is, if it is a run or a model."""
     if is_run(path):
         return _run(path)
-    if path.suffix == SUFFIX and _is(path):
+    if path.suffix == SUFFIX and os.path.isfile(path):
         return _model(path, "file", str(path))
     return None
 
@@ -100,7 +99,7 @@ def _look(path: Path) -> Listed | None:
 def _run(path: Path) -> Listed:
     run = RunDirectory(path)
     folder_bytes = sum(size_of(file) for file in files_of(path))
-    if _is(run.model_path):
+    if os.path.isfile(run.model_path):
         return _model(run.model_path, "run", str(path), folder_bytes)
     return Listed(
         name=str(path),
@@ -140,8 +139,3 @@ def _saved_s(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _is(path: Path) -> bool:
-    """Whether *path* is a regular file itself, not a link to one."""
-    return os.path.isfile(path) and not os.path.islink(path)

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from lstm_textgen.checkpoint.durable import translated_errors
 from lstm_textgen.checkpoint.finding import runs_in
-from lstm_textgen.checkpoint.listing import files_of, is_run, size_of
+from lstm_textgen.checkpoint.listing import files_of, size_of
 from lstm_textgen.checkpoint.reader import open_container
 from lstm_textgen.checkpoint.store import STATE, RunDirectory
 from lstm_textgen.errors import BusyError, TextgenError
@@ -39,10 +39,6 @@ class Pruning:
     busy: tuple[Path, ...]
     """Runs that are left alone, because something works in them."""
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes that become free."""
-        return sum(each.size_bytes for each in self.removals)
 
 
 def plan_pruning(
@@ -78,28 +74,34 @@ def plan_pruning(
     return Pruning(tuple(removals), tuple(busy))
 
 
-def prune(removals: Sequence[Removal]) -> None:
+def prune(removals: Sequence[Removal]) -> list[Removal]:
     """
     Remove what was planned, and folders that are empty then.
 
     A run in which something has begun to work in the meantime is left alone.
 
+    Returns:
+        What is gone.
+
     Raises:
         OutputError: A file may not be removed.
         StorageError: The disk fails.
     """
+    gone = []
     for run in dict.fromkeys(each.path.parent for each in removals):
         with contextlib.suppress(BusyError), RunDirectory(run).lock():
             for each in removals:
                 if each.path.parent == run:
                     with translated_errors(each.path):
                         each.path.unlink(missing_ok=True)
+                    gone.append(each)
             _remove_if_empty(run)
+    return gone
 
 
 def _was_trained(path: Path) -> bool:
-    """Whether *path* is a run with settings, which only training writes."""
-    return is_run(path) and RunDirectory(path).settings_path.is_file()
+    """Whether *path* is a run with settings, which only training writes; no link."""
+    return not path.is_symlink() and RunDirectory(path).settings_path.is_file()
 
 
 def _of_run(run: Path, *, old: bool, states: bool) -> Iterable[Removal]:

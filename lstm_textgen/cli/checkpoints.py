@@ -7,6 +7,7 @@ import typer
 
 from lstm_textgen.cli import checkpoints_change
 from lstm_textgen.cli.options import AsJson, Debug, Quiet, option, print_json
+from lstm_textgen.errors import ConfigError
 
 if TYPE_CHECKING:
     from lstm_textgen.checkpoint.listing import Listed
@@ -52,6 +53,12 @@ def list_checkpoints(
     vocabulary, held-out loss in nats, age.
     """
     if context.invoked_subcommand is not None:
+        source = context.get_parameter_source("folder")
+        if source and source.name == "COMMANDLINE":  # or prune would look elsewhere
+            raise ConfigError(
+                f"--in {folder} stands before {context.invoked_subcommand}.",
+                "Put it after the command: textgen checkpoints prune --in runs",
+            )
         return
     from lstm_textgen.checkpoint.listing import list_models
     from lstm_textgen.report.tables import show_models

@@ -17,6 +17,7 @@ from lstm_textgen.cli.options import (
 
 if TYPE_CHECKING:
     from lstm_textgen.checkpoint.format import Checkpoint
+    from lstm_textgen.checkpoint.pruning import Removal
     from lstm_textgen.evaluation.perplexity import Loss
 
 
@@ -55,8 +56,14 @@ def average(
     from lstm_textgen.checkpoint import averaging
     from lstm_textgen.checkpoint.finding import require_free, resolve_checkpoint
     from lstm_textgen.checkpoint.format import load_checkpoint, save_checkpoint
+    from lstm_textgen.errors import ConfigError
     from lstm_textgen.report.terminal import say, write_text
 
+    if split and not text:
+        raise ConfigError(
+            f"--split {split} names a part of a text, and there is none.",
+            "Name the text by --text.",
+        )
     require_free(output)
     loaded = [load_checkpoint(resolve_checkpoint(name)) for name in models]
     mean = averaging.average(loaded, models)
@@ -130,28 +137,27 @@ def prune(
     found = pruning.plan_pruning(folder, keep=keep, states=states)
     for run in found.busy:
         say(f"note: {run} is in use and stays.")
+    if found.removals and not (json or quiet):
+        show_removals(found.removals)
+    gone = pruning.prune(found.removals) if yes else []
     if json:
         files = [
             {"path": str(each.path), "size_bytes": each.size_bytes, "why": each.why}
             for each in found.removals
         ]
-        removed = yes and bool(files)
-        print_json({"files": files, "size_bytes": found.size_bytes, "removed": removed})
-    elif found.removals and not quiet:
-        show_removals(found.removals)
-    if yes:
-        pruning.prune(found.removals)
-    if not json:
-        say(_outcome(len(found.removals), found.size_bytes, removed=yes))
+        print_json({"files": files, "removed": [str(each.path) for each in gone]})
+    elif not found.removals:
+        say("There is nothing to remove.")
+    elif yes:
+        say(f"Removed {_amount(gone)}.")
+    else:
+        say(f"Nothing was removed. With --yes, {_amount(found.removals)} would be.")
 
 
-def _outcome(count: int, size_bytes: int, *, removed: bool) -> str:
-    if count == 0:
-        return "There is nothing to remove."
-    what = f"{count} file{'s' if count > 1 else ''}, {size_bytes / 1e6:.1f} MB"
-    if removed:
-        return f"Removed {what}."
-    return f"Nothing was removed. With --yes, {what} would be."
+def _amount(removals: "Sequence[Removal]") -> str:
+    size_bytes = sum(each.size_bytes for each in removals)
+    files = "file" if len(removals) == 1 else "files"
+    return f"{len(removals)} {files}, {size_bytes / 1e6:.1f} MB"
 
 
 def migrate(

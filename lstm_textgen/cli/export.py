@@ -76,7 +76,7 @@ def _name(path: Path) -> str:
 def _exported(format: str, model: "Model") -> bytes:
     """The bytes of the file."""
     if format == "html":
-        from lstm_textgen.report.page import page_bytes
+        from lstm_textgen.report.writing_page import page_bytes
 
         return page_bytes(model)
     if format == "npz":

@@ -30,9 +30,10 @@ def test_runs_and_models_come_newest_first(folder):
     """And then those that came with the package."""
     found = {each.name.removeprefix(f"{folder}/"): each for each in list_models(folder)}
 
-    assert list(found)[:2] == ["book", "loose.safetensors"]
+    newest = ["book", "link.safetensors", "loose.safetensors"]
+    assert list(found)[:3] == newest
     assert set(found) == {
-        *("book", "loose.safetensors", "bad.safetensors", "unborn"),
+        *("book", "loose.safetensors", "bad.safetensors", "unborn", "link.safetensors"),
         *("shakespeare", "fables"),
     }
     assert {found[name].kind for name in ("shakespeare", "fables")} == {"bundled"}

@@ -55,8 +55,8 @@ def test_only_what_nobody_needs_goes_unasked(runs):
         "unborn/metrics.jsonl",
         "unborn/run.json",
     ]
-    sizes = [(runs.folder / name).stat().st_size for name in names(found)]
-    assert found.size_bytes == sum(sizes)
+    for each in found.removals:
+        assert each.size_bytes == each.path.stat().st_size
 
 
 def test_a_plan_changes_nothing(runs):
@@ -132,8 +132,9 @@ def test_a_run_that_was_begun_in_between_is_left_alone(runs):
     found = plan_pruning(runs.folder, keep=0)
 
     with FileLock(run / ".lock"):
-        prune(found.removals)
+        gone = prune(found.removals)
 
+    assert gone == []
     assert {path.name for path in run.iterdir()} >= set(WHOLE)
 
 

@@ -258,3 +258,21 @@ def test_json_is_one_object(textgen, runs, trained, other):
         outcome = textgen("checkpoints", *words, "--json")
 
         assert isinstance(json.loads(outcome.stdout), dict), words
+
+
+def test_a_folder_before_the_command_is_refused(textgen, runs):
+    """Or the runs of another folder would be pruned than of the one that was meant."""
+    outcome = textgen("checkpoints", "--in", "elsewhere", "prune", "--keep", "0", "--yes")
+
+    outcome.assert_refused(2, "--in elsewhere", "after the command")
+    assert (runs / "model.safetensors").exists()
+
+
+def test_a_part_of_no_text(textgen, trained):
+    """`--split` without `--text` would silently do nothing."""
+    outcome = textgen(
+        *("checkpoints", "average", trained.run, trained.run, "-o", "mean.safetensors"),
+        *("--split", "validation"),
+    )
+
+    outcome.assert_refused(2, "--split validation", "--text")

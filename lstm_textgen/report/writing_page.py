@@ -1,8 +1,8 @@
 """
 One page of HTML in which a model writes: no server, no network, nothing beside it.
 
-The model lies in the page in 8 bits and is stepped by plain JavaScript; the files of
-`report/web` are put together here. What comes from a checkpoint is a stranger's word:
+The model lies in the page in 8 bits and is stepped by plain JavaScript. The files of
+`report/writing_page` are put together here. What a checkpoint says is a stranger's word:
 it enters as escaped text or as JSON, and the page runs no script but its own, by
 digest.
 """
@@ -21,7 +21,7 @@ from lstm_textgen.report import card
 from lstm_textgen.report.terminal import sanitise
 from lstm_textgen.sharing.packed import packed_int8
 
-WEB = Path(__file__).with_name("web")
+PARTS = Path(__file__).with_name("writing_page")
 SCRIPTS = ("network.js", "writer.js", "page.js")
 LARGEST = 100_000_000
 """Weights beyond which a browser has trouble with the page."""
@@ -62,7 +62,7 @@ def page_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def _file(name: str) -> str:
-    return (WEB / name).read_text(encoding="utf-8")
+    return (PARTS / name).read_text(encoding="utf-8")
 
 
 def _fact(fact: tuple[str, str]) -> str:

@@ -16,8 +16,8 @@ from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import CheckpointError
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.report import page as under_test
-from lstm_textgen.report.page import page_bytes
+from lstm_textgen.report import writing_page as under_test
+from lstm_textgen.report.writing_page import page_bytes
 from lstm_textgen.sampling.dice import Dice
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
