@@ -36,6 +36,13 @@ class TextgenError(Exception):
         return f"{self.problem}\n{self.remedy}"
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Torch tells of it in a RuntimeError with words of its own on each device."""
+    words = str(error).lower()
+    told = "out of memory" in words or "can't allocate memory" in words
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told)
+
+
 class ConfigError(TextgenError):
     """A setting is outside its range."""
 

@@ -87,7 +87,7 @@ def assert_same_state():
 
 @pytest.fixture(scope="session")
 def needs():
-    """Skip a test whose tool is not here; where TEXTGEN_MUST_RUN is set, let it fail."""
+    """Skip a test whose tool is not here; fail where TEXTGEN_MUST_RUN is set."""
 
     def need(is_here, otherwise):
         if not is_here:

@@ -32,6 +32,9 @@ from lstm_textgen.text.tokenizer import Tokenizer, tokenizer_from_json
 SIZE_CAP = 2 * 2**30
 """Bytes of the largest model."""
 
+VOCABULARY_CAP = 200_000
+"""Characters of the largest vocabulary: all of them must fit into the header."""
+
 MODEL = Kind(
     key="lstm_textgen", dtypes=("F32", "BF16"), tensor_cap=256, size_cap=SIZE_CAP
 )

@@ -19,6 +19,7 @@ import typer  # noqa: E402  after the clock has started
 from lstm_textgen.cli import (  # noqa: E402
     checkpoints,
     corpora,
+    ending,
     evaluate,
     export,
     info,
@@ -26,7 +27,7 @@ from lstm_textgen.cli import (  # noqa: E402
     train,
 )
 from lstm_textgen.cli.options import option  # noqa: E402
-from lstm_textgen.errors import TextgenError  # noqa: E402
+from lstm_textgen.errors import TextgenError, is_out_of_memory  # noqa: E402
 from lstm_textgen.report.terminal import (  # noqa: E402
     open_missing_streams,
     say,
@@ -98,6 +99,8 @@ def _main(
 
 def run() -> None:
     """What `textgen`, `lstm-textgen` and `python -m lstm_textgen` call."""
+    last = ending.Ending()
+    ending.hear_signals()
     open_missing_streams()
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
@@ -110,12 +113,14 @@ def run() -> None:
         sys.exit(_report(*_usage(error), error.exit_code))
     except typer.Abort:
         sys.exit(130)
+    except ending.EndedBySignal as end:
+        last.by_signal(end.number)
     except OSError as error:  # most of all, a stdout that takes no more
         silence(sys.stdout)
         problem = f"Reading or writing failed ({error})."
         sys.exit(_report(problem, "Check the disk, and where the output goes.", 74))
     except Exception as error:
-        if _is_memory(error):
+        if is_out_of_memory(error):
             remedy = "Lower --hidden, --layers, --streams or --window."
             sys.exit(_report("There is not enough memory for this.", remedy, 2))
         if "--debug" in sys.argv:
@@ -136,13 +141,6 @@ def _report(problem: str, remedy: str, code: int) -> int:
     say(f"error: {_line(problem)}")
     say(f"  try: {_line(remedy)}")
     return code
-
-
-def _is_memory(error: Exception) -> bool:
-    """Torch tells of it in a RuntimeError with words of its own on each device."""
-    words = str(error).lower()
-    told = "out of memory" in words or "can't allocate memory" in words
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told)
 
 
 def _line(text: str) -> str:

@@ -3,8 +3,6 @@
 import json
 import math
 import os
-import signal
-import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -180,17 +178,3 @@ def seconds(value: float) -> float:
     if not 0 <= value < math.inf:
         raise ConfigError(f"{value:g} is no number of seconds.", "Set 0 or more.")
     return value
-
-
-def end_by_signal(stopped_by: str | None) -> None:
-    """
-    After everything is saved, end as the signal that stopped the run would have.
-
-    A shell loop around the command then ends too, which an exit code alone would
-    not achieve.
-    """
-    numbers = {"interrupted": signal.SIGINT, "terminated": signal.SIGTERM}
-    if stopped_by in numbers:
-        sys.stdout.flush()
-        signal.signal(numbers[stopped_by], signal.SIG_DFL)
-        os.kill(os.getpid(), numbers[stopped_by])

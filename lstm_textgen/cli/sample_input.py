@@ -19,7 +19,7 @@ from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.prompt import OnUnknown, encode_prompt
 from lstm_textgen.text.reader import TextReader
 from lstm_textgen.text.source import find_source
-from lstm_textgen.training.machine import choose_machine
+from lstm_textgen.training.machine import Machine, choose_machine, products_pay
 
 
 def open_writer(
@@ -29,7 +29,7 @@ def open_writer(
     *,
     device: str,
     threads: int | None,
-    int8: bool,
+    precision: str,
     quiet: bool,
 ) -> Writer:
     """
@@ -38,17 +38,21 @@ def open_writer(
     Raises:
         MissingError: A model is not there.
         CheckpointError: A file is damaged or not one of ours.
-        ConfigError: A weight of the mixture is not one.
+        ConfigError: A weight of the mixture is not one, or the precision.
         UnavailableError: Weights in 8 bits need numba.
     """
     one = len(task.numbers) == 1 and not task.beam
     if threads is None and one:
         threads = 1  # a single text has no use for more
-    where = str(choose_machine(device, threads).device)
+    machine = choose_machine(device, threads)
+    if precision == "bfloat16" and not quiet:
+        _note_what_does_not_pay(machine)
 
     def load(path: Path) -> Writer:
         characters = task.form.length if one else 0
-        return Writer.load(path, where, characters=characters, int8=int8)
+        return Writer.load(
+            path, str(machine.device), characters=characters, precision=precision
+        )
 
     if not mix:
         path = resolve_checkpoint(checkpoint)
@@ -67,6 +71,15 @@ def open_writer(
         weights,
     )
     return Writer(mixture, mixture.tokenizer)
+
+
+def _note_what_does_not_pay(machine: Machine) -> None:
+    """A line where bfloat16 was asked for and is not clearly faster."""
+    if machine.device.type == "cpu" and not products_pay(machine):
+        say(
+            "note: this processor is not clearly faster in bfloat16; "
+            "--precision float32 suits it better."
+        )
 
 
 def check_interactive(task: Task, output: Output, source: "PromptSource") -> None:

@@ -55,7 +55,7 @@ def say(text: str) -> None:
     safe = sanitise(text).encode(encoding, "replace").decode(encoding)
     try:
         print(safe, file=stream, flush=True)
-    except BrokenPipeError:
+    except OSError:  # the reader has left, or the terminal was closed
         silence(stream)
 
 

@@ -6,6 +6,7 @@ Files are only looked at here, never opened; `reader.py` opens them.
 
 import atexit
 import difflib
+import errno
 import glob
 import os
 import re
@@ -162,6 +163,9 @@ def _mode(name: str) -> int:
     except PermissionError as error:
         _unreadable(error)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if getattr(error, "errno", None) == errno.ELOOP:
+            problem = f"{name!r} is a link that leads back to itself."
+            raise MissingError(problem, "Name the file itself.") from error
         raise MissingError(f"{name!r} does not exist.", _way_to(name)) from error
 
 

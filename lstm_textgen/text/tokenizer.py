@@ -55,6 +55,9 @@ class Tokenizer(Protocol):
     def __contains__(self, char: object) -> bool:
         """Whether `encode` takes *char*."""
 
+    def folded(self, text: str) -> list[str]:
+        """The different characters of *text* that `encode` takes for the unknown."""
+
     def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
         """
         The ids of *text*.
@@ -164,6 +167,11 @@ class CharTokenizer:
             return False
         return self.unknown is not None or char in self.characters
 
+    def folded(self, text: str) -> list[str]:
+        if self.unknown is None:
+            return []
+        return [char for char in dict.fromkeys(text) if char not in self.characters]
+
     def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
         # clip: all code points past the end of the table share its last entry
         ids = self._ids.take(_code_points(text), mode="clip")
@@ -201,6 +209,9 @@ class ByteTokenizer:
         if not isinstance(char, str) or len(char) != 1:
             return False
         return not "\ud800" <= char <= "\udfff"
+
+    def folded(self, text: str) -> list[str]:
+        return []
 
     def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
         try:

@@ -275,3 +275,14 @@ def trained_on_bytes(workshop):
     run = workshop.folder / "checkpoints" / "bytes"
     outcome = workshop.train(text, "--tokenizer", "byte", "-o", run)
     return Trained(run, text, outcome)
+
+
+@pytest.fixture(scope="session")
+def outcome_of():
+    """How a process from `running` ended, and what it said."""
+
+    def wait(process):
+        out, err = process.communicate()
+        return Outcome(process.returncode, out, err)
+
+    return wait
