@@ -60,7 +60,9 @@ def list_models(folder: Path) -> list[Listed]:
     shipped = bundled_folder("checkpoints")
     if folder.resolve() != shipped.resolve():
         paths = [shipped / f"{name}{SUFFIX}" for name in PRETRAINED]
-        found += [_model(path, "bundled", path.stem) for path in paths if os.path.isfile(path)]
+        found += [
+            _model(path, "bundled", path.stem) for path in paths if os.path.isfile(path)
+        ]
     return found
 
 

@@ -10,14 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from lstm_textgen.checkpoint.durable import translated_errors
 from lstm_textgen.checkpoint.finding import runs_in
 from lstm_textgen.checkpoint.listing import files_of, size_of
 from lstm_textgen.checkpoint.reader import open_container
 from lstm_textgen.checkpoint.store import STATE, RunDirectory
-from lstm_textgen.errors import BusyError, TextgenError
+from lstm_textgen.errors import BusyError, OutputError, TextgenError
 
 LOCKS = {".lock", ".lock.pid"}
 
@@ -38,7 +36,6 @@ class Pruning:
     removals: tuple[Removal, ...]
     busy: tuple[Path, ...]
     """Runs that are left alone, because something works in them."""
-
 
 
 def plan_pruning(
@@ -136,16 +133,11 @@ def _is_whole(state: Path) -> bool:
 
 
 def _is_busy(run: Path) -> bool:
-    """Whether another process works in *run*, or would not let us; asked in passing."""
-    path = run / ".lock"
-    if not path.exists():
-        return False
-    lock = FileLock(path, timeout=0)
+    """Whether another process works in *run*, or nothing may be removed there."""
     try:
-        lock.acquire()
-    except (Timeout, OSError):
+        RunDirectory(run).check_idle()
+    except (BusyError, OutputError):
         return True
-    lock.release()
     return False
 
 

@@ -2,8 +2,8 @@
 One page of HTML in which a model writes: no server, no network, nothing beside it.
 
 The model lies in the page in 8 bits and is stepped by plain JavaScript. The files of
-`report/writing_page` are put together here. What a checkpoint says is a stranger's word:
-it enters as escaped text or as JSON, and the page runs no script but its own, by
+`report/writing_page` are put together here. What a checkpoint says is a stranger's
+word: it enters as escaped text or as JSON, and the page runs no script but its own, by
 digest.
 """
 

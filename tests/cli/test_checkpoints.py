@@ -262,7 +262,9 @@ def test_json_is_one_object(textgen, runs, trained, other):
 
 def test_a_folder_before_the_command_is_refused(textgen, runs):
     """Or the runs of another folder would be pruned than of the one that was meant."""
-    outcome = textgen("checkpoints", "--in", "elsewhere", "prune", "--keep", "0", "--yes")
+    outcome = textgen(
+        "checkpoints", "--in", "elsewhere", "prune", "--keep", "0", "--yes"
+    )
 
     outcome.assert_refused(2, "--in elsewhere", "after the command")
     assert (runs / "model.safetensors").exists()
