@@ -173,6 +173,12 @@ def diff(
         show_comparison((first, second), found)
 
 
-app.command("average", short_help="The mean of models.")(checkpoints_change.average)
-app.command("prune", short_help="What can go.")(checkpoints_change.prune)
-app.command("migrate", short_help="To the newest format.")(checkpoints_change.migrate)
+app.command("average", short_help="The mean of several models.")(
+    checkpoints_change.average
+)
+app.command("prune", short_help="What can go from a folder of runs.")(
+    checkpoints_change.prune
+)
+app.command("migrate", short_help="Bring models to the newest format.")(
+    checkpoints_change.migrate
+)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def average(
     models: Annotated[
-        list[str], typer.Argument(metavar="A B...", help="Models or runs, two or more.")
+        list[str], typer.Argument(metavar="MODELS", help="Models or runs, two or more.")
     ],
     output: Annotated[Path, option("--output", "-o", help="File to write.")],
     text: Annotated[
@@ -151,7 +151,7 @@ def prune(
     elif yes:
         say(f"Removed {_amount(gone)}.")
     else:
-        say(f"Nothing was removed. With --yes, {_amount(found.removals)} would be.")
+        say(f"Nothing was removed; --yes removes {_amount(found.removals)}.")
 
 
 def _amount(removals: "Sequence[Removal]") -> str:

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -18,8 +17,6 @@ from lstm_textgen.checkpoint.pruning import Removal
 from lstm_textgen.report import card
 from lstm_textgen.report.terminal import sanitise
 from lstm_textgen.sharing.corpora import Listed
-
-Side = Literal["left", "right"]
 
 WIDE = 10_000
 """Columns where there is no terminal: more than anything needs."""
@@ -79,10 +76,8 @@ def _bytes(size: int | None) -> str:
 
 def show_models(models: Sequence[Model]) -> None:
     """Runs and models, one a line; what cannot be read tells why."""
-    left, right = ("name", "model"), ("vocabulary", "nats", "size", "on disk", "age")
-    headings: dict[str, Side] = dict.fromkeys(left, "left")
-    headings |= dict.fromkeys(right, "right")
-    table = _columns(headings)
+    figures = ("vocabulary", "nats", "size", "on disk", "age")
+    table = _columns("name", "model", right=figures)
     now = time.time()
     for each in models:
         age = "bundled" if each.kind == "bundled" else _age(now - each.saved_s)
@@ -105,7 +100,7 @@ def _about(checkpoint: Checkpoint) -> tuple[str, str, str]:
 
 def show_comparison(names: tuple[str, str], found: Comparison) -> None:
     """What differs between two models, and how far their tensors are apart."""
-    table = _columns({"": "left"} | dict.fromkeys(names, "left"))
+    table = _columns("", *names)
     groups: list[dict[str, Pair]] = [found.settings, found.vocabulary, found.training]
     if found.only_first or found.only_second:
         groups.insert(1, {"only these know": (found.only_first, found.only_second)})
@@ -119,8 +114,8 @@ def show_comparison(names: tuple[str, str], found: Comparison) -> None:
     if found.same_weights:
         _print(_lines(["All weights are the same."]))
         return
-    sides: dict[str, Side] = {"tensor": "left", "distance": "right", "share": "right"}
-    table = _columns(sides | {"largest": "right", "shapes": "left"})
+    table = _columns("tensor", right=("distance", "share", "largest"))
+    table.add_column(_safe("shapes"))
     for each in found.tensors:
         table.add_row(*map(_safe, _distance(each)))
     _print(table)
@@ -138,17 +133,20 @@ def _distance(tensor: TensorDistance) -> tuple[str, ...]:
 
 def show_removals(removals: Sequence[Removal]) -> None:
     """What would go, one file a line."""
-    table = _columns({"file": "left", "size": "right", "why": "left"})
+    table = _columns("file", right=("size",))
+    table.add_column(_safe("why"))
     for each in removals:
         table.add_row(*map(_safe, (str(each.path), _bytes(each.size_bytes), each.why)))
     _print(table)
 
 
-def _columns(headings: dict[str, Side]) -> Table:
-    """A table with these headings."""
+def _columns(*left: str, right: Sequence[str] = ()) -> Table:
+    """A table with these headings, first those of text and then those of figures."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, side in headings.items():
-        table.add_column(_safe(heading), justify=side, overflow="fold")
+    for heading in left:
+        table.add_column(_safe(heading), overflow="fold")
+    for heading in right:
+        table.add_column(_safe(heading), justify="right", overflow="fold")
     return table
 
 
@@ -162,6 +160,8 @@ def _lines(lines: list[str]) -> Table:
 
 def _value(value: object) -> str:
     """A setting as a person would write it."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return "-" if value is None else str(value)
 
 

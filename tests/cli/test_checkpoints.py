@@ -188,7 +188,7 @@ def test_nothing_goes_before_it_was_shown(textgen, runs):
 
     shown = textgen("checkpoints", "prune")
     assert "state.previous.safetensors" in shown.stdout
-    assert "Nothing was removed. With --yes, 1 file" in shown.stderr
+    assert "Nothing was removed; --yes removes 1 file" in shown.stderr
     assert (runs / "state.previous.safetensors").exists()
 
     told = textgen("checkpoints", "prune", "--keep", "0", "--json").json
