@@ -17,9 +17,11 @@ STARTED_S = time.monotonic()
 import typer  # noqa: E402  after the clock has started
 
 from lstm_textgen.cli import (  # noqa: E402
+    checkpoints,
     corpora,
     ending,
     evaluate,
+    export,
     info,
     pull,
     push,
@@ -74,6 +76,10 @@ app.command("evaluate", short_help="How well a model knows a text.")(evaluate.ev
 app.command("info", short_help="What a checkpoint is.")(info.info)
 app.command("push", short_help="Give a model away on a hub.")(push.push)
 app.command("pull", short_help="Fetch a model from a hub.")(pull.pull)
+app.command("export", short_help="A model for other programs.")(export.export)
+app.add_typer(
+    checkpoints.app, name="checkpoints", short_help="Look at runs and models."
+)
 app.add_typer(corpora.app, name="corpora", short_help="Texts to learn from.")
 
 

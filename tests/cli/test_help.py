@@ -8,7 +8,9 @@ from lstm_textgen import __version__
 
 COMMANDS = (
     *("", "train", "sample", "evaluate", "info", "push", "pull"),
-    *("corpora", "corpora get"),
+    *("corpora", "corpora get", "export", "checkpoints"),
+    *("checkpoints verify", "checkpoints diff", "checkpoints average"),
+    *("checkpoints prune", "checkpoints migrate"),
 )
 
 
