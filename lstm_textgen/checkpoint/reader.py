@@ -62,8 +62,8 @@ class Container:
         found = tensors_sha256(tensors)
         if found != self.sha256:
             raise CheckpointError(
-                f"{self.path} is damaged: its numbers have the sha256 {found}, but "
-                f"{self.sha256[:64]} is written in it.",
+                f"{self.path} is damaged: its numbers do not fit their checksum "
+                f"(sha256 {found}, but {self.sha256[:64]} is written in it).",
                 AGAIN,
             )
         return tensors
@@ -169,8 +169,8 @@ def _checksums(metadata: dict[str, Any]) -> str:
     """Check the text by its own sum, and return that of the tensors; take both out."""
     own = metadata.pop("metadata_sha256", None)
     found = text_sha256(canonical(metadata))
-    both = f"the sha256 {found}, but {str(own)[:64]} is written in it"
-    _demand(own == found, f"its description has {both}")
+    both = f"(sha256 {found}, but {str(own)[:64]} is written in it)"
+    _demand(own == found, f"its description does not fit its checksum {both}")
     sha256 = metadata.pop("tensors_sha256", None)
     _demand(isinstance(sha256, str), "the checksum of its tensors is missing")
     return str(sha256)
