@@ -161,11 +161,11 @@ def diff(
     import dataclasses
 
     from lstm_textgen.checkpoint.comparing import compare
-    from lstm_textgen.checkpoint.finding import resolve_checkpoint
     from lstm_textgen.checkpoint.format import load_checkpoint
     from lstm_textgen.report.tables import show_comparison
+    from lstm_textgen.sharing.models import find_checkpoint
 
-    one, other = (load_checkpoint(resolve_checkpoint(name)) for name in (first, second))
+    one, other = (load_checkpoint(find_checkpoint(name)) for name in (first, second))
     found = compare(one, other)
     if json:
         print_json(dataclasses.asdict(found) | {"same": found.same})

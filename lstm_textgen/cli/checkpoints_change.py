@@ -54,10 +54,11 @@ def average(
     apart give noise. With --text, all of them are judged by it.
     """
     from lstm_textgen.checkpoint import averaging
-    from lstm_textgen.checkpoint.finding import require_free, resolve_checkpoint
+    from lstm_textgen.checkpoint.finding import require_free
     from lstm_textgen.checkpoint.format import load_checkpoint, save_checkpoint
     from lstm_textgen.errors import ConfigError
     from lstm_textgen.report.terminal import say, write_text
+    from lstm_textgen.sharing.models import find_checkpoint
 
     if split and not text:
         raise ConfigError(
@@ -65,7 +66,7 @@ def average(
             "Name the text by --text.",
         )
     require_free(output)
-    loaded = [load_checkpoint(resolve_checkpoint(name)) for name in models]
+    loaded = [load_checkpoint(find_checkpoint(name)) for name in models]
     mean = averaging.average(loaded, models)
     losses: list[Loss] = []
     if text:
@@ -177,13 +178,13 @@ def migrate(
     one, as NAME.format-N.safetensors. Every format that there ever was can be read
     without this; it is for giving models to programs that read the newest only.
     """
-    from lstm_textgen.checkpoint.finding import resolve_checkpoint
     from lstm_textgen.checkpoint.migrating import migrate as bring
     from lstm_textgen.checkpoint.version import FORMAT
     from lstm_textgen.report.terminal import write_text
+    from lstm_textgen.sharing.models import find_checkpoint
 
     told = []
-    for path in [resolve_checkpoint(name) for name in models]:
+    for path in [find_checkpoint(name) for name in models]:
         was, kept = bring(path)
         told.append(
             {"path": str(path), "was": was, "is": max(was, FORMAT), "old": kept}

@@ -40,13 +40,14 @@ def export(
     arrays for numpy. The path goes to stdout.
     """
     from lstm_textgen.checkpoint.durable import write_durably
-    from lstm_textgen.checkpoint.finding import require_free, resolve_checkpoint
+    from lstm_textgen.checkpoint.finding import require_free
     from lstm_textgen.checkpoint.format import load_checkpoint
     from lstm_textgen.config.checks import choice
     from lstm_textgen.report.terminal import say, write_text
+    from lstm_textgen.sharing.models import find_checkpoint
 
     choice("format", format, FORMATS)
-    path = resolve_checkpoint(checkpoint)
+    path = find_checkpoint(checkpoint)
     target = output or Path(f"{_name(path)}.{format}")
     require_free(target)
     data = _exported(format, load_checkpoint(path))
