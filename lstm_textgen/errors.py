@@ -12,7 +12,8 @@ TextgenError
 ├── UnavailableError  69   the network or an optional package is not there
 ├── OutputError       73   an output exists already or cannot be created
 ├── StorageError      74   the disk is full or fails
-└── BusyError         75   another run works in the same folder
+├── BusyError         75   another run works in the same folder
+└── AccessError       77   a hub wants a login, or refuses the one it has
 """
 
 
@@ -107,3 +108,9 @@ class BusyError(TextgenError):
     """Another run works in the same folder."""
 
     exit_code = 75
+
+
+class AccessError(TextgenError):
+    """A hub wants a login, or does not let this one do it."""
+
+    exit_code = 77

@@ -59,6 +59,22 @@ def truncate(path: Path, step: int) -> None:
         write_durably(path, [line for line in lines if _keeps(line, step)])
 
 
+def read(path: Path) -> list[dict[str, Any]]:
+    """
+    The records of a log, in their order; none where there is no log to be read.
+
+    Lines that are no JSON objects are left out: a crash may have torn one, and a run
+    may be writing another at this moment.
+    """
+    records = []
+    with contextlib.suppress(OSError):
+        for line in path.read_bytes().splitlines():
+            with contextlib.suppress(ValueError):
+                record = parse(line.decode("utf-8"))
+                records += [record] if isinstance(record, dict) else []
+    return records
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(child) for key, child in value.items()}

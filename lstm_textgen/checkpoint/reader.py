@@ -59,9 +59,12 @@ class Container:
             CheckpointError: They are not those that were written.
         """
         tensors = {name: self._read(spec) for name, spec in self.specs.items()}
-        if tensors_sha256(tensors) != self.sha256:
+        found = tensors_sha256(tensors)
+        if found != self.sha256:
             raise CheckpointError(
-                f"{self.path} is damaged: its numbers do not fit their checksum.", AGAIN
+                f"{self.path} is damaged: its numbers do not fit their checksum "
+                f"(sha256 {found}, but {self.sha256[:64]} is written in it).",
+                AGAIN,
             )
         return tensors
 
@@ -165,8 +168,9 @@ def _metadata(header: Any, key: str) -> dict[str, Any]:
 def _checksums(metadata: dict[str, Any]) -> str:
     """Check the text by its own sum, and return that of the tensors; take both out."""
     own = metadata.pop("metadata_sha256", None)
-    fits = own == text_sha256(canonical(metadata))
-    _demand(fits, "its description does not fit its checksum")
+    found = text_sha256(canonical(metadata))
+    both = f"(sha256 {found}, but {str(own)[:64]} is written in it)"
+    _demand(own == found, f"its description does not fit its checksum {both}")
     sha256 = metadata.pop("tensors_sha256", None)
     _demand(isinstance(sha256, str), "the checksum of its tensors is missing")
     return str(sha256)

@@ -17,11 +17,15 @@ STARTED_S = time.monotonic()
 import typer  # noqa: E402  after the clock has started
 
 from lstm_textgen.cli import (  # noqa: E402
+    checkpoints,
     corpora,
     ending,
     evaluate,
+    export,
     info,
     inspect,
+    pull,
+    push,
     sample,
     train,
 )
@@ -72,6 +76,12 @@ app.command("sample", short_help="Let a model write on.")(sample.sample)
 app.command("evaluate", short_help="How well a model knows a text.")(evaluate.evaluate)
 app.command("info", short_help="What a checkpoint is.")(info.info)
 app.command("inspect", short_help="What happens inside it.")(inspect.inspect)
+app.command("push", short_help="Give a model away on a hub.")(push.push)
+app.command("pull", short_help="Fetch a model from a hub.")(pull.pull)
+app.command("export", short_help="A model for other programs.")(export.export)
+app.add_typer(
+    checkpoints.app, name="checkpoints", short_help="Look at runs and models."
+)
 app.add_typer(corpora.app, name="corpora", short_help="Texts to learn from.")
 
 

@@ -32,8 +32,8 @@ def option(*names: str, help: str, default: object = None, **more: Any) -> Any:
 Checkpoint = Annotated[
     str | None,
     typer.Argument(
-        help="A model, a run, or shakespeare or fables. (default: the newest "
-        "run, else shakespeare)"
+        help="A model, a run, hf://user/repo, or shakespeare or fables. (default: the "
+        "newest run, else shakespeare)"
     ),
 ]
 AsJson = Annotated[bool, option("--json", help="Print JSON.", rich_help_panel="Output")]
@@ -168,7 +168,7 @@ def nearest_given(context: typer.Context, rivals: dict[str, Any]) -> dict[str, A
     return given
 
 
-def seconds(value: float) -> float:
+def seconds(parameter: typer.CallbackParam, value: float) -> float:
     """
     A callback for options in seconds.
 
@@ -176,5 +176,7 @@ def seconds(value: float) -> float:
         ConfigError: It is not a number from 0 on.
     """
     if not 0 <= value < math.inf:
-        raise ConfigError(f"{value:g} is no number of seconds.", "Set 0 or more.")
+        name = parameter.name
+        problem = f"{name} is {value:g}, which is no number of seconds."
+        raise ConfigError(problem, f"Set {name} to 0 or more.")
     return value

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Integer
 
-from lstm_textgen.checkpoint.finding import is_bundled, resolve_checkpoint
+from lstm_textgen.checkpoint.finding import is_bundled
 from lstm_textgen.cli.sample_run import Output, Task
 from lstm_textgen.config.checks import choice
 from lstm_textgen.errors import ConfigError
@@ -16,6 +16,7 @@ from lstm_textgen.report.terminal import say, write_text
 from lstm_textgen.sampling.engine import Beginning
 from lstm_textgen.sampling.mixing import Mixture
 from lstm_textgen.sampling.writer import Writer
+from lstm_textgen.sharing.models import find_checkpoint
 from lstm_textgen.text.prompt import OnUnknown, encode_prompt
 from lstm_textgen.text.reader import TextReader
 from lstm_textgen.text.source import find_source
@@ -55,7 +56,7 @@ def open_writer(
         )
 
     if not mix:
-        path = resolve_checkpoint(checkpoint)
+        path = find_checkpoint(checkpoint)
         if checkpoint is None and is_bundled(path) and not quiet:
             say(f"No model in checkpoints/ yet: the bundled model {path.stem} writes.")
         return load(path)
@@ -64,7 +65,7 @@ def open_writer(
             f"Both {checkpoint} and --mix name models.", "Name all of them by --mix."
         )
     names, weights = zip(*map(_weighed, mix), strict=True)
-    writers = [load(resolve_checkpoint(name)) for name in names]
+    writers = [load(find_checkpoint(name)) for name in names]
     mixture = Mixture(
         [writer.stepper for writer in writers],
         [writer.tokenizer for writer in writers],
@@ -175,7 +176,7 @@ def begin(
 def _weighed(argument: str) -> tuple[str, float]:
     """MODEL:WEIGHT as its two parts; without a weight it is 1."""
     name, colon, weight = argument.rpartition(":")
-    if not colon:
+    if not colon or weight.startswith("//"):  # the colon of hf://
         return argument, 1.0
     try:
         return name, float(weight)

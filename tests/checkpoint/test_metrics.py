@@ -26,6 +26,15 @@ def test_one_line_each(log):
     ]
 
 
+def test_records_are_read_back(log):
+    """In their order; what is no record is left out, and no log is an empty one."""
+    log.write_bytes(b'{"step": 1}\n\n[1]\n\xff\n{"a": 1, "a": 2}\n{"step": 2}\n{"st')
+
+    assert metrics.read(log) == [{"step": 1}, {"step": 2}]
+    assert metrics.read(log.with_name("none")) == []
+    assert metrics.read(log.parent) == []
+
+
 def test_truncating_forgets_what_came_after(log):
     """Later and torn lines go, and what has no step stays."""
     kept = b'{"run": "a"}\n{"step": 1}\n{"step": 2}\n'

@@ -34,7 +34,7 @@ TEXTS = {
 
 OPTIONS = {
     "--lr nan": ["learning_rate is nan"],
-    "--save-every nan": ["nan is no number of seconds"],
+    "--save-every nan": ["save_every is nan, which is no number of seconds"],
     "--hidden 8192 --layers 2": ["parameters", "hidden or layers lower"],
     "--hidden 0": ["hidden is 0", "8192"],
     "--hidden many": ["--hidden", "integer"],
