@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from lstm_textgen.checkpoint.durable import write_durably
-from lstm_textgen.checkpoint.finding import resolve_checkpoint
 from lstm_textgen.checkpoint.format import build_model, load_checkpoint
 from lstm_textgen.cli.inspect_text import Found, Reading, find_text
 from lstm_textgen.cli.options import print_json
@@ -23,6 +22,7 @@ from lstm_textgen.report.insight import about, show_habits
 from lstm_textgen.report.page import make_page
 from lstm_textgen.report.reading import reading_bar
 from lstm_textgen.report.terminal import say, write_text
+from lstm_textgen.sharing.models import find_checkpoint
 from lstm_textgen.training.machine import choose_machine
 
 MOST_BYTES = 6 * 2**30
@@ -84,7 +84,7 @@ def run(
 ) -> None:
     """Read the text that is meant with the model that is meant, and put it out."""
     output.check()
-    path = resolve_checkpoint(argument)
+    path = find_checkpoint(argument)
     checkpoint = load_checkpoint(path)
     chosen = [parse_unit(name, checkpoint.model) for name in look.units]
     for layer in look.layers:
