@@ -344,7 +344,7 @@ class TestDefaults:
                     ),
                 )
             monkeypatch.setattr(
-                "lstm_textgen.training.machine._products_pay", lambda *pair: True
+                "lstm_textgen.training.machine.products_pay", lambda *pair: True
             )
             made = plan(run={}, model={"hidden": 4})
 
