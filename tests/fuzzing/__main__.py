@@ -7,6 +7,7 @@ Ends with 1 at the first promise that is broken, and leaves the file in `--keep`
 """
 
 import argparse
+import faulthandler
 import signal
 import sys
 import tempfile
@@ -68,6 +69,7 @@ def main() -> int:
         "--keep", type=Path, default=Path(), help="for a file that fails"
     )
     given = words.parse_args()
+    faulthandler.enable()
     signal.signal(signal.SIGALRM, _hang)
     tqdm.monitor_interval = 0  # its thread would take from the memory that is measured
     bases, tally = good_files(), Tally()
@@ -77,7 +79,8 @@ def main() -> int:
             assert judge(path, base).reason == ACCEPTED
         start_bytes = _forget_peak()
         numbers = range(given.first, given.first + given.count)
-        for number in tqdm(numbers, unit=" files", disable=not sys.stderr.isatty()):
+        rarely = 0.1 if sys.stderr.isatty() else 60.0  # seconds between two lines
+        for number in tqdm(numbers, unit=" files", mininterval=rarely):
             data, names = mutated(bases, given.seed, number)
             signal.setitimer(signal.ITIMER_REAL, HANGS_S)
             try:
