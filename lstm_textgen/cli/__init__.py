@@ -16,7 +16,14 @@ STARTED_S = time.monotonic()
 
 import typer  # noqa: E402  after the clock has started
 
-from lstm_textgen.cli import corpora, evaluate, info, sample, train  # noqa: E402
+from lstm_textgen.cli import (  # noqa: E402
+    compare,
+    corpora,
+    evaluate,
+    info,
+    sample,
+    train,
+)
 from lstm_textgen.cli.options import option  # noqa: E402
 from lstm_textgen.errors import TextgenError  # noqa: E402
 from lstm_textgen.report.terminal import (  # noqa: E402
@@ -63,6 +70,7 @@ app.command("train", short_help="Learn from a text.")(train.train)
 app.command("sample", short_help="Let a model write on.")(sample.sample)
 app.command("evaluate", short_help="How well a model knows a text.")(evaluate.evaluate)
 app.command("info", short_help="What a checkpoint is.")(info.info)
+app.command("compare", short_help="LSTM, GRU and RNN on equal terms.")(compare.compare)
 app.add_typer(corpora.app, name="corpora", short_help="Texts to learn from.")
 
 

@@ -8,7 +8,7 @@ from lstm_textgen import __version__
 
 COMMANDS = (
     *("", "train", "sample", "evaluate", "info"),
-    *("corpora", "corpora get"),
+    *("compare", "corpora", "corpora get"),
 )
 
 

@@ -1,0 +1,1 @@
+"""Insight: gates, memory, comparing cells. Arrays out, no drawing."""
