@@ -36,7 +36,7 @@ def test_it_leaves_a_page_and_figures(compared):
     assert "about" in outcome.stderr
     assert "One seed only" in outcome.stderr
     assert [each["cell"] for each in results["terms"]] == ["rnn", "lstm"]
-    assert len(results["texts"][0]["choice"]["tried"]) == 3
+    assert len(results["texts"][0]["choice"]["tried"]) >= 3
     assert (folder / "report.html").read_text().count("<svg") == 6
     assert not list(folder.glob("*.png"))
 
@@ -56,7 +56,7 @@ def test_a_second_run_finds_everything(workshop, compared):
 def test_ctrl_c_keeps_what_is_done(textgen):
     """It ends with 130, and says how to go on."""
     text = textgen.write("book.txt", TEXT)
-    with textgen.running("compare", text, *TINY, "--minutes", "0.3") as process:
+    with textgen.running("compare", text, *TINY, "--minutes", "0.15") as process:
         for line in process.stderr:
             if re.match(r" *\d+%", line):
                 break

@@ -39,7 +39,7 @@ from lstm_textgen.training.machine import Machine, training_speed
 MOST_EPOCHS = 3.0
 """Where the text is short, no more than this: from there on cells learn it by heart."""
 
-FEWEST_STEPS = 30
+FEWEST_STEPS = 8
 
 TEXT_SHARE = 0.4
 """Of the time, for the text; the tasks get the rest."""

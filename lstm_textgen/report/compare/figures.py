@@ -106,9 +106,12 @@ def _line(each: CellOnText | CellOnTask, curve: Curve) -> Line:
 
 
 def _reach(each: CellOnText, when: str) -> Line:
-    """From k = 1 on, each seed as a share of its own k = 1."""
+    """From k = 1 on, each seed as a share of its own k = 1, as far as it is seen."""
     curve: Curve = getattr(each, when)
-    rows = tuple(
-        tuple(norm / row[1] for norm in row[1:]) for row in curve.y if row[1] > 0
+    rows = [[norm / row[1] for norm in row[1:]] for row in curve.y if row[1] > 0]
+    means = [sum(column) / len(column) for column in zip(*rows, strict=True)]
+    seen = max((k for k, mean in enumerate(means) if mean >= VANISHED), default=0) + 2
+    return _line(
+        each,
+        Curve(x=curve.x[1:][:seen], y=tuple(tuple(row[:seen]) for row in rows)),
     )
-    return _line(each, Curve(x=curve.x[1:] if rows else (), y=rows))

@@ -75,8 +75,9 @@ def page(found: Comparison) -> str:
 
 
 def _title(found: Comparison) -> str:
-    names = [NAMES[each.cell] for each in found.terms]
-    return f"{', '.join(names)} compared on {found.corpus}"
+    *names, last = [NAMES[each.cell] for each in found.terms]
+    named = f"{', '.join(names)} and {last}" if names else last
+    return f"{named[0].upper()}{named[1:]} compared on {found.corpus}"
 
 
 def _about(found: Comparison) -> str:

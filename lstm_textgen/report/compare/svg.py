@@ -9,7 +9,7 @@ from html import escape
 from lstm_textgen.report.compare.chart import Axis, Chart, Line, axes, in_short, ticks
 
 WIDTH, HEIGHT = 460.0, 320.0
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 14.0, 34.0, 48.0
+LEFT, RIGHT, TOP, BOTTOM = 62.0, 14.0, 34.0, 48.0
 
 DASHES = {"lstm": "", "gru": "7 3", "rnn": "2 3"}
 """A second way, beside colour, to tell the lines apart."""
@@ -59,7 +59,7 @@ def _grid(chart: Chart, x: Axis, y: Axis) -> list[str]:
     parts.append(_text(middle, HEIGHT - 8, chart.x_label, "label"))
     centre = (TOP + HEIGHT - BOTTOM) / 2
     parts.append(
-        f'<text transform="translate(14 {centre:.0f}) rotate(-90)" class="label" '
+        f'<text transform="translate(13 {centre:.0f}) rotate(-90)" class="label" '
         f'text-anchor="middle">{escape(chart.y_label)}</text>'
     )
     return parts
@@ -72,7 +72,7 @@ def _baseline(chart: Chart, y: Axis) -> list[str]:
     return [
         f'<line x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{at:.1f}" y2="{at:.1f}" '
         'class="baseline"/>',
-        _text(LEFT + 4, at + 14, chart.baseline_name, "tick", "start"),
+        _text(WIDTH - RIGHT - 2, at - 5, chart.baseline_name, "tick", "end"),
     ]
 
 

@@ -115,10 +115,13 @@ def _rnn_sentences(found: Comparison) -> list[str]:
             kept.append(task.title)
         else:
             behind.append(f"{task.title} from {distance:.0f} characters on")
-    if (gap := _gap(lstm.nats_per_char, rnn.nats_per_char)) > BEHIND_NATS:
+    gap = _gap(lstm.nats_per_char, rnn.nats_per_char)
+    if gap > BEHIND_NATS:
         behind.append(f"the text, by {gap:.3f} nats per character")
     where = "; ".join(behind) or "nothing that was measured here"
     sentences = [f"The classic RNN falls behind the LSTM in: {where}."]
+    if gap < -BEHIND_NATS:
+        sentences.append(f"On the text the classic RNN is ahead, by {-gap:.3f} nats.")
     if kept:
         words = "The classic RNN keeps up with the LSTM in"
         sentences.insert(0, f"{words}: {'; '.join(kept)}.")
@@ -162,10 +165,14 @@ def _reach(found: Comparison) -> list[str]:
         verdict = "more" if middle > BEHIND_TIMES else "no more"
         sentences.append(
             f"100 characters back, trained, the LSTM keeps {verdict} of its gradient "
-            f"than the {NAMES[cell]}: {middle:.3g} times as much"
-            + (f" ({low:.3g} to {high:.3g})." if len(ratio.known) > 1 else ".")
+            f"than the {NAMES[cell]}: {_times(middle)} times as much"
+            + (f" ({_times(low)} to {_times(high)})." if len(ratio.known) > 1 else ".")
         )
     return sentences
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio < 1e5 else "over 100,000"
 
 
 def _context(found: Comparison) -> list[str]:
