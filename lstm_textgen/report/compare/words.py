@@ -94,11 +94,18 @@ def _agreement(task: OnTask) -> str:
             continue
         half = cell.half_way.middle
         falls = f"half way down at {half:.0f}" if half else "never half way down"
-        parts.append(f"{NAMES[cell.cell]} {_percent(cell, 64)}, {falls}")
+        parts.append(f"{NAMES[cell.cell]} {_percent(cell, 64)}, {falls}{_safe(cell)}")
     return (
         "Was or were, 64 characters after the subject: "
         f"{'; '.join(parts)}. Without memory: {task.baseline:.0%}."
     )
+
+
+def _safe(cell: CellOnTask) -> str:
+    """How many networks are nearly always right there; a mean may hide that."""
+    rows, at = cell.accuracy.y, cell.accuracy.x.index(64)
+    good = sum(row[at] >= 0.95 for row in rows)
+    return f" ({good} of {len(rows)} networks right in 95%)" if len(rows) > 1 else ""
 
 
 def _rnn_sentences(found: Comparison) -> list[str]:
