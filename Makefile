@@ -3,7 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo test crash-test fuzz bench clean
+
+FILES ?= 100000
 
 demo: .venv/installed ## learn from a bundled text for a minute, then write
 	$(BIN)/textgen train fables --minutes 1
@@ -15,6 +17,16 @@ test: .venv/dev ## what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+crash-test: .venv/dev ## about half an hour: 200 kills at random, and one at every call
+	$(BIN)/python tests/crash/kill.py --kills 200
+	TEXTGEN_KILL_EVERYWHERE=1 $(BIN)/pytest tests/crash/test_moments.py
+
+fuzz: .venv/dev ## hostile checkpoints, about ten minutes; FILES=1000 for a look
+	$(BIN)/python -m tests.fuzzing $(FILES)
+	@if $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt atheris; \
+	then $(BIN)/python -m tests.fuzzing.guided -runs=$(FILES); \
+	else echo "atheris does not install here, so nothing is guided"; fi
 
 bench: .venv/installed ## a few minutes on an idle machine; see benchmarks/README.md
 	$(BIN)/python benchmarks/startup.py

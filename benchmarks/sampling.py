@@ -12,6 +12,7 @@ import copy
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -27,7 +28,7 @@ from lstm_textgen.sampling.engine import Stepper, generate, read_prompt
 from lstm_textgen.sampling.fast import FastStepper
 from lstm_textgen.sampling.steppers import make_stepper
 from lstm_textgen.text.source import find_source
-from lstm_textgen.training.machine import choose_machine, matrix_rate
+from lstm_textgen.training.machine import Machine, choose_machine, matrix_rate
 
 VOCABULARY = 65
 SIZES = ((2, 128), (2, 256), (2, 512), (3, 1024))
@@ -119,27 +120,49 @@ def one_stream(layers: int, hidden: int, threads: int, seconds: float) -> float:
     fast, small = plain, 0.0
     if find_spec("numba"):
         fast = rate(ours(make_stepper(model, characters=10**9)), 1, seconds)
-        small = rate(ours(make_stepper(model, int8=True)), 1, seconds)
+        small = rate(ours(make_stepper(model, precision="int8")), 1, seconds)
     cells += [f"{fast:,.0f}", f"{fast / slow:.1f}", f"{bound:,.0f}"]
     cells += [f"{fast / bound:.0%}", f"{small:,.0f}", f"{small / bound:.0%}"]
     row(f"lstm {layers}x{hidden}", *cells)
     return slow
 
 
+def precisions(plain: Machine) -> list[Machine]:
+    """
+    In float32, and in bfloat16 where its products are faster here.
+
+    Where they are not, a line says so, with both rates.
+    """
+    half = replace(plain, dtype=torch.bfloat16)
+    plain_rate, half_rate = (matrix_rate(each, seconds=0.5) for each in (plain, half))
+    if half_rate > plain_rate:
+        return [plain, half]
+    print(
+        f"no rows in bfloat16: its products run at {half_rate / 1e9:,.1f} GFLOP/s "
+        f"here, those in float32 at {plain_rate / 1e9:,.1f}"
+    )
+    return [plain]
+
+
 def many_streams(
-    layers: int, hidden: int, alone: float, threads: int, seconds: float
+    layers: int, hidden: int, alone: float, machine: Machine, seconds: float
 ) -> None:
-    """One size, 64 and 512 streams: speed, times one stream, share of the products."""
-    torch.set_num_threads(threads)
+    """
+    One size and type, 64 and 512 streams: speed, times one stream, share of the
+    products in that type.
+    """
+    torch.set_num_threads(machine.threads)
     model = CharModel(ModelConfig(layers=layers, hidden=hidden), VOCABULARY)
     model.requires_grad_(False)
-    products = matrix_rate(choose_machine("cpu", threads), seconds=0.5)
+    products = matrix_rate(machine, seconds=0.5)
+    stepper = FastStepper(model, products=machine.dtype)
+    precision = str(machine.dtype).removeprefix("torch.")
     for samples in (64, 512):
-        speed = rate(ours(FastStepper(model), samples), samples, seconds)
+        speed = rate(ours(stepper, samples), samples, seconds)
         share = speed * bytes_read(model) / 4 * 2 / products
         print(
-            f"{f'lstm {layers}x{hidden}':>14}{samples:>9}{speed:>12,.0f}"
-            f"{speed / alone:>10.1f}{share:>8.0%}",
+            f"{f'lstm {layers}x{hidden}':>14}{precision:>10}{samples:>9}"
+            f"{speed:>12,.0f}{speed / alone:>10.1f}{share:>8.0%}",
             flush=True,
         )
 
@@ -164,14 +187,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n")[0])
     parser.add_argument("--seconds", type=float, default=2.0)
     arguments = parser.parse_args()
-    threads = choose_machine("cpu").threads
+    machine = choose_machine("cpu")
+    threads = machine.threads
     print(f"torch {torch.__version__}, {threads} threads for several streams")
     print("one stream, float32, characters a second:")
     row(*COLUMNS)
     alone = {size: one_stream(*size, threads, arguments.seconds) for size in SIZES}
     print("several streams (times one stream of the module; share of matrix products):")
-    for size in SIZES:
-        many_streams(*size, alone[size], threads, arguments.seconds)
+    torch.set_num_threads(threads)
+    for size, typed in itertools.product(SIZES, precisions(machine)):
+        many_streams(*size, alone[size], typed, arguments.seconds)
     if find_spec("numba"):
         cost_of_eight_bits()
 

@@ -47,10 +47,10 @@ class Recipe:
 RECIPES = {
     "shakespeare": Recipe(
         corpus="tinyshakespeare",
-        minutes=10,
+        minutes=60,
         licence="CC0-1.0",
         note="Writes scenes in the manner of Shakespeare's plays. Trained by "
-        "`textgen train tinyshakespeare --minutes 10`, two CPU cores; "
+        "`textgen train tinyshakespeare --minutes 60`, two CPU cores; "
         "the last tenth of the text was held out.",
     ),
     "fables": Recipe(

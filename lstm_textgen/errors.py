@@ -12,7 +12,8 @@ TextgenError
 ├── UnavailableError  69   the network or an optional package is not there
 ├── OutputError       73   an output exists already or cannot be created
 ├── StorageError      74   the disk is full or fails
-└── BusyError         75   another run works in the same folder
+├── BusyError         75   another run works in the same folder
+└── AccessError       77   a hub wants a login, or refuses the one it has
 """
 
 
@@ -34,6 +35,13 @@ class TextgenError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem}\n{self.remedy}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Torch tells of it in a RuntimeError with words of its own on each device."""
+    words = str(error).lower()
+    told = "out of memory" in words or "can't allocate memory" in words
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told)
 
 
 class ConfigError(TextgenError):
@@ -100,3 +108,9 @@ class BusyError(TextgenError):
     """Another run works in the same folder."""
 
     exit_code = 75
+
+
+class AccessError(TextgenError):
+    """A hub wants a login, or does not let this one do it."""
+
+    exit_code = 77

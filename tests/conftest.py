@@ -1,5 +1,6 @@
 """A tiny network with random weights, and the same network as plain equations."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -82,3 +83,15 @@ def assert_same_state():
         torch.testing.assert_close(found.tensors(), expected.tensors(), **tolerances)
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def needs():
+    """Skip a test whose tool is not here; fail where TEXTGEN_MUST_RUN is set."""
+
+    def need(is_here, otherwise):
+        if not is_here:
+            fail = pytest.fail if os.environ.get("TEXTGEN_MUST_RUN") else pytest.skip
+            fail(otherwise)
+
+    return need

@@ -33,3 +33,15 @@ def test_the_readme_shows_every_command():
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Commands")[1]
 
     assert all(f"`textgen {name}" in table for name in commands)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_test_that_a_page_names_is_there(page):
+    """A claim is held by a test only for as long as there is one of that name."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8"))
+
+    assert [
+        f"{file}::{test}"
+        for file, test in named
+        if f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")
+    ] == []

@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from lstm_textgen.checkpoint.plain_json import canonical
+from lstm_textgen.checkpoint.plain_json import canonical, is_crowded
 from lstm_textgen.errors import CheckpointError
 
 HEADER_CAP = 4 * 2**20
@@ -99,11 +99,12 @@ def pack(tensors: dict[str, Tensor], kind: Kind, metadata: dict[str, Any]) -> by
     described = {**metadata, "tensors_sha256": tensors_sha256(copies)}
     described["metadata_sha256"] = text_sha256(canonical(described))
     data = safetensors.torch.save(copies, {kind.key: canonical(described)})
-    header_bytes = int.from_bytes(data[:8], "little")
-    if header_bytes > HEADER_CAP or len(data) > kind.size_cap:
+    header = data[8 : 8 + int.from_bytes(data[:8], "little")]
+    small = len(header) <= HEADER_CAP and len(data) <= kind.size_cap
+    if not small or is_crowded(header.decode("utf-8")):
         raise CheckpointError(
-            f"The checkpoint takes {len(data)} bytes, {header_bytes} of them for its "
-            f"description; the most are {kind.size_cap} and {HEADER_CAP}.",
+            f"The checkpoint takes {len(data)} bytes, {len(header)} of them for its "
+            "description: more than what would be read again.",
             "Make the model or its vocabulary smaller.",
         )
     return data

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lstm_textgen.bundled import bundled_folder
 from lstm_textgen.checkpoint.store import RunDirectory
-from lstm_textgen.errors import MissingError
+from lstm_textgen.errors import MissingError, OutputError
 
 RUNS = Path("checkpoints")
 """Where runs are, unless the user puts them elsewhere."""
@@ -36,6 +36,21 @@ def free_name(folder: Path, name: str) -> Path:
     numbered = (f"{name}-{number}" for number in itertools.count(2))
     candidates = (folder / each for each in itertools.chain([name], numbered))
     return next(path for path in candidates if not os.path.lexists(path))
+
+
+def require_free(path: Path) -> None:
+    """
+    See that nothing has the name of a file that is to be written.
+
+    Raises:
+        OutputError: Something has it.
+    """
+    if os.path.lexists(path):
+        what = "a folder" if os.path.isdir(path) else "a file"
+        raise OutputError(
+            f"{path} is there already, {what}; it is not overwritten.",
+            "Choose another name with -o, or move it away.",
+        )
 
 
 def resolve_checkpoint(argument: str | None, *, folder: Path = RUNS) -> Path:

@@ -8,7 +8,6 @@ it was trained. No paths, and no names of hosts or users.
 
 import dataclasses
 import platform
-import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,27 +19,31 @@ from torch import Tensor
 
 from lstm_textgen.checkpoint.container import DTYPES, Kind, TensorSpec, pack
 from lstm_textgen.checkpoint.durable import write_durably
-from lstm_textgen.checkpoint.reader import AGAIN, open_container
+from lstm_textgen.checkpoint.reader import AGAIN, Container, open_container
 from lstm_textgen.checkpoint.record import TrainingRecord, check_text
 from lstm_textgen.checkpoint.skeleton import skeleton
+from lstm_textgen.checkpoint.version import FORMAT, check_format
 from lstm_textgen.config import ModelConfig, from_json, to_json
 from lstm_textgen.errors import CheckpointError, ConfigError, VocabularyError
 from lstm_textgen.model.cells import GATES
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.tokenizer import Tokenizer, tokenizer_from_json
 
-FORMAT = 1
-"""
-The format that is written, and the newest that is understood. A newer file whose
-`min_reader` is not above it may say more, but nothing that changes the meaning.
-"""
-
 SIZE_CAP = 2 * 2**30
 """Bytes of the largest model."""
+
+VOCABULARY_CAP = 200_000
+"""Characters of the largest vocabulary: all of them must fit into the header."""
 
 MODEL = Kind(
     key="lstm_textgen", dtypes=("F32", "BF16"), tensor_cap=256, size_cap=SIZE_CAP
 )
+
+LARGEST = 2.0**53
+"""
+No network learns a weight near it, and 8192 products of two still sum to a finite
+number: what a model computes is finite, whoever made it.
+"""
 
 KEYS = {
     "format",
@@ -142,7 +145,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     specs = {name: TensorSpec.of(t) for name, t in checkpoint.tensors.items()}
     remedy = "Save the weights of a model with exactly these settings."
     _check_specs("The model to save", checkpoint, specs, remedy)
-    _check_finite("The model to save", checkpoint.tensors)
+    _check_numbers("The model to save", checkpoint.tensors)
     write_durably(path, pack(checkpoint.tensors, MODEL, describe(checkpoint)))
 
 
@@ -156,11 +159,28 @@ def load_checkpoint(path: Path) -> Checkpoint:
         StorageError: The disk fails.
     """
     with open_container(path, MODEL) as container:
-        checkpoint = _understood(container.metadata, path)
-        _check_specs(str(path), checkpoint, container.specs, AGAIN)
+        checkpoint = _card(container)
         tensors = container.read_tensors()
-    _check_finite(str(path), tensors)
+    _check_numbers(str(path), tensors)
     return dataclasses.replace(checkpoint, tensors=tensors)
+
+
+def read_card(path: Path) -> Checkpoint:
+    """
+    Read what a model says of itself; it has no tensors, and they are not checked.
+
+    Raises:
+        MissingError, CheckpointError, StorageError: As `load_checkpoint`.
+    """
+    with open_container(path, MODEL) as container:
+        return _card(container)
+
+
+def _card(container: Container) -> Checkpoint:
+    """A model without its tensors, which are there under the right names."""
+    checkpoint = _understood(container.metadata, container.path)
+    _check_specs(str(container.path), checkpoint, container.specs, AGAIN)
+    return checkpoint
 
 
 def parameter_count(model: ModelConfig, vocabulary: int) -> int:
@@ -187,7 +207,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
     """Everything but the tensors."""
-    _check_format(metadata, path)
+    check_format(metadata, path)
     newer = metadata["format"] > FORMAT  # what it adds may be passed over
     odd = KEYS - metadata.keys() if newer else KEYS ^ metadata.keys()
     if odd:
@@ -224,29 +244,6 @@ def _whole_model(data: Any) -> ModelConfig:
     return model
 
 
-def _check_format(metadata: dict[str, Any], path: Path) -> None:
-    written: Any = metadata.get("format")
-    needed: Any = metadata.get("min_reader")
-    numbers = type(written) is int and type(needed) is int
-    if not (numbers and 1 <= needed <= written):
-        found = f"format {shorten(written)}, to be read from {shorten(needed)} on"
-        raise CheckpointError(f"{path} names a format that cannot be: {found}.", AGAIN)
-    if needed > FORMAT:
-        raise CheckpointError(
-            f"{path} needs a textgen that reads format {shorten(needed)}; this one "
-            f"reads format {FORMAT}.",
-            _upgrade(metadata.get("made_by")),
-        )
-
-
-def _upgrade(made_by: Any) -> str:
-    """How to get the version that wrote a file; it is a stranger's word."""
-    wrote = made_by.get("lstm_textgen") if isinstance(made_by, dict) else None
-    if isinstance(wrote, str) and re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}", wrote):
-        return f"Upgrade: pip install 'lstm-textgen>={wrote}'"
-    return "Upgrade: pip install --upgrade lstm-textgen"
-
-
 def _check_specs(
     name: str, checkpoint: Checkpoint, specs: dict[str, TensorSpec], remedy: str
 ) -> None:
@@ -274,11 +271,13 @@ def _check_specs(
             )
 
 
-def _check_finite(name: str, tensors: dict[str, Tensor]) -> None:
+def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
     for key, tensor in tensors.items():
-        if not tensor.isfinite().all():
+        # no mask of the size of the tensor; both are NaN where any weight is
+        lowest, highest = tensor.aminmax()
+        if not (lowest >= -LARGEST and highest <= LARGEST):
             raise CheckpointError(
-                f"{name} holds a weight that is not a number, in {key}.",
+                f"{name} holds a weight that is no number from -2^53 to 2^53: {key}.",
                 "Train it again with a lower learning rate, or take an earlier one.",
             )
 

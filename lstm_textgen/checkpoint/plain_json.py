@@ -1,11 +1,18 @@
 """JSON for files that strangers write: one text per value, and no surprises."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
 DEPTH_CAP = 32
 """How deep a value may lie inside objects and lists."""
+
+CROWD_CAP = 2**17
+"""
+Commas and opening brackets in a text that is read. Each may stand for a list or an
+object of a hundred bytes and more, so four megabytes of them would take hundreds.
+"""
 
 
 def canonical(value: Any) -> str:
@@ -23,18 +30,29 @@ def parse(text: str) -> Any:
     Read JSON that may be hostile.
 
     Raises:
-        ValueError: Not JSON, nested too deeply, a key twice in one object, NaN or
-            Infinity, or half of a character (a lone surrogate) in a text.
+        ValueError: Not JSON, nested too deeply, too many values, a key twice in one
+            object, a number that is not finite or too large for a float, or half of
+            a character (a lone surrogate) in a text.
     """
+    if is_crowded(text):
+        raise ValueError("it holds too many values")
     try:
         value = json.loads(
-            text, object_pairs_hook=_without_duplicates, parse_constant=_refuse
+            text,
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_refuse,
+            parse_float=_finite,
         )
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     for string in _strings(value):
         string.encode("utf-8")  # a lone surrogate has no UTF-8
     return value
+
+
+def is_crowded(text: str) -> bool:
+    """Whether *text* may hold more values than are read; known before it is parsed."""
+    return sum(map(text.count, ",[{")) > CROWD_CAP
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -46,6 +64,13 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):  # 1e400 is JSON, and would be infinite
+        raise ValueError("a number is too large")
+    return number
 
 
 def _strings(value: Any, depth: int = 0) -> Iterator[str]:

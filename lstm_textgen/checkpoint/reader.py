@@ -7,7 +7,6 @@ file, a tensor when the header accounts for every byte of the file.
 
 import math
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from lstm_textgen.checkpoint.container import (
     text_sha256,
 )
 from lstm_textgen.checkpoint.foreign import HEAD_BYTES, recognise
+from lstm_textgen.checkpoint.opening import NotAFile, open_file
 from lstm_textgen.checkpoint.plain_json import canonical, parse
 from lstm_textgen.errors import CheckpointError, MissingError, StorageError
 
@@ -59,9 +59,12 @@ class Container:
             CheckpointError: They are not those that were written.
         """
         tensors = {name: self._read(spec) for name, spec in self.specs.items()}
-        if tensors_sha256(tensors) != self.sha256:
+        found = tensors_sha256(tensors)
+        if found != self.sha256:
             raise CheckpointError(
-                f"{self.path} is damaged: its numbers do not fit their checksum.", AGAIN
+                f"{self.path} is damaged: its numbers do not fit their checksum "
+                f"(sha256 {found}, but {self.sha256[:64]} is written in it).",
+                AGAIN,
             )
         return tensors
 
@@ -87,10 +90,11 @@ def open_container(path: Path, kind: Kind) -> Iterator[Container]:
         CheckpointError: It is not a container of this kind, or damaged.
         StorageError: The disk fails.
     """
-    # O_NONBLOCK: a pipe that nobody writes into would keep us waiting for ever
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        handle = os.open(path, flags)
+        file = open_file(path)
+    except NotAFile as error:
+        problem = f"{path} is {error.strerror}."
+        raise CheckpointError(problem, "Name a .safetensors file.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise MissingError(
@@ -98,17 +102,12 @@ def open_container(path: Path, kind: Kind) -> Iterator[Container]:
             "Check the name: textgen wants a .safetensors file or the folder of a run.",
         ) from error
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            what = "is not a regular file, but a folder, a pipe or a device"
-            raise CheckpointError(f"{path} {what}.", "Name a .safetensors file.")
-        with open(handle, "rb", closefd=False) as file:
+        with file:
             yield _read_header(file, path, kind)
     except OSError as error:
         raise StorageError(
             f"Reading {path} failed ({error.strerror}).", "Check the disk, or copy it."
         ) from error
-    finally:
-        os.close(handle)
 
 
 def _read_header(file: BinaryIO, path: Path, kind: Kind) -> Container:
@@ -116,13 +115,7 @@ def _read_header(file: BinaryIO, path: Path, kind: Kind) -> Container:
     if size > kind.size_cap:
         problem = f"{path} has {size} bytes; at most {kind.size_cap} are read."
         raise CheckpointError(problem, "Take a .safetensors file of textgen.")
-    head = file.read(HEAD_BYTES)
-    length = int.from_bytes(head[:8], "little")
-    if head[8:9] != b"{" or length > HEADER_CAP:
-        what, remedy = recognise(head)
-        raise CheckpointError(f"{path} {what}.", remedy)
-    if 8 + length > size:
-        raise _cut_off(path)
+    length = _header_bytes(file.read(HEAD_BYTES), size, path)
     file.seek(8)
     try:
         header = parse(file.read(length).decode("utf-8"))
@@ -134,6 +127,24 @@ def _read_header(file: BinaryIO, path: Path, kind: Kind) -> Container:
             f"{path} is damaged, or not one of ours: {error}.", AGAIN
         ) from error
     return Container(path, metadata, specs, file, sha256)
+
+
+def _header_bytes(head: bytes, size: int, path: Path) -> int:
+    """How long the header is, if *head* is the beginning of a container."""
+    length = int.from_bytes(head[:8], "little")
+    begins = head[8:9] == b"{"
+    fits = 8 + length <= size
+    if begins and fits and length > HEADER_CAP:
+        problem = f"{path} has a header of {length} bytes; at most {HEADER_CAP} are"
+        raise CheckpointError(
+            f"{problem} read.", "Take a .safetensors file of textgen."
+        )
+    if not begins or length > HEADER_CAP:
+        what, remedy = recognise(head)
+        raise CheckpointError(f"{path} {what}.", remedy)
+    if not fits:
+        raise _cut_off(path)
+    return length
 
 
 def _cut_off(path: Path) -> CheckpointError:
@@ -157,8 +168,9 @@ def _metadata(header: Any, key: str) -> dict[str, Any]:
 def _checksums(metadata: dict[str, Any]) -> str:
     """Check the text by its own sum, and return that of the tensors; take both out."""
     own = metadata.pop("metadata_sha256", None)
-    fits = own == text_sha256(canonical(metadata))
-    _demand(fits, "its description does not fit its checksum")
+    found = text_sha256(canonical(metadata))
+    both = f"(sha256 {found}, but {str(own)[:64]} is written in it)"
+    _demand(own == found, f"its description does not fit its checksum {both}")
     sha256 = metadata.pop("tensors_sha256", None)
     _demand(isinstance(sha256, str), "the checksum of its tensors is missing")
     return str(sha256)

@@ -2,10 +2,9 @@
 
 import contextlib
 import json
-import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor
 from lstm_textgen.checkpoint.container import Kind, pack
 from lstm_textgen.checkpoint.durable import translated_errors, write_durably
 from lstm_textgen.checkpoint.format import Checkpoint, save_checkpoint
+from lstm_textgen.checkpoint.opening import open_file
 from lstm_textgen.checkpoint.plain_json import parse
 from lstm_textgen.checkpoint.reader import open_container
 from lstm_textgen.errors import (
@@ -69,39 +69,41 @@ class RunDirectory:
         """The settings of the run, which make a folder a run."""
         return self.path / "run.json"
 
-    @classmethod
-    def create(cls, path: Path, settings: dict[str, Any]) -> "RunDirectory":
+    def begin(self, settings: dict[str, Any]) -> None:
         """
-        Make the folder of a new run, and its parents.
+        Make the folder a new run; call it while the lock is held.
 
         Args:
-            path: Not there yet, or a folder with nothing but hidden files.
             settings: Plain JSON, as resolved.
 
         Raises:
-            OutputError: Something is there already, or it cannot be created.
+            OutputError: Something but hidden files is there already.
             StorageError: The disk is full or fails.
         """
-        if os.path.lexists(path) and not path.is_dir():
-            problem = f"{path} is a file, and a run needs a folder."
-            raise OutputError(problem, "Choose another name with -o.")
-        with translated_errors(path):
-            path.mkdir(parents=True, exist_ok=True)
-            there = sorted(p.name for p in path.iterdir() if p.name[0] != ".")
+        with translated_errors(self.path):
+            there = sorted(p.name for p in self.path.iterdir() if p.name[0] != ".")
         if there:
             more = f" and {len(there) - 3} more" if len(there) > 3 else ""
             raise OutputError(
-                f"{path} is not empty: it holds {', '.join(there[:3])}{more}.",
+                f"{self.path} is not empty: it holds {', '.join(there[:3])}{more}.",
                 "Go on with that run by --resume, or choose another name with -o.",
             )
-        run = cls(path)
+        self.save_settings(settings)
+
+    def save_settings(self, settings: dict[str, Any]) -> None:
+        """
+        Write down, or write anew, what the run is.
+
+        Raises:
+            OutputError: The folder may not be written to.
+            StorageError: The disk is full or fails.
+        """
         text = json.dumps(settings, indent=2, allow_nan=False)
-        write_durably(run.settings_path, text.encode("ascii") + b"\n")
-        return run
+        write_durably(self.settings_path, text.encode("ascii") + b"\n")
 
     def settings(self) -> dict[str, Any]:
         """
-        The settings that `create` was given.
+        The settings that `begin` was given.
 
         Raises:
             MissingError: This is no run.
@@ -109,12 +111,13 @@ class RunDirectory:
         """
         path = self.settings_path
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 text = file.read(SETTINGS_CAP)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            reason = getattr(error, "strerror", None) or str(error)
             raise MissingError(
                 f"{self.path} is not the folder of a run: no {path.name} can be read "
-                f"there ({error.strerror}).",
+                f"there ({reason}).",
                 "Check the name, or start a new run without --resume.",
             ) from error
         try:
@@ -131,25 +134,19 @@ class RunDirectory:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """
-        Keep other processes out for as long as this lasts.
+        Keep other processes out for as long as this lasts; make the folder if need be.
 
         The system drops the lock when the process dies, however that happens. What
         a killed process was writing is deleted by the next one that locks.
 
         Raises:
             BusyError: Another run works here.
-            OutputError: The folder may not be written to.
+            OutputError: The folder cannot be made, or may not be written to.
         """
-        lock = FileLock(self.path / ".lock", timeout=0)
         holder = self.path / ".lock.pid"  # apart: filelock may empty its own file
-        with translated_errors(self.path / ".lock"):
-            try:
-                lock.acquire()
-            except Timeout as error:
-                raise BusyError(
-                    f"{self.path} is in use by {_named(holder)}.",
-                    "Wait until it is done or stop it, or choose another name with -o.",
-                ) from error
+        with translated_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        lock = self._locked()
         try:
             with translated_errors(holder):
                 for stale in self.path.glob(".*.part"):  # a killed run was writing it
@@ -160,6 +157,29 @@ class RunDirectory:
             with contextlib.suppress(OSError):
                 holder.unlink()
             lock.release()
+
+    def check_idle(self) -> None:
+        """
+        See that nobody works here, without leaving a trace.
+
+        Raises:
+            BusyError: Another run works here.
+            OutputError: The folder may not be written to.
+        """
+        if (self.path / ".lock").exists():
+            self._locked().release()
+
+    def _locked(self) -> FileLock:
+        lock = FileLock(self.path / ".lock", timeout=0)
+        with translated_errors(self.path / ".lock"):
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise BusyError(
+                    f"{self.path} is in use by {_named(self.path / '.lock.pid')}.",
+                    "Wait until it is done or stop it, or choose another name with -o.",
+                ) from error
+        return lock
 
     def save_model(self, checkpoint: Checkpoint) -> None:
         """Put *checkpoint* in the place of the best model; see `save_checkpoint`."""
@@ -205,7 +225,8 @@ class RunDirectory:
             StorageError: The disk fails.
         """
         paths = self.state_path, self.previous_state_path
-        there = [path for path in paths if path.exists()]
+        # not Path.exists: it raises where a name is too long or a folder is closed
+        there = [path for path in paths if os.path.exists(path)]
         for path in there:
             try:
                 with open_container(path, STATE) as container:
@@ -215,30 +236,6 @@ class RunDirectory:
                 if path == there[-1]:
                     raise
         return None
-
-    def append_metrics(self, records: Iterable[dict[str, Any]]) -> None:
-        """
-        Add a line for each record; numbers that are not finite become null.
-
-        Raises:
-            OutputError: The file may not be written to.
-            StorageError: The disk is full or fails.
-        """
-        lines = [json.dumps(_finite(record), allow_nan=False) for record in records]
-        text = "".join(f"{line}\n" for line in lines)
-        with translated_errors(self.metrics_path), self.metrics_path.open("ab") as file:
-            file.write(text.encode("ascii"))
-
-    def truncate_metrics(self, step: int) -> None:
-        """
-        Forget what was logged after *step*, so that going on logs nothing twice.
-
-        Lines that are no JSON objects go too: a crash may have torn one.
-        """
-        path = self.metrics_path
-        with translated_errors(path), contextlib.suppress(FileNotFoundError):
-            lines = path.read_bytes().splitlines(keepends=True)
-            write_durably(path, [line for line in lines if _keeps(line, step)])
 
 
 def _keep(path: Path, name: Path) -> None:
@@ -257,23 +254,3 @@ def _named(holder: Path) -> str:
     with contextlib.suppress(OSError, ValueError):
         return f"process {int(holder.read_text(encoding='ascii'))}"
     return "another process"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(child) for key, child in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(child) for child in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _keeps(line: bytes, step: int) -> bool:
-    """Whether a line of the log is whole and not from after *step*."""
-    if not line.endswith(b"\n"):
-        return False
-    try:
-        record = parse(line.decode("utf-8"))
-    except ValueError:
-        return False
-    at = record.get("step", 0) if isinstance(record, dict) else math.inf
-    return isinstance(at, int | float) and at <= step

@@ -17,15 +17,21 @@ STARTED_S = time.monotonic()
 import typer  # noqa: E402  after the clock has started
 
 from lstm_textgen.cli import (  # noqa: E402
+    checkpoints,
     compare,
     corpora,
+    ending,
     evaluate,
+    export,
     info,
+    inspect,
+    pull,
+    push,
     sample,
     train,
 )
 from lstm_textgen.cli.options import option  # noqa: E402
-from lstm_textgen.errors import TextgenError  # noqa: E402
+from lstm_textgen.errors import TextgenError, is_out_of_memory  # noqa: E402
 from lstm_textgen.report.terminal import (  # noqa: E402
     open_missing_streams,
     say,
@@ -71,6 +77,13 @@ app.command("sample", short_help="Let a model write on.")(sample.sample)
 app.command("evaluate", short_help="How well a model knows a text.")(evaluate.evaluate)
 app.command("info", short_help="What a checkpoint is.")(info.info)
 app.command("compare", short_help="LSTM, GRU and RNN on equal terms.")(compare.compare)
+app.command("inspect", short_help="What happens inside it.")(inspect.inspect)
+app.command("push", short_help="Give a model away on a hub.")(push.push)
+app.command("pull", short_help="Fetch a model from a hub.")(pull.pull)
+app.command("export", short_help="A model for other programs.")(export.export)
+app.add_typer(
+    checkpoints.app, name="checkpoints", short_help="Look at runs and models."
+)
 app.add_typer(corpora.app, name="corpora", short_help="Texts to learn from.")
 
 
@@ -94,6 +107,8 @@ def _main(
 
 def run() -> None:
     """What `textgen`, `lstm-textgen` and `python -m lstm_textgen` call."""
+    last = ending.Ending()
+    ending.hear_signals()
     open_missing_streams()
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
@@ -106,16 +121,16 @@ def run() -> None:
         sys.exit(_report(*_usage(error), error.exit_code))
     except typer.Abort:
         sys.exit(130)
+    except ending.EndedBySignal as end:
+        last.by_signal(end.number)
     except OSError as error:  # most of all, a stdout that takes no more
         silence(sys.stdout)
         problem = f"Reading or writing failed ({error})."
         sys.exit(_report(problem, "Check the disk, and where the output goes.", 74))
     except Exception as error:
-        if _is_memory(error):
+        if is_out_of_memory(error):
             remedy = "Lower --hidden, --layers, --streams or --window."
             sys.exit(_report("There is not enough memory for this.", remedy, 2))
-        if "--debug" in sys.argv:
-            raise
         problem = f"A defect of this program: {type(error).__name__}: {error}"
         sys.exit(
             _report(problem, "Run it again with --debug and report what it says.", 1)
@@ -128,17 +143,10 @@ def _report(problem: str, remedy: str, code: int) -> int:
     if "--debug" in sys.argv:
         import traceback
 
-        traceback.print_exc()
+        say(traceback.format_exc().rstrip())  # it may hold a stranger's words
     say(f"error: {_line(problem)}")
     say(f"  try: {_line(remedy)}")
     return code
-
-
-def _is_memory(error: Exception) -> bool:
-    """Torch tells of it in a RuntimeError with words of its own on each device."""
-    words = str(error).lower()
-    told = "out of memory" in words or "can't allocate memory" in words
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told)
 
 
 def _line(text: str) -> str:

@@ -18,7 +18,8 @@ from lstm_textgen.cli.options import (
 
 def evaluate(
     checkpoint: Annotated[
-        str, typer.Argument(help="A model, a run, or shakespeare or fables.")
+        str,
+        typer.Argument(help="A model, a run, hf://user/repo, shakespeare or fables."),
     ],
     text: Annotated[
         list[str],
@@ -48,16 +49,16 @@ def evaluate(
     per character the model needs for it. Every character is counted once, but the
     very first of a whole text, which nothing predicts.
     """
-    from lstm_textgen.checkpoint.finding import resolve_checkpoint
     from lstm_textgen.checkpoint.format import build_model, load_checkpoint
     from lstm_textgen.evaluation import perplexity
     from lstm_textgen.evaluation.part import read_part
     from lstm_textgen.report.reading import reading_bar
     from lstm_textgen.report.training import meaning
+    from lstm_textgen.sharing.models import find_checkpoint
     from lstm_textgen.text.source import find_source
     from lstm_textgen.training.machine import choose_machine
 
-    model = load_checkpoint(resolve_checkpoint(checkpoint))
+    model = load_checkpoint(find_checkpoint(checkpoint))
     machine = choose_machine(device, threads)
     source = find_source(named_texts(text))
     with reading_bar(source.size_bytes, quiet=quiet) as progress:

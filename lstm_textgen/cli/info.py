@@ -17,11 +17,11 @@ def info(
     Say what a model is, what it was trained on, and how well it does. The whole
     file is checked on the way.
     """
-    from lstm_textgen.checkpoint.finding import resolve_checkpoint
     from lstm_textgen.checkpoint.format import describe, load_checkpoint
     from lstm_textgen.report.tables import show_checkpoint
+    from lstm_textgen.sharing.models import find_checkpoint
 
-    path = resolve_checkpoint(checkpoint)
+    path = find_checkpoint(checkpoint)
     model = load_checkpoint(path)
     if json:
         print_json(describe(model))

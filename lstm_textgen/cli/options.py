@@ -3,8 +3,6 @@
 import json
 import math
 import os
-import signal
-import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,8 +32,8 @@ def option(*names: str, help: str, default: object = None, **more: Any) -> Any:
 Checkpoint = Annotated[
     str | None,
     typer.Argument(
-        help="A model, a run, or shakespeare or fables. (default: the newest "
-        "run, else shakespeare)"
+        help="A model, a run, hf://user/repo, or shakespeare or fables. (default: the "
+        "newest run, else shakespeare)"
     ),
 ]
 AsJson = Annotated[bool, option("--json", help="Print JSON.", rich_help_panel="Output")]
@@ -170,7 +168,7 @@ def nearest_given(context: typer.Context, rivals: dict[str, Any]) -> dict[str, A
     return given
 
 
-def seconds(value: float) -> float:
+def seconds(parameter: typer.CallbackParam, value: float) -> float:
     """
     A callback for options in seconds.
 
@@ -178,19 +176,7 @@ def seconds(value: float) -> float:
         ConfigError: It is not a number from 0 on.
     """
     if not 0 <= value < math.inf:
-        raise ConfigError(f"{value:g} is no number of seconds.", "Set 0 or more.")
+        name = parameter.name
+        problem = f"{name} is {value:g}, which is no number of seconds."
+        raise ConfigError(problem, f"Set {name} to 0 or more.")
     return value
-
-
-def end_by_signal(stopped_by: str | None) -> None:
-    """
-    After everything is saved, end as the signal that stopped the run would have.
-
-    A shell loop around the command then ends too, which an exit code alone would
-    not achieve.
-    """
-    numbers = {"interrupted": signal.SIGINT, "terminated": signal.SIGTERM}
-    if stopped_by in numbers:
-        sys.stdout.flush()
-        signal.signal(numbers[stopped_by], signal.SIG_DFL)
-        os.kill(os.getpid(), numbers[stopped_by])

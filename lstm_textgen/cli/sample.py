@@ -51,7 +51,7 @@ def sample(
     alternatives: o.Alternatives = 0,
     device: o.Device = "cpu",
     threads: o.Threads = None,
-    int8: o.Int8 = False,
+    precision: o.Precision = "float32",
     json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -89,7 +89,7 @@ def sample(
         *(checkpoint, mix or [], task),
         device=device,
         threads=threads,
-        int8=int8,
+        precision=precision,
         quiet=quiet,
     )
     begun = sample_input.begin(writer, source, output, keep=interactive)

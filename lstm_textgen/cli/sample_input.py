@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Integer
 
-from lstm_textgen.checkpoint.finding import is_bundled, resolve_checkpoint
+from lstm_textgen.checkpoint.finding import is_bundled
 from lstm_textgen.cli.sample_run import Output, Task
 from lstm_textgen.config.checks import choice
 from lstm_textgen.errors import ConfigError
@@ -16,10 +16,11 @@ from lstm_textgen.report.terminal import say, write_text
 from lstm_textgen.sampling.engine import Beginning
 from lstm_textgen.sampling.mixing import Mixture
 from lstm_textgen.sampling.writer import Writer
+from lstm_textgen.sharing.models import find_checkpoint
 from lstm_textgen.text.prompt import OnUnknown, encode_prompt
 from lstm_textgen.text.reader import TextReader
 from lstm_textgen.text.source import find_source
-from lstm_textgen.training.machine import choose_machine
+from lstm_textgen.training.machine import Machine, choose_machine, products_pay
 
 
 def open_writer(
@@ -29,7 +30,7 @@ def open_writer(
     *,
     device: str,
     threads: int | None,
-    int8: bool,
+    precision: str,
     quiet: bool,
 ) -> Writer:
     """
@@ -38,20 +39,24 @@ def open_writer(
     Raises:
         MissingError: A model is not there.
         CheckpointError: A file is damaged or not one of ours.
-        ConfigError: A weight of the mixture is not one.
+        ConfigError: A weight of the mixture is not one, or the precision.
         UnavailableError: Weights in 8 bits need numba.
     """
     one = len(task.numbers) == 1 and not task.beam
     if threads is None and one:
         threads = 1  # a single text has no use for more
-    where = str(choose_machine(device, threads).device)
+    machine = choose_machine(device, threads)
+    if precision == "bfloat16" and not quiet:
+        _note_what_does_not_pay(machine)
 
     def load(path: Path) -> Writer:
         characters = task.form.length if one else 0
-        return Writer.load(path, where, characters=characters, int8=int8)
+        return Writer.load(
+            path, str(machine.device), characters=characters, precision=precision
+        )
 
     if not mix:
-        path = resolve_checkpoint(checkpoint)
+        path = find_checkpoint(checkpoint)
         if checkpoint is None and is_bundled(path) and not quiet:
             say(f"No model in checkpoints/ yet: the bundled model {path.stem} writes.")
         return load(path)
@@ -60,13 +65,22 @@ def open_writer(
             f"Both {checkpoint} and --mix name models.", "Name all of them by --mix."
         )
     names, weights = zip(*map(_weighed, mix), strict=True)
-    writers = [load(resolve_checkpoint(name)) for name in names]
+    writers = [load(find_checkpoint(name)) for name in names]
     mixture = Mixture(
         [writer.stepper for writer in writers],
         [writer.tokenizer for writer in writers],
         weights,
     )
     return Writer(mixture, mixture.tokenizer)
+
+
+def _note_what_does_not_pay(machine: Machine) -> None:
+    """A line where bfloat16 was asked for and is not clearly faster."""
+    if machine.device.type == "cpu" and not products_pay(machine):
+        say(
+            "note: this processor is not clearly faster in bfloat16; "
+            "--precision float32 suits it better."
+        )
 
 
 def check_interactive(task: Task, output: Output, source: "PromptSource") -> None:
@@ -162,7 +176,7 @@ def begin(
 def _weighed(argument: str) -> tuple[str, float]:
     """MODEL:WEIGHT as its two parts; without a weight it is 1."""
     name, colon, weight = argument.rpartition(":")
-    if not colon:
+    if not colon or weight.startswith("//"):  # the colon of hf://
         return argument, 1.0
     try:
         return name, float(weight)

@@ -226,11 +226,13 @@ Threads = Annotated[
         rich_help_panel="Machine",
     ),
 ]
-Int8 = Annotated[
-    bool,
+Precision = Annotated[
+    str,
     option(
-        "--int8",
-        help="Weights in 8 bits; needs the extra fast.",
+        "--precision",
+        help="float32; bfloat16 for many texts, where the processor has it, and not "
+        "bit for bit the same ones; int8 for weights in 8 bits, with the extra fast.",
+        default="float32",
         rich_help_panel="Machine",
     ),
 ]

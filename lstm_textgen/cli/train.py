@@ -1,19 +1,18 @@
 """`textgen train`: learn from a text."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from lstm_textgen.cli import train_options as options
+from lstm_textgen.cli.ending import end_by_signal
 from lstm_textgen.cli.options import (
     AsJson,
     Debug,
     Device,
     Quiet,
     Threads,
-    end_by_signal,
     named_texts,
     nearest_given,
     print_json,
@@ -34,6 +33,7 @@ def train(
     steps: options.Steps = None,
     preset: options.Preset = None,
     resume: options.Resume = False,
+    accept_corpus_change: options.AcceptCorpusChange = False,
     dry_run: options.DryRun = False,
     cell: options.Cell = None,
     layers: options.Layers = None,
@@ -73,8 +73,8 @@ def train(
     textgen train book.txt -o runs/book --epochs 20 --resume
 
     Learn from a text. The model goes to a run folder, its path to stdout; Ctrl-C
-    saves, and --resume goes on. Without a budget or size, sensible ones are chosen
-    and announced.
+    saves and ends, SIGUSR1 saves and goes on, and --resume goes on where it was.
+    Without a budget or size, sensible ones are chosen and announced.
     """
     wishes = _wishes(
         preset,
@@ -109,7 +109,10 @@ def train(
         ),
         run={"seed": seed, "precision": precision},
     )
-    prepared = _prepare(corpus, wishes, output, resume, device, threads, quiet)
+    machine = {"device": device, "threads": threads}
+    run = {"output": output, "resume": resume}
+    run["accept_corpus_change"] = accept_corpus_change
+    prepared = _prepare(corpus, wishes, machine, run, quiet)
     if not dry_run:
         _run(prepared, save_every, json, quiet)
 
@@ -158,13 +161,20 @@ def _given(options: Given) -> dict[str, Any]:
 def _prepare(
     corpus: list[str],
     wishes: "Wishes",
-    output: Path | None,
-    resume: bool,
-    device: str,
-    threads: int | None,
+    where: Given,
+    run: Given,
     quiet: bool,
 ) -> "Prepared":
-    """Everything before the first step, announced."""
+    """
+    Everything before the first step, announced.
+
+    Args:
+        corpus: What the user named.
+        wishes: What the user has set.
+        where: As for `choose_machine`.
+        run: Output, and whether to go on, as for `prepare`.
+        quiet: Say nothing.
+    """
     from lstm_textgen.report.reading import reading_bar
     from lstm_textgen.report.terminal import say
     from lstm_textgen.report.training import announce
@@ -173,12 +183,10 @@ def _prepare(
     from lstm_textgen.training.start import prepare
 
     source = find_source(named_texts(corpus))
-    machine = choose_machine(device, threads)
+    machine = choose_machine(**where)
     with reading_bar(2 * source.size_bytes, quiet=quiet) as progress:
-        prepared = prepare(
-            source, wishes, machine, output=output, resume=resume, progress=progress
-        )
-    if resume and not prepared.resumes and not quiet:
+        prepared = prepare(source, wishes, machine, progress=progress, **run)
+    if run["resume"] and not prepared.resumes and not quiet:
         say(f"note: no run is in {prepared.path} yet: starting from the beginning")
     if not quiet:
         announce(prepared)
@@ -196,18 +204,21 @@ def _run(prepared: "Prepared", save_every: float, json: bool, quiet: bool) -> No
     with (
         open_session(prepared, started_s=STARTED_S, save_every_s=save_every) as (
             session,
-            warning,
+            warnings,
         ),
         Progress(quiet=quiet) as progress,
     ):
-        say_warning(warning)
+        for warning in warnings:
+            say_warning(warning)
         for event in session.run():
             progress.show(event)
             summary.add(event)
     if not quiet:
         sum_up(prepared, summary)
-    if json:
-        print_json(summary.as_json())
-    else:
-        write_text(f"{summary.model_path}\n")
-    end_by_signal(summary.stopped_by)
+    try:
+        if json:
+            print_json(summary.as_json())
+        else:
+            write_text(f"{summary.model_path}\n")
+    finally:  # also where nobody reads any more
+        end_by_signal(summary.stopped_by)

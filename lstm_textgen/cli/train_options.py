@@ -40,6 +40,12 @@ Preset = Annotated[
 Resume = Annotated[
     bool, run_option("--resume", help="Go on with the run that is there.")
 ]
+AcceptCorpusChange = Annotated[
+    bool,
+    run_option(
+        "--accept-corpus-change", help="With --resume: the text may be another one."
+    ),
+]
 DryRun = Annotated[
     bool, run_option("--dry-run", help="Say what would be done, and stop.")
 ]

@@ -48,7 +48,8 @@ def from_json(kind: type[T], data: object, where: str = "settings") -> T:
 
 def unknown_key(key: str, known: list[str], where: str) -> ConfigError:
     """The error for a setting that does not exist, with the nearest one that does."""
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    # a stranger's key may have millions of characters, and each would be indexed
+    near = difflib.get_close_matches(key[:100], known, n=1, cutoff=0.5)
     remedy = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(known)}."
     return ConfigError(f"{where} has no setting named {shown(key)}.", remedy)
 

@@ -1,1 +1,1 @@
-"""Insight: gates, memory, comparing cells. Arrays out, no drawing."""
+"""Insight: what happens inside a model while it reads, as arrays."""

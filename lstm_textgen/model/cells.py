@@ -45,6 +45,17 @@ class LSTMGates:
     output: Float[Tensor, "B H"]
 
 
+@dataclass(frozen=True, slots=True)
+class GRUGates:
+    """How far each gate of a GRU is open, 0 to 1, and what it would note."""
+
+    reset: Float[Tensor, "B H"]
+    """How much of the memory takes part in what is noted."""
+    update: Float[Tensor, "B H"]
+    """How much of the memory stays; the rest gives way to the candidate."""
+    candidate: Float[Tensor, "B H"]
+
+
 def from_input(x: Float[Tensor, "B E"], weights: CellWeights) -> Float[Tensor, "B G"]:
     """What the input contributes to every gate: a = W x + b."""
     return x @ weights.inputs.T + weights.bias
@@ -89,28 +100,37 @@ def lstm_update(
     return LayerState(gates.output * cell.tanh(), cell)
 
 
+def gru_gates(a: Float[Tensor, "B G"], m: Float[Tensor, "B G"]) -> GRUGates:
+    """
+    Open and close the gates of a GRU.
+
+        r, z = sigmoid(split(a + m))
+        n    = tanh(a_n + r * m_n)
+
+    The reset gate r acts after the product with U, as in cuDNN and torch.
+    """
+    r_input, z_input, n_input = a.chunk(3, dim=-1)
+    r_memory, z_memory, n_memory = m.chunk(3, dim=-1)
+    reset = (r_input + r_memory).sigmoid()
+    new = (n_input + reset * n_memory).tanh()
+    return GRUGates(reset, (z_input + z_memory).sigmoid(), new)
+
+
 def gru_update(
     a: Float[Tensor, "B G"], m: Float[Tensor, "B G"], state: LayerState
 ) -> LayerState:
     """
     The GRU: one gate resets, the other chooses between old and new.
 
-        r, z = sigmoid(split(a + m))
-        n    = tanh(a_n + r * m_n)
-        h'   = (1 - z) * n + z * h
-
-    The reset gate r acts after the product with U, as in cuDNN and torch.
+        h' = (1 - z) * n + z * h
 
     Source:
         Cho et al. (2014), Learning Phrase Representations using RNN
         Encoder-Decoder. https://arxiv.org/abs/1406.1078
     """
-    r_input, z_input, n_input = a.chunk(3, dim=-1)
-    r_memory, z_memory, n_memory = m.chunk(3, dim=-1)
-    reset = (r_input + r_memory).sigmoid()
-    update = (z_input + z_memory).sigmoid()
-    new = (n_input + reset * n_memory).tanh()
-    return LayerState((1 - update) * new + update * state.hidden)
+    gates = gru_gates(a, m)
+    kept = gates.update * state.hidden
+    return LayerState((1 - gates.update) * gates.candidate + kept)
 
 
 def rnn_update(
@@ -133,7 +153,14 @@ UPDATES: dict[Cell, Update] = {
     "gru": gru_update,
     "rnn": rnn_update,
 }
-GATES: dict[Cell, int] = {"lstm": 4, "gru": 3, "rnn": 1}
+BLOCKS: dict[Cell, tuple[str, ...]] = {
+    "lstm": ("input", "forget", "candidate", "output"),
+    "gru": ("reset", "update", "candidate"),
+    "rnn": ("candidate",),
+}
+"""What each block of H rows of the weights makes, from the top."""
+
+GATES: dict[Cell, int] = {cell: len(names) for cell, names in BLOCKS.items()}
 """How many blocks of H rows the weights of a cell have."""
 
 

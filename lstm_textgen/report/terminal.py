@@ -8,6 +8,7 @@ after `sanitise`; into a pipe or a file it goes exactly as it is.
 import os
 import re
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 UNSAFE = re.compile(
@@ -35,17 +36,37 @@ def write_text(
         stream: Another stream than stdout.
         style: How a terminal shows it, such as `38;5;203`; without effect elsewhere.
     """
-    stream = stream or sys.stdout
-    shown = sanitise(text) if stream.isatty() else text
-    if style and text != "\n" and wants_colour(stream):
+    target = stream or sys.stdout
+    shown = sanitise(text) if target.isatty() else text
+    if style and text != "\n" and wants_colour(target):
         shown = f"\x1b[{style}m{shown}\x1b[0m"
+    write_drawn(shown, stream)
+
+
+def write_drawn(text: str, stream: TextIO | None = None) -> None:
+    """
+    Put on stdout what is safe as it is, escape sequences of our own included.
+
+    Everything else is as for `write_text`.
+    """
+    stream = stream or sys.stdout
     encoding = stream.encoding or "utf-8"
     try:
-        stream.write(shown.encode(encoding, "replace").decode(encoding))
+        stream.write(text.encode(encoding, "replace").decode(encoding))
         stream.flush()
     except BrokenPipeError:
         silence(stream)
         sys.exit(0)
+
+
+def write_pieces(pieces: Iterable[tuple[str, str | None]]) -> None:
+    """Put a line of several pieces on stdout, each as `write_text` with its style."""
+    screen, colour = sys.stdout.isatty(), wants_colour(sys.stdout)
+    shown = ""
+    for text, style in pieces:
+        safe = sanitise(text) if screen else text
+        shown += f"\x1b[{style}m{safe}\x1b[0m" if style and colour else safe
+    write_drawn(shown)
 
 
 def say(text: str) -> None:
@@ -55,7 +76,7 @@ def say(text: str) -> None:
     safe = sanitise(text).encode(encoding, "replace").decode(encoding)
     try:
         print(safe, file=stream, flush=True)
-    except BrokenPipeError:
+    except OSError:  # the reader has left, or the terminal was closed
         silence(stream)
 
 

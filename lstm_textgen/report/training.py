@@ -5,6 +5,7 @@ On a terminal there is a bar and, above it, a line for each look at the held-out
 and for what the model writes; elsewhere only such lines, now and then.
 """
 
+import contextlib
 import sys
 import time
 from datetime import datetime, timedelta
@@ -16,11 +17,16 @@ from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.report.terminal import sanitise, say, wants_colour
 from lstm_textgen.training.events import (
+    BY_SIGNAL,
     Evaluated,
     Event,
+    Saved,
+    Skipped,
     StepDone,
     Stopped,
     StopReason,
+    Warned,
+    WentBack,
     Wrote,
 )
 from lstm_textgen.training.start import Prepared
@@ -30,6 +36,9 @@ BAR = "{percentage:3.0f}%|{bar:10}| {desc}"
 """With the text of a step it fits into 80 columns."""
 LINE_EVERY_S = 10.0
 """Where there is no terminal: at least so long between two lines."""
+
+MANY_CHARACTERS = 1000
+"""Below this a vocabulary is no burden."""
 
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "classic RNN"}
@@ -43,6 +52,8 @@ def announce(prepared: Prepared) -> None:
     held_out = prepared.split.validation[1] - prepared.split.validation[0]
     for note in text.notes:
         say(f"note: {note}")
+    if crowded := _crowded(prepared):
+        say(f"note: {crowded}")
     say(
         f"text     {text.name}: {len(text.ids):,} {unit}, {text.tokenizer.size} "
         f"different; the last {held_out:,} validate"
@@ -71,6 +82,19 @@ def announce(prepared: Prepared) -> None:
     say(f"run      {prepared.path}{', which goes on' if prepared.resumes else ''}")
 
 
+def _crowded(prepared: Prepared) -> str | None:
+    """Whether the characters, not the layers, make the model large."""
+    plan, size = prepared.plan, prepared.text.tokenizer.size
+    model = plan.config.model
+    share = size * (model.embedding + model.hidden + 1) / plan.parameters
+    if share < 0.5 or size < MANY_CHARACTERS:
+        return None
+    return (
+        f"{share:.0%} of the parameters belong to the {size:,} different characters; "
+        "--min-count 5 folds rare ones, --tokenizer byte needs none"
+    )
+
+
 class Progress:
     """Follows a run, event by event. Use it as a context manager."""
 
@@ -90,18 +114,25 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):
+                self._bar.close()
 
     def show(self, event: Event) -> None:
-        """Draw one event."""
-        if self._quiet:
-            return
-        if isinstance(event, StepDone):
-            self._step(event)
-        if isinstance(event, Evaluated) and event.loss.characters:
-            self._line(_evaluated(event))
-        if isinstance(event, Wrote):
-            self._line(f"        {self._dim(sanitise(event.text))}")
+        """Draw one event. A terminal that is gone is no reason to stop training."""
+        with contextlib.suppress(OSError):
+            first = not isinstance(event, Skipped) or event.in_a_row == 1
+            if isinstance(event, Skipped | WentBack | Warned) and first:
+                self._line(f"warning: {sanitise(_trouble(event))}")
+            if self._quiet:
+                return
+            if isinstance(event, StepDone):
+                self._step(event)
+            if isinstance(event, Evaluated) and event.loss.characters:
+                self._line(_evaluated(event))
+            if isinstance(event, Wrote):
+                self._line(f"        {self._dim(sanitise(event.text))}")
+            if isinstance(event, Saved) and event.asked:
+                self._line(f"        saved at step {event.step:,}, as asked")
 
     def _step(self, event: StepDone) -> None:
         if self._bar is not None:
@@ -160,7 +191,7 @@ def sum_up(prepared: Prepared, summary: RunSummary) -> None:
     run, stopped, loss = prepared.path, summary.stopped, summary.loss
     if stopped is None:
         return
-    if stopped.reason in ("interrupted", "terminated"):
+    if stopped.reason in BY_SIGNAL:
         say(f"Stopped at step {stopped.step:,}; everything is saved in {run}.")
         say(f"Go on: run the same command with -o {run} --resume")
         return
@@ -171,10 +202,9 @@ def sum_up(prepared: Prepared, summary: RunSummary) -> None:
     say(f"Let it write: textgen sample {run}")
 
 
-def say_warning(warning: str | None) -> None:
+def say_warning(warning: str) -> None:
     """Something that the user should know, though the work goes on."""
-    if warning is not None:
-        say(f"warning: {warning}")
+    say(f"warning: {warning}")
 
 
 def meaning(loss: Loss, vocabulary: int, what: str = "Held-out text") -> str:
@@ -203,6 +233,18 @@ def _step_text(event: StepDone) -> str:
         f"loss {event.loss.nats_per_char:.3f} nats "
         f"({event.loss.bits_per_char:.2f} bits), "
         f"{event.characters_per_second:,.0f} characters/s{left}"
+    )
+
+
+def _trouble(event: Skipped | WentBack | Warned) -> str:
+    """What went wrong, and what was done about it."""
+    if isinstance(event, Warned):
+        return event.text
+    if isinstance(event, Skipped):
+        return f"step {event.step:,} gave no finite gradient and was not applied"
+    return (
+        f"{event.reason} Going on from step {event.step:,} with half the rate, "
+        f"{event.learning_rate:.3g}."
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from lstm_textgen.model.cells import GATES, from_input
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
+from lstm_textgen.model.rounding import rounded_rows
 from lstm_textgen.model.state import LayerState, StackState
 from lstm_textgen.sampling import kernels
 from lstm_textgen.sampling.fast import FastStepper
@@ -134,10 +135,7 @@ def _as_it_is(weights: Float[Tensor, "G E"]) -> Matrix:
 
 def _rounded(weights: Float[Tensor, "G E"]) -> Matrix:
     """To 127 steps on either side of zero, row by row."""
-    array = _array(weights)
-    scales = np.abs(array).max(axis=1) / 127
-    scales[scales == 0] = 1
-    return np.rint(array / scales[:, None]).astype(np.int8), scales
+    return rounded_rows(_array(weights))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

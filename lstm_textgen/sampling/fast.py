@@ -4,7 +4,8 @@ One step per character, for writing: no call of a module, no autograd.
 A call of `nn.LSTM` for a single character spends its time on laying out weights.
 Here they lie ready: what a character contributes to the first layer is a row of a
 table, and each layer costs one product of a matrix and what it reads and remembers.
-The cells are those of `model.cells`.
+The cells are those of `model.cells`. The products alone may be in bfloat16, which for
+many samples is faster where the processor has it.
 
 Shapes: N samples, V vocabulary, G gate rows, E inputs, H hidden units.
 """
@@ -24,26 +25,35 @@ class FastStepper:
     Advances several samples by one character each.
 
     It equals `CharModel` step by step: to 1e-9 in float64, and to about 1e-5 in
-    float32, where sums are added in another order.
+    float32, where sums are added in another order. With products in bfloat16 logits
+    and memory stay within 0.05 of the equations for ten steps: what goes into a
+    product and what comes out of it is rounded to 8 bits, and nothing else is.
 
     Args:
         model: It reads prompts. For writing its weights are copied, so that later
             changes of it are not seen.
+        products: The type in which matrices are kept and multiplied,
+            `torch.bfloat16` or that of the model, which is None. All else stays in
+            the type of the model.
     """
 
     @torch.inference_mode()
-    def __init__(self, model: CharModel) -> None:
+    def __init__(
+        self, model: CharModel, *, products: torch.dtype | None = None
+    ) -> None:
         self._model = model
         self._residual = model.config.residual
         self._update = UPDATES[model.config.cell]
         self._apart = model.config.cell == "gru"
+        self._products = products or model.head.weight.dtype
         weights = [cell_weights(layer) for layer in model.layers]  # type: ignore[arg-type]
-        self._table = from_input(model.embedding.weight, weights[0])  # (V, G)
+        first = weights[0]
+        self._table = from_input(model.embedding.weight, first)  # (V, G)
         if not self._apart:
-            self._table = self._table + weights[0].recurrent_bias
-        self._first = _in_order(weights[0].recurrent), weights[0].recurrent_bias.clone()
+            self._table = self._table + first.recurrent_bias
+        self._first = self._kept(first.recurrent), first.recurrent_bias.clone()
         self._upper = [self._laid_out(each) for each in weights[1:]]
-        self._head = _in_order(model.head.weight)
+        self._head = self._kept(model.head.weight)
         self._head_bias = model.head.bias.clone()
         self._nothing = torch.zeros_like(self._table[:1])
 
@@ -122,12 +132,20 @@ class FastStepper:
         """Matrices and biases of an upper layer: apart, or all in the last two."""
         if self._apart:
             return (
-                *(_in_order(weights.inputs), weights.bias.clone()),
-                *(_in_order(weights.recurrent), weights.recurrent_bias.clone()),
+                *(self._kept(weights.inputs), weights.bias.clone()),
+                *(self._kept(weights.recurrent), weights.recurrent_bias.clone()),
             )
         both = torch.cat([weights.inputs, weights.recurrent], dim=1)
         bias = weights.bias + weights.recurrent_bias
-        return both[:0], bias[:0], both, bias
+        return both[:0], bias[:0], self._kept(both), bias
+
+    def _kept(
+        self, matrix: Float[Tensor, "rows columns"]
+    ) -> Float[Tensor, "rows columns"]:
+        """A copy, row after row; `contiguous` would share a single row or column."""
+        return matrix.to(
+            self._products, copy=True, memory_format=torch.contiguous_format
+        )
 
 
 def _product(
@@ -136,11 +154,8 @@ def _product(
     x: Float[Tensor, "N E"],
 ) -> Float[Tensor, "N G"]:
     """bias + matrix x for every sample; for a single one without a matrix product."""
+    if matrix.dtype != bias.dtype:  # the sum is of the type of the bias again
+        return bias + x.to(matrix.dtype) @ matrix.T
     if len(x) == 1:
         return torch.addmv(bias.view(-1), matrix, x[0]).unsqueeze(0)
     return torch.addmm(bias, x, matrix.T)
-
-
-def _in_order(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
-    """A copy, row after row; `contiguous` would share a single row or column."""
-    return matrix.clone(memory_format=torch.contiguous_format)

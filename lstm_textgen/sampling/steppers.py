@@ -1,5 +1,8 @@
-"""The fastest stepper for what is to be written."""
+"""The fastest stepper for what is to be written, in the precision that is wanted."""
 
+import torch
+
+from lstm_textgen.config.checks import choice
 from lstm_textgen.errors import ConfigError, UnavailableError
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.sampling.fast import FastStepper
@@ -8,9 +11,11 @@ PAYS_FROM = 5_000
 """Characters from which machine code makes up for its import, half a second. At its
 first use on a machine it is made, which takes three seconds more."""
 
+PRECISIONS = ("float32", "bfloat16", "int8")
+
 
 def make_stepper(
-    model: CharModel, *, characters: int = 0, int8: bool = False
+    model: CharModel, *, characters: int = 0, precision: str = "float32"
 ) -> FastStepper:
     """
     Machine code for long texts on the CPU, if numba is installed; else plain torch.
@@ -18,17 +23,23 @@ def make_stepper(
     Args:
         model: The network.
         characters: How many will be written, one after the other.
-        int8: Weights in 8 bits, whatever the length.
+        precision: `float32`. `bfloat16` is for many samples: products in that type,
+            by plain torch whatever the length. `int8` is for one sample: weights in
+            8 bits, by machine code whatever the length.
 
     Raises:
-        ConfigError: Weights in 8 bits were asked for on a GPU.
-        UnavailableError: They need numba, and it does not load.
+        ConfigError: There is no such precision, or it is `int8` on a GPU.
+        UnavailableError: 8 bits need numba, and it does not load.
     """
+    choice("precision", precision, PRECISIONS)
+    if precision == "bfloat16":
+        return FastStepper(model, products=torch.bfloat16)
+    int8 = precision == "int8"
     on_cpu = model.head.weight.device.type == "cpu"
     if int8 and not on_cpu:
         raise ConfigError(
             "Weights in 8 bits are for the CPU, and this model is on a GPU.",
-            "Leave out --int8, or take --device cpu.",
+            "Leave out --precision int8, or take --device cpu.",
         )
     if not (int8 or (on_cpu and characters >= PAYS_FROM)):
         return FastStepper(model)

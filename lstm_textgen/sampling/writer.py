@@ -61,7 +61,7 @@ class Writer:
         device: str = "cpu",
         *,
         characters: int = 0,
-        int8: bool = False,
+        precision: str = "float32",
     ) -> "Writer":
         """
         Open a checkpoint file.
@@ -71,16 +71,19 @@ class Writer:
             device: Where to compute.
             characters: About how many will be written in one go: many are worth a
                 step in machine code, if numba is installed.
-            int8: Weights in 8 bits, which needs numba.
+            precision: `float32`; `bfloat16`, products in that type for many samples,
+                on a processor that has them; or `int8`, weights in 8 bits for one
+                sample, which needs numba.
 
         Raises:
             MissingError: There is no such file.
             CheckpointError: It is damaged or not one of ours.
+            ConfigError: There is no such precision, or it is `int8` on a GPU.
             UnavailableError: Numba is needed and not installed.
         """
         checkpoint = load_checkpoint(Path(path))
         model = build_model(checkpoint, device=torch.device(device))
-        stepper = make_stepper(model, characters=characters, int8=int8)
+        stepper = make_stepper(model, characters=characters, precision=precision)
         return cls(stepper, checkpoint.tokenizer)
 
     def write(

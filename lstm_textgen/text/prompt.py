@@ -17,8 +17,8 @@ def encode_prompt(
     """
     The ids of *text*, and a note on each different character that is not in them.
 
-    A tokenizer with an unknown mark takes every character, so that nothing is
-    ever skipped or replaced here.
+    A tokenizer with an unknown mark takes every character: nothing is skipped or
+    replaced then, and the notes say what is read as the mark.
 
     Args:
         tokenizer: The vocabulary of the model.
@@ -30,8 +30,10 @@ def encode_prompt(
     Raises:
         VocabularyError: A character is not known, and *on_unknown* is `error`.
     """
-    if on_unknown == "error":
-        return tokenizer.encode(text, offset=offset), []
+    folded = tokenizer.folded(text)
+    if folded or on_unknown == "error":
+        notes = [f"{describe(char)} read as the unknown mark" for char in folded]
+        return tokenizer.encode(text, offset=offset), notes
     stand_ins: dict[str, str | int | None] = {}
     notes = []
     for char in dict.fromkeys(text):

@@ -6,6 +6,7 @@ Files are only looked at here, never opened; `reader.py` opens them.
 
 import atexit
 import difflib
+import errno
 import glob
 import os
 import re
@@ -98,7 +99,10 @@ def _expand(argument: str, spool: Path | None) -> list[Path]:
 
 
 def _matching(pattern: str) -> list[Path]:
-    names = sorted(glob.glob(pattern, recursive=True))
+    try:
+        names = sorted(glob.glob(pattern, recursive=True))
+    except ValueError:  # a NUL in it, or half a character: no file has such a name
+        names = []
     wanted = [name for name in names if os.path.exists(name)]  # no broken links
     files = [_regular(name) for name in wanted if not os.path.isdir(name)]
     if not files:
@@ -162,6 +166,9 @@ def _mode(name: str) -> int:
     except PermissionError as error:
         _unreadable(error)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if getattr(error, "errno", None) == errno.ELOOP:
+            problem = f"{name!r} is a link that leads back to itself."
+            raise MissingError(problem, "Name the file itself.") from error
         raise MissingError(f"{name!r} does not exist.", _way_to(name)) from error
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Integer, UInt, UInt32
 
 from lstm_textgen.config import TokenizerKind
+from lstm_textgen.config.checks import shown
 from lstm_textgen.errors import ConfigError, VocabularyError
 from lstm_textgen.text.replace import unknown_character
 
@@ -54,6 +55,9 @@ class Tokenizer(Protocol):
 
     def __contains__(self, char: object) -> bool:
         """Whether `encode` takes *char*."""
+
+    def folded(self, text: str) -> list[str]:
+        """The different characters of *text* that `encode` takes for the unknown."""
 
     def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
         """
@@ -100,12 +104,15 @@ class CharTokenizer:
     def __post_init__(self) -> None:
         if not self.characters:
             raise _bad("The vocabulary is empty.")
-        if any("\ud800" <= char <= "\udfff" for char in self.characters):
+        codes = self._codes  # in numpy, because a stranger may give millions
+        if ((codes >= 0xD800) & (codes <= 0xDFFF)).any():
             raise _bad("The vocabulary holds half a character (a surrogate).")
-        if list(self.characters) != sorted(set(self.characters)):
+        if (codes[1:] <= codes[:-1]).any():
             raise _bad("The vocabulary is not sorted, or holds a character twice.")
-        if self.unknown is not None and self.unknown not in list(self.characters):
-            raise _bad(f"The unknown mark {self.unknown!r} is not in the vocabulary.")
+        mark = self.unknown
+        if mark is not None and (len(mark) != 1 or mark not in self.characters):
+            found = shown(mark[:60])
+            raise _bad(f"The unknown mark {found} is not in the vocabulary.")
 
     @classmethod
     def from_text(cls, text: str) -> "CharTokenizer":
@@ -164,6 +171,11 @@ class CharTokenizer:
             return False
         return self.unknown is not None or char in self.characters
 
+    def folded(self, text: str) -> list[str]:
+        if self.unknown is None:
+            return []
+        return [char for char in dict.fromkeys(text) if char not in self.characters]
+
     def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
         # clip: all code points past the end of the table share its last entry
         ids = self._ids.take(_code_points(text), mode="clip")
@@ -201,6 +213,9 @@ class ByteTokenizer:
         if not isinstance(char, str) or len(char) != 1:
             return False
         return not "\ud800" <= char <= "\udfff"
+
+    def folded(self, text: str) -> list[str]:
+        return []
 
     def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
         try:

@@ -6,7 +6,10 @@ from typing import Literal
 
 from lstm_textgen.evaluation.perplexity import Loss
 
-StopReason = Literal["budget", "no improvement", "interrupted", "terminated"]
+StopReason = Literal["budget", "no improvement", "interrupted", "terminated", "hung up"]
+
+BY_SIGNAL: tuple[StopReason, ...] = ("interrupted", "terminated", "hung up")
+"""The reasons to stop that leave something to go on with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +27,35 @@ class StepDone:
     elapsed_s: float
     characters_per_second: float
     """Since the last record."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skipped:
+    """A window was read and not learned from: its loss or gradient was no number."""
+
+    step: int
+    in_a_row: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WentBack:
+    """Training ran away; it goes on from the last good state at half the rate."""
+
+    step: int
+    """Where it goes on."""
+    from_step: int
+    """Where it ran away."""
+    learning_rate: float
+    """The highest rate from now on."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Warned:
+    """Something is wrong, and training goes on."""
+
+    step: int
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +87,8 @@ class Saved:
     step: int
     path: Path
     what: Literal["model", "state"]
+    asked: bool = False
+    """By a signal, not by the clock."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,4 +102,4 @@ class Stopped:
     characters: int
 
 
-Event = StepDone | Evaluated | Wrote | Saved | Stopped
+Event = StepDone | Skipped | WentBack | Warned | Evaluated | Wrote | Saved | Stopped

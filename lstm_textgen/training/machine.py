@@ -48,6 +48,23 @@ class Machine:
             return f"cpu, {threads}, {precision}"
         return f"{self.device}, {precision}"
 
+    def circumstances(self) -> dict[str, str | int]:
+        """
+        On what the last bits of a run depend, apart from its settings.
+
+        The order of sums changes with the number of threads, the kernels with the
+        processor and the version of torch.
+        """
+        kind = self.device.type
+        on_cpu = kind == "cpu"
+        return {
+            "device": kind,
+            "processor": _processor(self.device),
+            "threads": self.threads if on_cpu else 1,
+            "precision": str(self.dtype).removeprefix("torch."),
+            "torch": torch.__version__,
+        }
+
 
 def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
     """
@@ -133,7 +150,7 @@ def choose_precision(
     half = replace(machine, dtype=torch.bfloat16)
     if precision == "float32":
         return plain, training_speed(plain, model, config)
-    if precision == "auto" and not _products_pay(plain, half):
+    if precision == "auto" and not products_pay(machine):
         return plain, training_speed(plain, model, config)
     try:
         half_speed = training_speed(half, model, config)
@@ -206,16 +223,27 @@ def reading_speed(machine: Machine, model: CharModel, seconds: float = 0.1) -> f
     return reads * ids.numel() / (time.perf_counter() - began_s)
 
 
-def _products_pay(plain: Machine, half: Machine) -> bool:
+def products_pay(machine: Machine) -> bool:
     """
-    Whether plain matrix products are faster in bfloat16.
+    Whether plain matrix products are clearly faster in bfloat16 than in float32.
 
     Asked first, because a processor that only imitates the type takes a hundred
-    times as long, too long for a whole step.
+    times as long, too long for a whole step. On a GPU a small product would measure
+    how long it takes to begin one.
     """
-    size = 128
-    half_rate = matrix_rate(half, seconds=0.02, size=size)
-    return half_rate > PAYS * matrix_rate(plain, seconds=0.02, size=size)
+    size = 128 if machine.device.type == "cpu" else 2048
+    half_rate, plain_rate = (
+        matrix_rate(replace(machine, dtype=dtype), seconds=0.02, size=size)
+        for dtype in (torch.bfloat16, torch.float32)
+    )
+    return half_rate > PAYS * plain_rate
+
+
+def _processor(device: torch.device) -> str:
+    """Which kernels torch takes here."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return str(torch.backends.cpu.get_cpu_capability())
 
 
 def _wait_for(tensor: torch.Tensor) -> None:

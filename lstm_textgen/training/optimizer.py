@@ -88,7 +88,12 @@ class Optimizer:
         for name, parameter in self.parameters.items():
             if parameter.grad is not None:
                 self._update(parameter, parameter.grad, self.state[name])
-                parameter.grad = None
+        self.forget_gradients()
+
+    def forget_gradients(self) -> None:
+        """Let go of what was differentiated last; nothing else changes."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
 
     def _update(
         self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor]

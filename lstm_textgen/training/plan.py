@@ -27,6 +27,7 @@ from lstm_textgen.training.machine import (
     reading_speed,
     training_speed,
 )
+from lstm_textgen.training.memory import enough_memory
 from lstm_textgen.training.recipe import (
     CHARACTERS_PER_PARAMETER,
     OPERATIONS,
@@ -81,7 +82,8 @@ def make_plan(
         machine: Where to compute. Its precision is chosen here.
 
     Raises:
-        ConfigError: An unknown preset, or a setting out of range.
+        ConfigError: An unknown preset, a setting out of range, or more than the
+            memory holds.
         CorpusError: The training part is shorter than a window.
     """
     wishes = with_preset(wishes, machine)
@@ -91,8 +93,9 @@ def make_plan(
     model = _model(wishes, budget, optimizer, characters, operations)
     optimizer = _fitting(optimizer, wishes, model.hidden, characters)
 
-    network = _at_birth(model, vocabulary, machine)
-    speed = training_speed(machine, network, optimizer, _measuring_s(budget))
+    with enough_memory(model, optimizer):
+        network = _at_birth(model, vocabulary, machine)
+        speed = training_speed(machine, network, optimizer, _measuring_s(budget))
     total = _total_characters(budget, optimizer, characters, speed)
     config = RunConfig(
         text=TextConfig(**wishes.text),
@@ -144,9 +147,10 @@ def _speed(
 ) -> tuple[Machine, float]:
     """Choose the precision by real steps of a usual size; operations a second."""
     config = ModelConfig(**{"layers": 2, "hidden": 256} | dict(wishes.model))
-    network = _at_birth(config, vocabulary, machine)
     precision = wishes.run.get("precision", "auto")
-    machine, speed = choose_precision(machine, precision, network, optimizer)
+    with enough_memory(config, optimizer):
+        network = _at_birth(config, vocabulary, machine)
+        machine, speed = choose_precision(machine, precision, network, optimizer)
     weights = network.parameter_count() - network.embedding.weight.numel()
     return machine, OPERATIONS * weights * speed
 

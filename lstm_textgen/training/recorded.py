@@ -1,8 +1,11 @@
 """What `run.json` remembers of a run, and whether what is asked for now is the same."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lstm_textgen.checkpoint.format import load_checkpoint
+from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import RunConfig, from_json, to_json
 from lstm_textgen.errors import (
     ConfigError,
@@ -11,11 +14,15 @@ from lstm_textgen.errors import (
     SettingsFileError,
 )
 from lstm_textgen.text.cache import EncodedText
+from lstm_textgen.text.encode import default_cache, encode_with
+from lstm_textgen.text.source import Source
 from lstm_textgen.training.plan import Plan
 from lstm_textgen.training.wishes import Wishes
 
 
-def settings_of(plan: Plan, text: EncodedText) -> dict[str, Any]:
+def settings_of(
+    plan: Plan, text: EncodedText, *, own_vocabulary: bool = True
+) -> dict[str, Any]:
     """What `run.json` says: all that decides the result, and nothing personal."""
     return {
         "format": 1,
@@ -25,39 +32,51 @@ def settings_of(plan: Plan, text: EncodedText) -> dict[str, Any]:
             "name": text.name,
             "characters": len(text.ids),
             "sha256": text.sha256,
+            "own_vocabulary": own_vocabulary,
         },
     }
 
 
-def recorded_config(settings: dict[str, Any], path: Path) -> RunConfig:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded:
+    """A run that exists already."""
+
+    path: Path
+    config: RunConfig
+    sample: int
+    """How many held-out characters an evaluation during the run counts."""
+    sha256: str
+    """Of its text."""
+    own_vocabulary: bool
+    """Its text is the one that the vocabulary was learned from."""
+
+
+def read_recorded(directory: RunDirectory) -> Recorded:
     """
-    The settings that the run in *path* was made with.
+    What the run in *directory* was made with.
 
     Raises:
-        SettingsFileError: The file does not hold settings.
+        MissingError: It is no run.
+        SettingsFileError: Its file does not hold settings.
     """
+    path, settings = directory.path, directory.settings()
+    corpus, sample = settings.get("corpus"), settings.get("evaluation_sample")
     try:
-        return from_json(RunConfig, settings.get("config"), "run.json: config")
+        config = from_json(RunConfig, settings.get("config"), "run.json: config")
+        if type(sample) is not int or sample < 1:
+            raise ConfigError(f"run.json: evaluation_sample is {sample!r}.", "")
     except ConfigError as error:
         raise SettingsFileError(
             f"{path}: {error.problem}", "Start a new run with -o under another name."
         ) from error
-
-
-def recorded_sample(settings: dict[str, Any], path: Path) -> int:
-    """
-    How many held-out characters an evaluation of the run in *path* counts.
-
-    Raises:
-        SettingsFileError: The file does not say.
-    """
-    sample = settings.get("evaluation_sample")
-    if type(sample) is not int or sample < 1:
-        raise SettingsFileError(
-            f"{path}: run.json: evaluation_sample is {sample!r}.",
-            "Start a new run with -o under another name.",
-        )
-    return sample
+    corpus = corpus if isinstance(corpus, dict) else {}
+    return Recorded(
+        path=path,
+        config=config,
+        sample=sample,
+        sha256=str(corpus.get("sha256")),
+        own_vocabulary=corpus.get("own_vocabulary", True) is True,
+    )
 
 
 def as_recorded(config: RunConfig) -> Wishes:
@@ -72,33 +91,55 @@ def as_recorded(config: RunConfig) -> Wishes:
     )
 
 
-def check_same(wishes: Wishes, recorded: RunConfig, path: Path) -> None:
+def check_same(wishes: Wishes, recorded: Recorded) -> None:
     """
     What the user sets must be what the run was made with.
 
     Raises:
         OutputError: It is not.
     """
-    differences = wishes.differences(recorded)
+    differences = wishes.differences(recorded.config)
     if differences:
         raise OutputError(
-            f"The run in {path} was made with other settings: "
+            f"The run in {recorded.path} was made with other settings: "
             f"{'; '.join(differences)}.",
             "Leave these options out to go on, or start a new run with -o.",
         )
 
 
-def check_corpus(settings: dict[str, Any], text: EncodedText, path: Path) -> None:
+def is_other_text(recorded: Recorded, text: EncodedText, *, accepted: bool) -> bool:
     """
-    A run goes on with the text that it began with.
+    Whether a run would go on with another text than the one that it began with.
 
     Raises:
-        CorpusError: The digest of the text is another.
+        CorpusError: It would, and nobody has accepted that.
     """
-    recorded = settings.get("corpus", {}).get("sha256")
-    if recorded != text.sha256:
+    if recorded.sha256 == text.sha256:
+        return False
+    if not accepted:
         raise CorpusError(
-            f"The text is not the one that the run in {path} began with: sha256 "
-            f"{text.sha256[:12]}..., not {str(recorded)[:12]}....",
-            "Give it the same text, or start a new run with -o.",
+            f"The text is not the one that the run in {recorded.path} began with: "
+            f"sha256 {text.sha256[:12]}..., not {recorded.sha256[:12]}....",
+            "Give it the same text, add --accept-corpus-change, or begin a run by -o.",
         )
+    return True
+
+
+def read_as_before(source: Source, recorded: Recorded) -> EncodedText:
+    """
+    Encode another text in the vocabulary that a run has learned.
+
+    Raises:
+        CorpusError: The run has no model yet that knows a vocabulary.
+        VocabularyError: The text has a character that the run does not know.
+    """
+    model_path = RunDirectory(recorded.path).model_path
+    if not model_path.exists():
+        raise CorpusError(
+            f"The run in {recorded.path} has no model yet, so no vocabulary to read "
+            "another text in.",
+            "Start a new run with -o under another name.",
+        )
+    tokenizer = load_checkpoint(model_path).tokenizer
+    encoding = recorded.config.text.encoding
+    return encode_with(source, tokenizer, encoding, cache=default_cache())

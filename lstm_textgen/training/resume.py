@@ -1,4 +1,4 @@
-"""Photograph a run between two steps, and put it back as it was."""
+"""Photograph a run between two steps, and put it back as it was, or nearly so."""
 
 import dataclasses
 from typing import Any
@@ -8,7 +8,8 @@ from torch import Tensor
 from lstm_textgen.config import from_json
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.model.state import StackState
-from lstm_textgen.training.trainer import Position, Trainer
+from lstm_textgen.training.position import Position
+from lstm_textgen.training.trainer import Trainer
 
 
 def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -17,7 +18,8 @@ def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Returns:
         Copies of all tensors under names with a prefix each (`model.`, `optimizer.`,
-        `memory.`, `generator`), and the position as plain JSON.
+        `memory.`, `generator`), and the position and the circumstances as plain
+        JSON.
     """
     tensors = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
     tensors |= {f"optimizer.{k}": v for k, v in trainer.optimizer.tensors().items()}
@@ -25,7 +27,10 @@ def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors["generator"] = trainer.generator.get_state()
     position = dataclasses.replace(trainer.position, spent_s=trainer.meter.elapsed_s())
     copies = {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}
-    return copies, {"position": dataclasses.asdict(position)}
+    return copies, {
+        "position": dataclasses.asdict(position),
+        "circumstances": trainer.machine.circumstances(),
+    }
 
 
 def restore(
@@ -48,6 +53,46 @@ def restore(
             f"The saved state does not fit these settings ({_first_line(error)}).",
             "Start a new run with -o under another name.",
         ) from error
+
+
+def go_back(
+    trainer: Trainer, tensors: dict[str, Tensor], progress: dict[str, Any]
+) -> None:
+    """
+    Put a trainer that ran away to where it was, with half the rate from now on.
+
+    Raises:
+        CheckpointError: As for `restore`.
+    """
+    setbacks = trainer.position.setbacks + 1
+    restore(trainer, tensors, progress)
+    trainer.position = dataclasses.replace(trainer.position, setbacks=setbacks)
+
+
+def begin_epoch(trainer: Trainer) -> None:
+    """
+    Turn to another text: a new epoch, and no figure of the old one to beat.
+
+    Places and memory belong to the text that was read; weights and moments do not.
+    """
+    at = trainer.position
+    trainer.position = dataclasses.replace(
+        at, epoch=at.epoch + 1, tick=0, best_nats_per_char=None
+    )
+    trainer.memory = trainer.model.zero_state(trainer.streams.streams)
+
+
+def differences(trainer: Trainer, progress: dict[str, Any]) -> list[str]:
+    """What differs from when *progress* was saved, and moves the last bits."""
+    now = trainer.machine.circumstances()
+    then = progress.get("circumstances")
+    if not isinstance(then, dict):
+        return []
+    return [
+        f"{name} {now[name]}, not {then.get(name)}"
+        for name in now
+        if now[name] != then.get(name)
+    ]
 
 
 def _memory_like(memory: StackState, tensors: dict[str, Tensor]) -> StackState:

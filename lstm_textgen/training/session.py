@@ -2,7 +2,7 @@
 A run from a text to a finished model: prepared, announced, then run.
 
     prepared = prepare(source, wishes, machine)
-    with open_session(prepared, started_s=time.monotonic()) as (session, warning):
+    with open_session(prepared, started_s=time.monotonic()) as (session, warnings):
         for event in session.run():
             ...
 
@@ -12,8 +12,7 @@ everything is saved for resuming, and every event goes into the metrics.
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,23 +27,38 @@ from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import DivergedError
-from lstm_textgen.evaluation.perplexity import Loss, estimate, evaluate
-from lstm_textgen.model.network import CharModel
+from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.sampling.writer import Writer, first_line
 from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.streams import Split
-from lstm_textgen.training.events import Evaluated, Event, Saved, Stopped, Wrote
+from lstm_textgen.training.events import (
+    BY_SIGNAL,
+    Evaluated,
+    Event,
+    Saved,
+    StepDone,
+    Stopped,
+    Warned,
+    WentBack,
+    Wrote,
+)
+from lstm_textgen.training.judging import judge
+from lstm_textgen.training.log import RunLog
+from lstm_textgen.training.memory import enough_memory
 from lstm_textgen.training.plan import Plan
-from lstm_textgen.training.resume import restore, snapshot
+from lstm_textgen.training.resume import (
+    begin_epoch,
+    differences,
+    go_back,
+    restore,
+    snapshot,
+)
 from lstm_textgen.training.signals import polite_signals
-from lstm_textgen.training.trainer import Trainer
+from lstm_textgen.training.trainer import REPORT_EVERY_S, Trainer
 
-EXACT_LIMIT = 300_000
-"""Held-out characters that the last evaluation reads in one pass; beyond, side by
-side in up to `MOST_STREAMS` streams of at least `LONG_STREAM`, each warmed up."""
+MOST_SETBACKS = 3
+"""Times that a run which ran away goes back and tries with half the rate."""
 
-LONG_STREAM = 16_384
-MOST_STREAMS = 64
 PREVIEW = SampleConfig(temperature=0.7, seed=1)
 PREVIEW_LENGTH = 70
 
@@ -79,43 +93,98 @@ class Session:
         self.directory = directory
         self.save_every_s = save_every_s
         self._saved_at_s = time.monotonic()
+        self._asked_to_save = False
+        self.log = RunLog(directory.metrics_path)
 
     def run(self) -> Iterator[Event]:
         """
         Train until the budget is used or a signal comes; save on the way.
 
         Raises:
-            DivergedError: Training ran away; the best model so far is kept.
-            StorageError: The disk is full.
+            DivergedError: Training ran away again and again; the best model is kept.
+            ConfigError: There is not enough memory for these settings.
+            StorageError: The disk is full or fails; what was saved before is whole.
         """
-        with polite_signals(self.trainer.stop):
+        config = self.plan.config
+        with (
+            polite_signals(self.trainer.stop, self._ask_to_save),
+            enough_memory(config.model, config.optimizer),
+        ):
             for event in self._events():
-                self.directory.append_metrics([_record(event)])
+                warning = self.log.add(event)
                 yield event
+                if warning is not None:
+                    yield Warned(step=self.trainer.position.step, text=warning)
 
-    def resume(self) -> str | None:
-        """Go on where the directory's state is. Returns a warning, if there is one."""
-        warning = None
+    def resume(self) -> list[str]:
+        """Go on where the directory's state is. Returns warnings."""
+        warnings = []
         loaded = self.directory.load_state()
         if loaded is None:
-            warning = "nothing was saved yet: starting from the beginning"
+            warnings.append("nothing was saved yet: starting from the beginning")
         else:
             tensors, progress, fell_back = loaded
             restore(self.trainer, tensors, progress)
             if fell_back:
-                warning = "the newest state is damaged: going on from the one before"
-        self.directory.truncate_metrics(self.trainer.position.step)
-        return warning
+                warnings.append(
+                    "the newest state is damaged: going on from the one before"
+                )
+            if changed := differences(self.trainer, progress):
+                warnings.append(
+                    f"{'; '.join(changed)}: the end will be near that of a run "
+                    "without a stop, but not bit for bit the same"
+                )
+        self.log.go_back(self.trainer.position.step)
+        return warnings
+
+    def turn_to(self, settings: dict[str, Any]) -> None:
+        """
+        Go on with another text, of which *settings* tell.
+
+        Both states on disk then know of it: the one before has places in the old text.
+        """
+        begin_epoch(self.trainer)
+        for _ in range(2):
+            self._save_state()
+        self.directory.save_settings(settings)
+
+    def _ask_to_save(self) -> None:
+        self._asked_to_save = True
 
     def _events(self) -> Iterator[Event]:
-        try:
-            yield from self._train()
-        except DivergedError as error:
-            if not self.directory.model_path.exists():
-                raise
-            path = self.directory.model_path
-            remedy = f"{error.remedy} The best model so far is {path}."
-            raise DivergedError(error.problem, remedy) from error
+        if self.trainer.position.step == 0:
+            yield self._save_state()  # tells at once whether the disk takes it
+        while True:
+            try:
+                yield from self._train()
+                return
+            except DivergedError as error:
+                yield from self._go_back(error)
+
+    def _go_back(self, error: DivergedError) -> Iterator[Event]:
+        """To the last state that was saved, with half the rate; not for ever."""
+        at = self.trainer.position
+        loaded = self.directory.load_state()
+        if at.setbacks >= MOST_SETBACKS or loaded is None:
+            raise self._given_up(error) from error
+        tensors, progress, _ = loaded
+        go_back(self.trainer, tensors, progress)
+        now = self.trainer.position
+        self.log.go_back(now.step)
+        yield WentBack(
+            step=now.step,
+            from_step=at.step,
+            learning_rate=self.plan.config.optimizer.learning_rate / 2**now.setbacks,
+            reason=error.problem,
+        )
+        yield self._save_state()
+
+    def _given_up(self, error: DivergedError) -> DivergedError:
+        path = self.directory.model_path
+        if not path.exists():
+            return error
+        remedy = f"{error.remedy} The best model so far is {path}."
+        return DivergedError(error.problem, remedy)
 
     def _train(self) -> Iterator[Event]:
         for event in self.trainer.fit():
@@ -130,15 +199,21 @@ class Session:
                     yield self._save_model(event.loss)
                     yield self._save_state()  # which knows of this best
                 yield self._preview()
-            if time.monotonic() - self._saved_at_s > self.save_every_s:
+            # at other events a loss is summed up that no state knows of
+            if isinstance(event, StepDone | Evaluated) and self._is_due():
                 yield self._save_state()
+
+    def _is_due(self) -> bool:
+        """Whether later would be too late, or a signal has asked."""
+        since_s = time.monotonic() - self._saved_at_s
+        return self._asked_to_save or since_s + REPORT_EVERY_S > self.save_every_s
 
     def _finish(self, stopped: Stopped) -> Iterator[Event]:
         """Save what is needed; after a whole run, judge the best model exactly."""
         if not self.directory.model_path.exists():
             yield self._save_model(Loss(0.0, 0))
         yield self._save_state()
-        if stopped.reason in ("interrupted", "terminated") or len(self.held_out) < 2:
+        if stopped.reason in BY_SIGNAL or len(self.held_out) < 2:
             return
         checkpoint = load_checkpoint(self.directory.model_path)
         model = build_model(checkpoint, device=self.trainer.machine.device)
@@ -197,53 +272,14 @@ class Session:
         return Saved(step=at.step, path=self.directory.model_path, what="model")
 
     def _save_state(self) -> Saved:
+        self.log.sync()  # it is never behind the state
         self.directory.save_state(*snapshot(self.trainer))
+        asked, self._asked_to_save = self._asked_to_save, False
         self._saved_at_s = time.monotonic()
-        step = self.trainer.position.step
-        return Saved(step=step, path=self.directory.state_path, what="state")
+        step, path = self.trainer.position.step, self.directory.state_path
+        return Saved(step=step, path=path, what="state", asked=asked)
 
     def _preview(self) -> Wrote:
         writer = Writer(self.trainer.model, self.text.tokenizer)
         line = first_line(writer, "", PREVIEW_LENGTH, PREVIEW)
         return Wrote(step=self.trainer.position.step, text=line)
-
-
-def judge(
-    model: CharModel,
-    held_out: NDArray[np.unsignedinteger[Any]],
-    begins: NDArray[np.bool_] | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Loss:
-    """The loss of a finished model: exact where that takes seconds."""
-    if len(held_out) <= EXACT_LIMIT:
-        return evaluate(model, held_out, begins=begins, progress=progress)
-    streams = min(MOST_STREAMS, len(held_out) // LONG_STREAM)
-    return estimate(model, held_out, streams=streams, warm_up=256, begins=begins)
-
-
-def judging_seconds(characters: int, read_per_second: float) -> float:
-    """
-    How long `judge` will take, with a third to spare.
-
-    Args:
-        characters: Of the held-out text.
-        read_per_second: Characters a second of a single stream; side by side, many
-            streams are several times as fast, as little as three times on a CPU.
-    """
-    seconds = characters / read_per_second
-    return (seconds if characters <= EXACT_LIMIT else seconds / 3) * 4 / 3
-
-
-def _record(event: Event) -> dict[str, Any]:
-    """An event as a line of the metrics."""
-    record: dict[str, Any] = {"event": type(event).__name__}
-    for name in (field.name for field in dataclasses.fields(event)):
-        value = getattr(event, name)
-        if isinstance(value, Loss):
-            record["nats_per_char"] = value.nats_per_char
-            record["characters"] = value.characters
-        elif isinstance(value, Path):
-            record[name] = value.name
-        else:
-            record[name] = value
-    return record

@@ -8,14 +8,16 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from lstm_textgen.checkpoint.finding import RUNS, free_name
+from lstm_textgen.checkpoint.format import VOCABULARY_CAP
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import TextConfig
-from lstm_textgen.errors import CorpusError, OutputError
+from lstm_textgen.errors import ConfigError, CorpusError, OutputError
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.cache import EncodedText
@@ -23,17 +25,19 @@ from lstm_textgen.text.encode import default_cache, encode_source
 from lstm_textgen.text.source import Source
 from lstm_textgen.text.streams import Split, Streams, split_text, with_context
 from lstm_textgen.training.budget import Meter
+from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import Plan, make_plan
 from lstm_textgen.training.recorded import (
+    Recorded,
     as_recorded,
-    check_corpus,
     check_same,
-    recorded_config,
-    recorded_sample,
+    is_other_text,
+    read_as_before,
+    read_recorded,
     settings_of,
 )
-from lstm_textgen.training.session import Session, judging_seconds
+from lstm_textgen.training.session import Session
 from lstm_textgen.training.trainer import Trainer
 from lstm_textgen.training.wishes import Wishes, with_preset
 
@@ -49,6 +53,8 @@ class Prepared:
     """The run directory; it need not exist yet."""
     resumes: bool
     """There is a run in it already, and it goes on."""
+    other_text: bool = False
+    """It goes on with another text, which the user has accepted."""
 
 
 def prepare(
@@ -58,6 +64,7 @@ def prepare(
     *,
     output: Path | None = None,
     resume: bool = False,
+    accept_corpus_change: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Prepared:
     """
@@ -69,47 +76,75 @@ def prepare(
         machine: Where to compute.
         output: The run directory. None takes a free name in `checkpoints/`.
         resume: Go on with the run that is there, if there is one.
+        accept_corpus_change: Even if the text is another than at its beginning.
         progress: Called with the bytes that were read.
 
     Raises:
         CorpusError: The text is too short or has a single character.
         ConfigError: A setting does not fit the text or the machine.
+        BusyError: Another process trains in the directory.
         OutputError: The directory is taken, or its run has other settings.
     """
     path = output or (RUNS / source.name if resume else free_name(RUNS, source.name))
     directory = RunDirectory(path)
-    resumes = resume and directory.settings_path.exists()
-    settings = directory.settings() if resumes else {}
-    if not resumes:
-        check_free(path)
-    text_config = TextConfig(**wishes.text)
+    directory.check_idle()
     recorded = None
-    if resumes:
-        recorded = recorded_config(settings, path)
-        check_same(with_preset(wishes, machine), recorded, path)
-        text_config = recorded.text
-    text = encode_source(source, text_config, cache=default_cache(), progress=progress)
+    if resume and directory.settings_path.exists():
+        recorded = read_recorded(directory)
+        check_same(with_preset(wishes, machine), recorded)
+    else:
+        check_free(path)
+    config = recorded.config.text if recorded else TextConfig(**wishes.text)
+    text = encode_source(source, config, cache=default_cache(), progress=progress)
     check_text(text)
-    split = split_text(len(text.ids), text_config.validation, text_config.test)
-    characters = split.train[1] - split.train[0]
-    vocabulary = text.tokenizer.size
-    if recorded is not None:
-        check_corpus(settings, text, path)
-        wishes = as_recorded(recorded)
-    plan = make_plan(
-        wishes, characters=characters, vocabulary=vocabulary, machine=machine
+    other_text = recorded is not None and is_other_text(
+        recorded, text, accepted=accept_corpus_change
     )
-    if recorded is not None:
-        plan = replace(plan, config=recorded, sample=recorded_sample(settings, path))
-    prepared = Prepared(text=text, split=split, plan=plan, path=path, resumes=resumes)
+    if recorded is not None and (other_text or not recorded.own_vocabulary):
+        text = read_as_before(source, recorded)
+    split = split_text(len(text.ids), config.validation, config.test)
+    prepared = Prepared(
+        text=text,
+        split=split,
+        plan=_plan(wishes, recorded, text, split, machine),
+        path=path,
+        resumes=recorded is not None,
+        other_text=other_text,
+    )
     _streams(prepared)  # refuses more streams than characters, before a folder is made
     return prepared
+
+
+def _plan(
+    wishes: Wishes,
+    recorded: Recorded | None,
+    text: EncodedText,
+    split: Split,
+    machine: Machine,
+) -> Plan:
+    """Of a new run by its wishes, of one that goes on as it was made."""
+    plan = partial(
+        make_plan,
+        characters=split.train[1] - split.train[0],
+        vocabulary=text.tokenizer.size,
+        machine=machine,
+    )
+    if recorded is None:
+        return plan(wishes)
+    try:
+        again = plan(as_recorded(recorded.config))
+    except ConfigError:
+        if recorded.config.precision == "float32":
+            raise
+        # this machine has no such numbers: it goes on nearly as it would have
+        again = plan(as_recorded(replace(recorded.config, precision="float32")))
+    return replace(again, config=recorded.config, sample=recorded.sample)
 
 
 @contextlib.contextmanager
 def open_session(
     prepared: Prepared, *, started_s: float, save_every_s: float = 30.0
-) -> Iterator[tuple[Session, str | None]]:
+) -> Iterator[tuple[Session, list[str]]]:
     """
     Make the run directory, lock it, and build what runs.
 
@@ -119,29 +154,36 @@ def open_session(
         save_every_s: How much work a crash may cost.
 
     Yields:
-        The session, and a warning if there is one.
+        The session, and warnings if there are any.
 
     Raises:
         BusyError: Another process trains in this directory.
         OutputError: It cannot be created.
     """
-    plan, directory = prepared.plan, RunDirectory(prepared.path)
-    if not prepared.resumes:
-        directory = RunDirectory.create(prepared.path, settings_of(plan, prepared.text))
+    directory = RunDirectory(prepared.path)
     with directory.lock():
+        if not prepared.resumes:
+            directory.begin(settings_of(prepared.plan, prepared.text))
         trainer = build_trainer(prepared, started_s=started_s)
         session = Session(
             trainer,
             prepared.text,
             prepared.split,
-            plan,
+            prepared.plan,
             directory,
             save_every_s=save_every_s,
         )
-        warning = session.resume() if prepared.resumes else None
+        warnings = session.resume() if prepared.resumes else []
         if prepared.resumes:
             trainer.meter = _meter(prepared, started_s, trainer.position.spent_s)
-        yield session, warning
+        if prepared.other_text:
+            warnings.append(
+                "the text is another one: a new epoch of it begins, and the best model "
+                "so far will be replaced"
+            )
+            plan, text = prepared.plan, prepared.text
+            session.turn_to(settings_of(plan, text, own_vocabulary=False))
+        yield session, warnings
 
 
 def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
@@ -169,7 +211,8 @@ def check_free(path: Path) -> None:
     Raises:
         OutputError: Something is there, or no folder can be made there.
     """
-    if os.path.isdir(path) and not os.listdir(path):
+    # hidden files are no run: a process that was killed early left a lock
+    if os.path.isdir(path) and all(name[0] == "." for name in os.listdir(path)):
         return
     if os.path.lexists(path):
         is_run = os.path.exists(RunDirectory(path).settings_path)
@@ -188,11 +231,17 @@ def check_free(path: Path) -> None:
 
 def check_text(text: EncodedText) -> None:
     """
-    There must be something to learn.
+    There must be something to learn, and not more than a checkpoint can name.
 
     Raises:
-        CorpusError: One character only, over and over.
+        CorpusError: One character only, over and over, or too many different ones.
     """
+    if text.tokenizer.size > VOCABULARY_CAP:
+        raise CorpusError(
+            f"The text has {text.tokenizer.size:,} different characters; a model "
+            f"knows at most {VOCABULARY_CAP:,}.",
+            "Take --tokenizer byte, or fold rare ones by --min-count 2 or more.",
+        )
     first = text.ids[:1]
     if (text.ids[:4096] == first).all() and (text.ids == first).all():
         only = text.tokenizer.decode(text.ids[:1].tolist())

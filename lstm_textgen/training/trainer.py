@@ -9,12 +9,12 @@ Shapes: T steps, B streams.
 """
 
 import math
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -28,12 +28,21 @@ from lstm_textgen.evaluation.perplexity import (
 )
 from lstm_textgen.model.dropout import draw_noise
 from lstm_textgen.model.network import CharModel
+from lstm_textgen.model.state import StackState
 from lstm_textgen.text.streams import IGNORE, Streams
 from lstm_textgen.training.budget import Meter
-from lstm_textgen.training.events import Evaluated, StepDone, Stopped, StopReason
+from lstm_textgen.training.events import (
+    Evaluated,
+    Skipped,
+    StepDone,
+    Stopped,
+    StopReason,
+)
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.optimizer import Optimizer
+from lstm_textgen.training.position import Position
 from lstm_textgen.training.schedule import rate_factor
+from lstm_textgen.training.tally import Tally
 
 EVALUATIONS = 20
 """Times that a run looks at the held-out text, evenly over its budget."""
@@ -41,22 +50,10 @@ EVALUATIONS = 20
 REPORT_EVERY_S = 0.5
 """How often losses are read back; on a GPU each reading makes the host wait."""
 
+MOST_SKIPPED = 5
+"""Steps in a row that may be skipped because their gradient is no number."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Position:
-    """Where a run is: with weights, moments, memory and noise all that resume needs."""
-
-    step: int = 0
-    epoch: int = 0
-    tick: int = 0
-    characters: int = 0
-    evaluations: int = 0
-    best_nats_per_char: float | None = None
-    best_progress: float = 0.0
-    spent_s: float = 0.0
-    began: float | None = None
-    """Progress at the first step: start-up is part of a budget in minutes, and of
-    no schedule."""
+Window = Int64[np.ndarray, "T B"]
 
 
 class Trainer:
@@ -100,32 +97,35 @@ class Trainer:
         self.generator = torch.Generator(machine.device).manual_seed(config.seed)
         self._parameters = list(model.parameters())
         self.asked_to_stop: StopReason | None = None
-        self._forget_sums()
+        self.tally = Tally(machine.device)
 
     def stop(self, reason: StopReason) -> None:
         """Ask the run to end after the step that is under way."""
         self.asked_to_stop = reason
 
-    def fit(self) -> Iterator[StepDone | Evaluated | Stopped]:
+    def fit(self) -> Iterator[StepDone | Skipped | Evaluated | Stopped]:
         """
         Run until the budget is used, the best is old, or `stop` was called.
 
         Raises:
-            DivergedError: The loss is no longer a number.
+            DivergedError: The loss is no longer a number. The weights may not be
+                either, so that only a restored trainer can go on.
         """
+        self.tally.clear()
         while (reason := self._stop_reason()) is None:
             progress = self.meter.progress(self.position.step)
             due = int(progress * EVALUATIONS) > self.position.evaluations
             if due and self.position.step > 0:
-                if self._loss_characters:
+                if self.tally.characters:
                     yield self.read_losses(progress)
                 yield self._evaluate(progress)
-                self._read_at_s = time.monotonic()  # saving is no training
-            self._step(progress)
-            if time.monotonic() - self._read_at_s >= REPORT_EVERY_S:
+                self.tally.wait()  # saving is no training
+            if not self._step(progress):
+                yield self._skipped()
+            if self.tally.characters and self.tally.seconds() >= REPORT_EVERY_S:
                 yield self.read_losses(progress)
         progress = self.meter.progress(self.position.step)
-        if self._loss_characters:
+        if self.tally.characters:
             yield self.read_losses(progress)
         if reason in ("budget", "no improvement"):
             yield self._evaluate(progress)
@@ -144,9 +144,7 @@ class Trainer:
         Raises:
             DivergedError: The loss or the gradient is no longer a number.
         """
-        now_s = time.monotonic()
-        loss = Loss(float(self._loss_nats), self._loss_characters)
-        norm = float(self._gradient_norm)
+        loss, norm = self.tally.loss(), self.tally.norm()
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
             found = f"The loss is {loss.nats:.4g} and the gradient {norm:.4g}"
             raise self._ran_away(found)
@@ -158,9 +156,9 @@ class Trainer:
             learning_rate=self.optimizer.rate,
             gradient_norm=norm,
             elapsed_s=self.meter.elapsed_s(),
-            characters_per_second=loss.characters / max(now_s - self._read_at_s, 1e-9),
+            characters_per_second=loss.characters / max(self.tally.seconds(), 1e-9),
         )
-        self._forget_sums()
+        self.tally.clear()
         return record
 
     def _stop_reason(self) -> StopReason | None:
@@ -177,11 +175,30 @@ class Trainer:
             return "no improvement"
         return None
 
-    def _step(self, progress: float) -> None:
-        """Read one window and change the weights once."""
-        settings, at = self.config.optimizer, self.position
+    def _step(self, progress: float) -> bool:
+        """Read one window and change the weights once, unless it gave no number."""
+        at = self.position
         inputs, targets = self.streams.window_at(at.epoch, at.tick)
         characters = int((targets != IGNORE).sum())
+        nats, memory = self._read(inputs, targets)
+        torch.autograd.backward(nats / characters)
+        norm = torch.nn.utils.clip_grad_norm_(
+            self._parameters, self.config.optimizer.clip or math.inf
+        )
+        applied = self._is_number(nats, norm)
+        if applied:
+            self.optimizer.rate = self._rate(progress)
+            self.optimizer.step()
+            self.tally.add(nats, count_characters(targets, self.begins), norm)
+            self.memory = memory.map(lambda tensor: tensor.detach().to(norm.dtype))
+        else:
+            self.optimizer.forget_gradients()
+        self._advance(characters, progress, applied)
+        return applied
+
+    def _read(self, inputs: Window, targets: Window) -> tuple[Tensor, StackState]:
+        """The loss of a window, in nats, and the memory after it."""
+        settings, device = self.config.optimizer, self.machine.device
         noise = draw_noise(
             self.model.config,
             self.streams.streams,
@@ -189,24 +206,40 @@ class Trainer:
             weight_drop=settings.weight_drop,
             generator=self.generator,
         )
-        device = self.machine.device
         with self.machine.autocast():
             logits, memory = self.model(
                 torch.from_numpy(inputs).to(device), self.memory, noise
             )
             nats = summed_loss(logits, torch.from_numpy(targets).to(device))
-        torch.autograd.backward(nats / characters)
-        norm = torch.nn.utils.clip_grad_norm_(
-            self._parameters, settings.clip or math.inf
-        )
+        return nats, memory
+
+    def _is_number(self, nats: Tensor, norm: Tensor) -> bool:
+        """
+        Whether loss and gradient are finite; a GPU, which would wait, is not asked.
+
+        There `read_losses` finds it, twice a second.
+        """
+        if norm.device.type != "cpu":
+            return True
+        return math.isfinite(float(nats.detach())) and math.isfinite(float(norm))
+
+    def _rate(self, progress: float) -> float:
+        settings = self.config.optimizer
         factor = rate_factor(self._share(progress), settings.warm_up)
-        self.optimizer.rate = factor * settings.learning_rate
-        self.optimizer.step()
-        self._loss_nats += nats.detach().double()
-        self._loss_characters += count_characters(targets, self.begins)
-        self._gradient_norm = norm
-        self.memory = memory.map(lambda tensor: tensor.detach().to(norm.dtype))
-        self._advance(characters, progress)
+        return factor * settings.learning_rate * 0.5**self.position.setbacks
+
+    def _skipped(self) -> Skipped:
+        """
+        Tell of a step that was not applied.
+
+        Raises:
+            DivergedError: It was one too many in a row.
+        """
+        at = self.position
+        if at.skipped >= MOST_SKIPPED:
+            found = f"The gradient of {at.skipped} steps in a row is no number"
+            raise self._ran_away(found)
+        return Skipped(step=at.step, in_a_row=at.skipped)
 
     def _share(self, progress: float) -> float:
         """How much of the time between first and last step is over, 0 to 1."""
@@ -214,7 +247,7 @@ class Trainer:
         middle = self.meter.progress(self.position.step + 0.5)
         return max(0.0, middle - began) / max(1 - began, 1e-9)
 
-    def _advance(self, characters: int, progress: float) -> None:
+    def _advance(self, characters: int, progress: float, applied: bool) -> None:
         at = self.position
         last = at.tick + 1 == self.streams.ticks
         self.position = replace(
@@ -224,6 +257,7 @@ class Trainer:
             epoch=at.epoch + last,
             tick=0 if last else at.tick + 1,
             characters=at.characters + characters,
+            skipped=0 if applied else at.skipped + 1,
         )
         if last:  # the next epoch starts elsewhere: what is remembered is not before it
             self.memory = self.model.zero_state(self.streams.streams)
@@ -250,7 +284,6 @@ class Trainer:
                 best_nats_per_char=loss.nats_per_char,
                 best_progress=progress,
             )
-        self._read_at_s = time.monotonic()
         return Evaluated(
             step=self.position.step,
             progress=progress,
@@ -264,11 +297,3 @@ class Trainer:
             f"{found} at step {self.position.step}: training ran away.",
             f"Lower --lr; it was {self.config.optimizer.learning_rate:g}.",
         )
-
-    def _forget_sums(self) -> None:
-        self._loss_nats: Tensor = torch.zeros(
-            (), dtype=torch.float64, device=self.machine.device
-        )
-        self._loss_characters = 0
-        self._gradient_norm = torch.zeros(())
-        self._read_at_s = time.monotonic()

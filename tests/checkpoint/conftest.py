@@ -1,17 +1,15 @@
-"""A tiny trained model, and a way to make files that are wrong in one place only."""
-
-import json
+"""A tiny trained model, and files that are made from it."""
 
 import pytest
 import torch
 
-from lstm_textgen.checkpoint.format import MODEL, checkpoint_of, save_checkpoint
-from lstm_textgen.checkpoint.reader import open_container
+from lstm_textgen.checkpoint.format import checkpoint_of, save_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.tokenizer import CharTokenizer
+from tests.forging import container, take_apart
 
 
 @pytest.fixture
@@ -51,28 +49,18 @@ def saved(tmp_path, checkpoint):
 
 
 @pytest.fixture
-def metadata(saved):
-    """What the good file says of itself, without its checksums."""
-    with open_container(saved, MODEL) as container:
-        return container.metadata
-
-
-@pytest.fixture
-def split(saved):
-    """The good file as its header, read with json, and the bytes of its tensors."""
-    data = saved.read_bytes()
-    stop = 8 + int.from_bytes(data[:8], "little")
-    return json.loads(data[8:stop]), data[stop:]
+def parts(saved):
+    """The good file, taken apart."""
+    return take_apart(saved.read_bytes())
 
 
 @pytest.fixture
 def forge(tmp_path):
     """Write a container with any header, given as a value or as bytes."""
 
-    def write(header, data=b""):
-        raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    def write(header, body=b""):
         path = tmp_path / "forged.safetensors"
-        path.write_bytes(len(raw).to_bytes(8, "little") + raw + data)
+        path.write_bytes(container(header, body))
         return path
 
     return write

@@ -23,7 +23,9 @@ def runs(tmp_path):
     """Two runs with a model, one without, and what else may lie about."""
     folder = tmp_path / "checkpoints"
     for name, at in (("old", 1000), ("new", 2000), ("empty", None)):
-        run = RunDirectory.create(folder / name, {})
+        run = RunDirectory(folder / name)
+        with run.lock():
+            run.begin({})
         if at is not None:
             run.model_path.touch()
             os.utime(run.model_path, (at, at))

@@ -1,7 +1,6 @@
 """Files that are damaged, foreign or made to do harm."""
 
 import contextlib
-import json
 import os
 import random
 import tracemalloc
@@ -11,11 +10,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lstm_textgen.checkpoint.container import pack, text_sha256
-from lstm_textgen.checkpoint.format import MODEL, load_checkpoint
-from lstm_textgen.checkpoint.plain_json import canonical
+from lstm_textgen.checkpoint.container import TensorSpec, pack
+from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.checkpoint.store import STATE
 from lstm_textgen.errors import CheckpointError, MissingError, TextgenError
+from tests.forging import compact, entry, sha256
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
@@ -163,10 +162,6 @@ def test_random_bytes_are_refused(tmp_path, data, length):
         refused(path)
 
 
-def entry(dtype="F32", shape=(1,), places=(0, 4)):
-    return {"dtype": dtype, "shape": list(shape), "data_offsets": list(places)}
-
-
 @pytest.mark.parametrize(
     "tensors",
     [
@@ -202,9 +197,9 @@ def entry(dtype="F32", shape=(1,), places=(0, 4)):
     ],
     ids=lambda tensors: str(tensors)[:60],
 )
-def test_a_table_of_tensors_that_cannot_be(forge, split, tensors):
+def test_a_table_of_tensors_that_cannot_be(forge, parts, tensors):
     """Overlaps, gaps, wrong sizes and types, and numbers made to overflow."""
-    texts = {"__metadata__": split[0]["__metadata__"]}
+    texts = {"__metadata__": parts.header()["__metadata__"]}
     path = forge({**texts, **tensors}, bytes(8))
 
     tracemalloc.start()
@@ -243,40 +238,42 @@ def test_a_header_that_cannot_be(forge, header):
     refused(forge(header))
 
 
-def test_a_text_that_is_not_canonical(forge, split):
+def test_a_text_that_is_not_canonical(forge, parts):
     """A space more, with a checksum that still fits, is another file, so refused."""
-    header, data = split
-    text = header["__metadata__"]["lstm_textgen"]
-    load_checkpoint(forge(header, data))
+    load_checkpoint(forge(parts.header(), parts.body))
 
-    header["__metadata__"]["lstm_textgen"] = text.replace(":", ": ", 1)
-    refused(forge(header, data))
+    spaced = parts.text().replace(":", ": ", 1)
+    refused(forge(parts.header(spaced), parts.body))
 
 
-def test_weights_must_be_those_of_the_checksum(forge, split):
+def test_weights_must_be_those_of_the_checksum(forge, parts):
     """A checksum of the weights that is missing or no text is refused."""
-    header, data = split
-    described = json.loads(header["__metadata__"]["lstm_textgen"])
     for wrong in (None, 1, "", "00" * 32):
-        changed = {**described, "tensors_sha256": wrong}
-        del changed["metadata_sha256"]
-        changed["metadata_sha256"] = text_sha256(canonical(changed))
-        header["__metadata__"]["lstm_textgen"] = canonical(changed)
-        refused(forge(header, data))
+        described = {**parts.description, "tensors_sha256": wrong}
+        sealed = {**described, "metadata_sha256": sha256(compact(described))}
+        refused(forge(parts.header(compact(sealed)), parts.body))
 
 
 @pytest.fixture
-def repacked(tmp_path, checkpoint, metadata):
+def repacked(tmp_path, parts):
     """A file with valid checksums whose description or tensors are changed."""
 
     def write(changes, tensors=None):
         path = tmp_path / "repacked"
-        merged = {**metadata, **changes}
-        merged = {k: v for k, v in merged.items() if v is not ...}
-        path.write_bytes(pack(tensors or checkpoint.tensors, MODEL, merged))
+        changed = parts.changed(**changes)
+        if tensors is not None:
+            changed = changed.laid_out({k: piece(t) for k, t in tensors.items()})
+        path.write_bytes(changed.sealed())
         return path
 
     return write
+
+
+def piece(tensor):
+    """Type, shape and bytes of a tensor."""
+    spec = TensorSpec.of(tensor)
+    raw = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return spec.dtype, list(spec.shape), raw
 
 
 @pytest.mark.parametrize(
@@ -345,9 +342,10 @@ def test_no_stranger_writes_the_remedy(repacked, version):
     assert error.remedy == "Upgrade: pip install --upgrade lstm-textgen"
 
 
-def test_settings_made_to_fill_the_memory(repacked, metadata):
+def test_settings_made_to_fill_the_memory(repacked, parts):
     """16 layers of 8192 units are refused by arithmetic, not by trying."""
-    model = {**metadata["model"], "hidden": 8192, "layers": 16, "embedding": 8192}
+    sizes = {"hidden": 8192, "layers": 16, "embedding": 8192}
+    model = {**parts.description["model"], **sizes}
 
     tracemalloc.start()
     error = refused(repacked({"model": model}))

@@ -43,6 +43,8 @@ def test_canonical_text_by_hand():
         '{"a":1,"a":1}',
         '{"b":{"a":1,"\\u0061":2}}',
         "NaN",
+        "1e400",
+        '{"a":[-1e999]}',
         "[-Infinity]",
         '"\\ud800"',
         '{"\\udfff":1}',

@@ -33,7 +33,15 @@ time.sleep(60)
 
 @pytest.fixture
 def run(tmp_path):
-    return RunDirectory.create(tmp_path / "deep" / "run", {"seed": 7})
+    return begun(tmp_path / "deep" / "run", {"seed": 7})
+
+
+def begun(path, settings):
+    """A new run in *path*, which nobody works in any more."""
+    run = RunDirectory(path)
+    with run.lock():
+        run.begin(settings)
+    return run
 
 
 def state(step):
@@ -47,12 +55,12 @@ def loaded_step(run):
     return progress["step"], fell_back
 
 
-class TestCreate:
+class TestBegin:
     def test_settings_come_back(self, tmp_path):
         """What was given is in run.json, for people and for going on."""
         settings = {"model": {"hidden": 3}, "text": "ä\n", "rate": 0.004}
 
-        run = RunDirectory.create(tmp_path / "a" / "b", settings)
+        run = begun(tmp_path / "a" / "b", settings)
 
         assert run.settings() == settings
         assert RunDirectory(run.path).settings() == settings
@@ -62,12 +70,12 @@ class TestCreate:
         """A lock or a part that a crash left does not stand in the way."""
         (tmp_path / ".lock").touch()
 
-        assert RunDirectory.create(tmp_path, {}).settings() == {}
+        assert begun(tmp_path, {}).settings() == {}
 
     def test_a_run_is_never_overwritten(self, run):
         """A folder that holds something is refused, and the error says what."""
         with pytest.raises(OutputError, match=r"run\.json") as caught:
-            RunDirectory.create(run.path, {"seed": 8})
+            begun(run.path, {"seed": 8})
 
         assert "--resume" in caught.value.remedy
         assert "-o" in caught.value.remedy
@@ -79,7 +87,7 @@ class TestCreate:
 
         for name in ("file", "file/run"):
             with pytest.raises(OutputError) as caught:
-                RunDirectory.create(tmp_path / name, {})
+                begun(tmp_path / name, {})
             assert caught.value.remedy
         assert (tmp_path / "file").read_text() == "mine"
 
@@ -181,7 +189,7 @@ class TestState:
         for step in (1, 2, 3):
             run.save_state(*state(step))
 
-        names = {"run.json", "state.safetensors", "state.previous.safetensors"}
+        names = {".lock", "run.json", "state.safetensors", "state.previous.safetensors"}
         assert set(os.listdir(run.path)) == names
         run.state_path.unlink()
         assert loaded_step(run) == (2, True)
@@ -231,7 +239,7 @@ class TestState:
 
         assert moments >= 4
         assert loaded_step(run) == (3, False)
-        assert sorted(run.path.glob(".*")) == []
+        assert sorted(run.path.glob(".*.part")) == []
 
     def no_link(self, path, name):
         raise PermissionError(1, "Operation not permitted")
@@ -273,39 +281,3 @@ class TestState:
             run.save_state(*state(3))
 
         assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before
-
-
-class TestMetrics:
-    def test_one_line_each(self, run):
-        """Records are JSON lines in order; what is not finite is null."""
-        run.append_metrics([{"step": 1, "loss": 2.5}])
-        run.append_metrics([{"step": 2, "loss": float("nan"), "more": [float("inf")]}])
-
-        assert run.metrics_path.read_text().splitlines() == [
-            '{"step": 1, "loss": 2.5}',
-            '{"step": 2, "loss": null, "more": [null]}',
-        ]
-
-    def test_truncating_forgets_what_came_after(self, run):
-        """Later and torn lines go, and what has no step stays."""
-        kept = b'{"run": "a"}\n{"step": 1}\n{"step": 2}\n'
-        run.metrics_path.write_bytes(kept + b'{"step": 3}\n{"st\n[1]\n\xff\n{"step": 2')
-
-        run.truncate_metrics(2)
-        assert run.metrics_path.read_bytes() == kept
-
-        run.append_metrics([{"step": 3}])
-        assert run.metrics_path.read_bytes() == kept + b'{"step": 3}\n'
-
-    def test_truncating_nothing(self, run):
-        """A run without a log has none afterwards either."""
-        run.truncate_metrics(5)
-
-        assert not run.metrics_path.exists()
-
-    def test_a_log_that_cannot_be_written(self, run):
-        """A folder of that name is an error that names it."""
-        run.metrics_path.mkdir()
-
-        with pytest.raises(OutputError, match=r"metrics\.jsonl"):
-            run.append_metrics([{"step": 1}])

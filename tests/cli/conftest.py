@@ -43,6 +43,12 @@ class Outcome:
     stdout: str
     stderr: str
 
+    cpu_s: float = 0.0
+    """Seconds of the processor, where a fork was measured."""
+
+    elapsed_s: float = 0.0
+    """Seconds by the clock, where a fork was measured."""
+
     @property
     def json(self):
         """The one object on stdout."""
@@ -71,16 +77,22 @@ class Warm:
             env=environment,
         )
 
-    def run(self, arguments, *, folder, environment, **files):
-        """The exit code; *files* are the paths of stdin, stdout and stderr."""
+    def run(self, arguments, *, folder, environment, memory_bytes=None, **files):
+        """
+        Exit code, seconds of the processor, seconds by the clock.
+
+        Args:
+            files: The paths of stdin, stdout and stderr.
+        """
         request = {
             "arguments": [str(argument) for argument in arguments],
             "folder": str(folder),
             "environment": environment,
+            "memory_bytes": memory_bytes,
         } | {name: path and str(path) for name, path in files.items()}
         self.server.stdin.write(json.dumps(request).encode() + b"\n")
         self.server.stdin.flush()
-        return int(self.server.stdout.readline())
+        return json.loads(self.server.stdout.readline())
 
     def close(self):
         self.server.stdin.close()
@@ -133,11 +145,12 @@ class Textgen:
         self.folder = folder
         self.environment = environment
 
-    def __call__(self, *arguments, stdin=b"", env=None, **streams):
+    def __call__(self, *arguments, stdin=b"", env=None, memory_bytes=None, **streams):
         """
         Args:
             stdin: What it may read.
             env: Variables beside those that are always set.
+            memory_bytes: The most it may take beyond what it has at the start.
             streams: A `Screen` or an open file as `stdout` or `stderr`; None closes it.
         """
         folder = self.folder.parent / f"{self.folder.name}.streams"
@@ -145,15 +158,16 @@ class Textgen:
         files = {name: folder / name for name in ("stdin", "stdout", "stderr")}
         for path in files.values():
             path.write_bytes(stdin if path.name == "stdin" else b"")
-        code = self.warm.run(
+        code, *spent = self.warm.run(
             arguments,
             folder=self.folder,
             environment=self.environment | (env or {}),
+            memory_bytes=memory_bytes,
             **files
             | {name: stream and stream.name for name, stream in streams.items()},
         )
         out, err = (files[name].read_bytes() for name in ("stdout", "stderr"))
-        return Outcome(code, out.decode("utf-8"), err.decode("utf-8"))
+        return Outcome(code, out.decode("utf-8"), err.decode("utf-8"), *spent)
 
     def train(self, *arguments, **more):
         """Train the smallest model that is one."""
@@ -275,3 +289,14 @@ def trained_on_bytes(workshop):
     run = workshop.folder / "checkpoints" / "bytes"
     outcome = workshop.train(text, "--tokenizer", "byte", "-o", run)
     return Trained(run, text, outcome)
+
+
+@pytest.fixture(scope="session")
+def outcome_of():
+    """How a process from `running` ended, and what it said."""
+
+    def wait(process):
+        out, err = process.communicate()
+        return Outcome(process.returncode, out, err)
+
+    return wait

@@ -5,6 +5,7 @@ Each case also shows the words without which the lines would be no help.
 """
 
 import os
+import time
 
 import pytest
 
@@ -17,15 +18,23 @@ TEXTS = {
     "one character, often": (b"a" * 5000, 65, ["'a'", "5,000 times"]),
     "shorter than a window": (b"The crow and the fox", 65, ["18", "--window"]),
     "not UTF-8": (TEXT + b"caf\xe9" + TEXT, 65, ["0xE9", "3803", "--encoding cp1252"]),
+    "a lone continuation byte": (b"\x80" + TEXT, 65, ["0x80", "offset 0"]),
+    "half a character at the end": (TEXT + b"\xe2\x82", 65, ["0xE2", "offset 3800"]),
+    "cp1252": ("café ".encode("cp1252") * 900, 65, ["0xE9", "offset 3", "cp1252"]),
     "UTF-16": (TEXT.decode().encode("utf-16"), 65, ["offset 0", "--encoding utf-16"]),
     "NUL": (TEXT + b"\0" + TEXT, 65, ["binary", "NUL"]),
+    "300,000 different characters": (
+        "".join(map(chr, range(0x10000, 0x10000 + 300_000))).encode(),
+        65,
+        ["300,000 different", "200,000", "--tokenizer byte"],
+    ),
     "PNG": (PNG, 65, ["PNG image"]),
 }
 """The content of book.txt, the code, and words of the two lines."""
 
 OPTIONS = {
     "--lr nan": ["learning_rate is nan"],
-    "--save-every nan": ["nan is no number of seconds"],
+    "--save-every nan": ["save_every is nan, which is no number of seconds"],
     "--hidden 8192 --layers 2": ["parameters", "hidden or layers lower"],
     "--hidden 0": ["hidden is 0", "8192"],
     "--hidden many": ["--hidden", "integer"],
@@ -59,6 +68,8 @@ SAMPLING = {
     "--seed -1": ["seed is -1"],
     "--length -1": ["length is -1"],
     "--on-unknown guess": ["'guess'", "skip"],
+    "--precision half": ["precision is 'half'", "float32, bfloat16, int8"],
+    "--int8": ["--int8"],
 }
 """Options of sample that it refuses, and words of the two lines."""
 
@@ -136,6 +147,57 @@ def test_what_may_never_end_is_not_opened(textgen):
 
     textgen("train", "pipe").assert_refused(66, "a pipe")
     textgen("train", "/dev/zero").assert_refused(66, "a device")
+
+
+def test_links_in_a_circle(textgen):
+    """Neither a file nor a folder that leads back to itself is followed for ever."""
+    (textgen.folder / "one").symlink_to("two")
+    (textgen.folder / "two").symlink_to("one")
+    textgen.write("texts/book.txt", TEXT)
+    (textgen.folder / "texts" / "again").symlink_to(".")
+
+    textgen("train", "one").assert_refused(66, "'one'", "leads back to itself")
+    assert textgen.train("texts").code == 0
+
+
+def test_a_text_that_may_not_be_read(textgen):
+    """
+    It is named; who is root may read every file but some that only take commands.
+    """
+    secret = textgen.write("secret.txt", TEXT)
+    secret.chmod(0)
+    if os.access(secret, os.R_OK):
+        secret = "/proc/sysrq-trigger"
+
+    textgen("train", secret).assert_refused(66, str(secret))
+
+
+@pytest.mark.parametrize("change", ["grows", "shrinks"])
+def test_a_file_that_changes_while_it_is_read(textgen, outcome_of, change):
+    """It is told, nothing is left behind, and the next try will do."""
+    size = 60 * 2**20
+    book = textgen.write("book.txt", TEXT * (size // len(TEXT)))
+    with textgen.running("train", book, *textgen.tiny) as process, book.open("ab") as f:
+        while process.poll() is None:
+            f.write(b"And more. ") if change == "grows" else f.truncate(size // 2)
+            f.flush()
+            size -= 1
+            time.sleep(0.02)
+        outcome = outcome_of(process)
+
+    outcome.assert_refused(65, "changed while it was read")
+    assert textgen.left() == ["book.txt"]
+
+
+def test_a_hundred_thousand_different_characters(textgen):
+    """They are a vocabulary like any other, with a word on what it costs."""
+    characters = "".join(map(chr, range(0x10000, 0x10000 + 100_000)))
+    textgen.write("book.txt", characters)
+    outcome = textgen.train("book.txt")
+
+    assert outcome.code == 0, outcome.stderr
+    assert "of the parameters belong to the 100,000 different" in outcome.stderr
+    assert textgen("sample", "-n", "3").code == 0
 
 
 @pytest.mark.parametrize(

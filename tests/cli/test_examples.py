@@ -53,5 +53,5 @@ def test_every_control_is_in_the_table():
     assert set(re.findall(r"--[a-z][a-z0-9-]*", page)) <= options
     table = page.split("## All controls")[1].split("\n## ")[0]
     talked = {"--prompt", "--prompt-file", "--interactive", "--show-chain", "--no-echo"}
-    talked |= {"--device", "--threads", "--int8", "--json", "--quiet", "--debug"}
+    talked |= {"--device", "--threads", "--precision", "--json", "--quiet", "--debug"}
     assert options - set(re.findall(r"--[a-z][a-z0-9-]*", table)) <= talked | {"--help"}

@@ -7,8 +7,10 @@ import pytest
 from lstm_textgen import __version__
 
 COMMANDS = (
-    *("", "train", "sample", "evaluate", "info"),
-    *("compare", "corpora", "corpora get"),
+    *("", "train", "sample", "evaluate", "compare", "info", "inspect", "push", "pull"),
+    *("corpora", "corpora get", "export", "checkpoints"),
+    *("checkpoints verify", "checkpoints diff", "checkpoints average"),
+    *("checkpoints prune", "checkpoints migrate"),
 )
 
 
@@ -28,7 +30,7 @@ def test_help_begins_with_an_example_and_comes_at_once(textgen, command):
     assert lines[0].startswith("Usage: textgen")
     assert lines[1].startswith(f"textgen {command}".strip())
     assert "lstm_textgen" in imported(outcome.stderr)
-    assert not {"torch", "numpy"} & imported(outcome.stderr)
+    assert not {"torch", "numpy", "huggingface_hub"} & imported(outcome.stderr)
 
 
 def test_alone_it_shows_its_help(textgen):

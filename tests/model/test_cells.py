@@ -1,13 +1,22 @@
 """The cells: equations held to torch's own cells, to calculus and to pen and paper."""
 
 import math
+from dataclasses import fields
 
 import pytest
 import torch
 from torch import nn
 from torch.autograd import gradcheck
 
-from lstm_textgen.model.cells import GATES, CellWeights, lstm_gates, step
+from lstm_textgen.model.cells import (
+    BLOCKS,
+    GATES,
+    CellWeights,
+    GRUGates,
+    LSTMGates,
+    lstm_gates,
+    step,
+)
 from lstm_textgen.model.state import LayerState
 
 CELLS = ["lstm", "gru", "rnn"]
@@ -102,6 +111,13 @@ def test_gates_by_hand():
     assert gates.forget.item() == pytest.approx(3 / 4)
     assert gates.candidate.item() == pytest.approx(3 / 5)
     assert gates.output.item() == pytest.approx(1 / 4)
+
+
+def test_blocks_are_named_as_the_gates():
+    """The rows of the weights lie in the order in which the gates are named."""
+    for cell, kind in (("lstm", LSTMGates), ("gru", GRUGates)):
+        assert BLOCKS[cell] == tuple(field.name for field in fields(kind))
+        assert GATES[cell] == len(BLOCKS[cell])
 
 
 def test_a_gru_step_by_hand():

@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +17,7 @@ from lstm_textgen.report.terminal import (
     wants_colour,
     write_text,
 )
+from tests.emulator import steers
 
 HOSTILE = "a\x1b[2J\r\x07\x9b31m\u202eb\x00\u2066\n\tä😀"
 SHOWN = "a\ufffd[2J\ufffd\ufffd\ufffd31m\ufffdb\ufffd\ufffd\n\tä😀"
@@ -36,16 +36,6 @@ def open_stream(tmp_path):
             return stream, path.read_bytes
 
         yield opened
-
-
-def steers(char):
-    """Whether Unicode says that a character is a command, line end and tab apart."""
-    marks = {"ARABIC LETTER MARK", "LEFT-TO-RIGHT MARK", "RIGHT-TO-LEFT MARK"}
-    embeds = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-    if (category := unicodedata.category(char)) == "Cc":
-        return char not in "\n\t"
-    turns = category == "Cf" and unicodedata.bidirectional(char) in embeds
-    return turns or (category == "Cf" and unicodedata.name(char, "") in marks)
 
 
 def test_exactly_the_steering_characters_are_taken_out():

@@ -182,8 +182,8 @@ def test_machine_code_is_for_long_texts(make_model, monkeypatch):
 
     assert type(make_stepper(model, characters=PAYS_FROM - 1)) is FastStepper
     assert type(make_stepper(model, characters=PAYS_FROM)) is CompiledStepper
-    assert type(make_stepper(model, int8=True)) is CompiledStepper
+    assert type(make_stepper(model, precision="int8")) is CompiledStepper
     monkeypatch.setitem(sys.modules, "lstm_textgen.sampling.compiled", None)
     assert type(make_stepper(model, characters=10**9)) is FastStepper
     with pytest.raises(UnavailableError, match=r"lstm-textgen\[fast\]"):
-        make_stepper(model, int8=True)
+        make_stepper(model, precision="int8")

@@ -150,6 +150,21 @@ def test_a_checkpoint_writes_like_its_model(make_model, tmp_path):
     assert Writer.load(str(path)).write("ab", length=50, config=EVEN) == expected
 
 
+def test_the_precision_is_named_when_a_checkpoint_is_opened(make_model, tmp_path):
+    """It decides how the weights are kept, and a wrong one is refused."""
+    model = make_model(CHARS.size, layers=2, dtype=torch.float32)
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, checkpoint_of(model, CHARS, TrainingRecord()))
+    ids, state = torch.tensor([1, 2]), model.zero_state(2)
+
+    writers = [Writer.load(path, precision=name) for name in ("float32", "bfloat16")]
+    exact, rounded = (writer.stepper.step(ids, state)[0] for writer in writers)
+
+    assert 0 < (exact - rounded).abs().max() < 0.05
+    with pytest.raises(ConfigError, match="precision is 'half'"):
+        Writer.load(path, precision="half")
+
+
 def test_a_missing_checkpoint_is_named(tmp_path):
     """The error says which file is not there."""
     with pytest.raises(MissingError, match=r"none\.safetensors"):

@@ -49,11 +49,13 @@ def test_known_prompt_is_not_touched(text, on_unknown):
 
 
 def test_tokenizers_that_take_everything():
-    """An unknown mark takes all; bytes take all but half a character."""
+    """An unknown mark takes all, and says so; bytes all but half a character."""
     marked = CharTokenizer("a\ufffd", "\ufffd")
 
-    ids, notes = encode_prompt(marked, "ab", "replace")
-    assert (marked.decode(ids), notes) == ("a\ufffd", [])
+    for on_unknown in ("error", "skip", "replace"):
+        ids, notes = encode_prompt(marked, "abb\ufffd", on_unknown)
+        assert marked.decode(ids) == "a\ufffd\ufffd\ufffd"
+        assert notes == ["'b' (U+0062 LATIN SMALL LETTER B) read as the unknown mark"]
 
     ids, notes = encode_prompt(ByteTokenizer(), "b\udce9b", "skip")
     assert ByteTokenizer().decode(ids) == "bb"

@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from lstm_textgen.errors import DivergedError
-from lstm_textgen.training.events import Evaluated, StepDone, Stopped
+from lstm_textgen.training.events import Evaluated, Skipped, StepDone, Stopped
+from lstm_textgen.training.resume import snapshot
+from lstm_textgen.training.trainer import Trainer
 
 
 def of(kind, events):
@@ -99,20 +102,51 @@ class TestStopping:
 
 
 class TestDiverging:
-    def test_weights_that_are_no_numbers(self, make_trainer, every_step):
-        """The next reading ends the run, and names the step and the rate."""
-        trainer = make_trainer(learning_rate=0.03, steps=60)
+    def test_a_gradient_that_is_no_number_changes_nothing(self, make_trainer, seldom):
+        """
+        A step whose gradient is not finite is told and not applied; the next one is.
+
+        Weights, moments and memory stay as they were; only the place in the text
+        goes on, and the sum of losses has the other steps.
+        """
+        trainer = make_trainer(steps=60)
+        parameter = trainer.model.head.weight
+        hook = parameter.register_hook(lambda gradient: gradient * math.nan)
+        before = snapshot(trainer)
+        run = trainer.fit()
+        event = next(run)
+        after = snapshot(trainer)
+
+        assert event == Skipped(step=1, in_a_row=1)
+        for name in before[0]:
+            if name != "generator":
+                assert torch.equal(before[0][name], after[0][name]), name
+        assert (trainer.position.step, trainer.position.tick) == (1, 1)
+        hook.remove()
+        told = next(run)
+        assert (told.step, trainer.position.skipped) == (3, 0)
+        assert told.loss.characters < trainer.position.characters
+
+    def test_many_in_a_row(self, make_trainer, every_step):
+        """Weights that are no numbers end the run after five steps, naming the rate."""
+        trainer = make_trainer(learning_rate=0.03, steps=600)
         run = trainer.fit()
         assert next(run).step == 1
         trainer.model.head.weight.data[0, 0] = math.nan
+        events = []
 
-        with pytest.raises(DivergedError, match="at step 2") as caught:
-            next(run)
+        with pytest.raises(DivergedError, match=r"5 steps in a row.*step 6") as caught:
+            events.extend(iter(run))
         assert caught.value.exit_code == 3
         assert "0.03" in caught.value.remedy
 
-    def test_it_is_seen_before_anything_is_judged(self, make_trainer, seldom):
-        """A broken model never reaches an evaluation, so it is never the best."""
+    def test_where_only_readings_are_looked_at(self, make_trainer, seldom, monkeypatch):
+        """
+        On a GPU no single step is looked at; the next reading ends the run.
+
+        So a broken model never reaches an evaluation, and is never the best.
+        """
+        monkeypatch.setattr(Trainer, "_is_number", lambda *_: True)
         trainer = make_trainer(steps=60)
         trainer.model.head.bias.data[:] = math.inf
 

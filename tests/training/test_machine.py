@@ -130,7 +130,7 @@ class TestProbing:
         speed = training_speed
         short = lambda *args: speed(*args, seconds=0.0)  # noqa: E731
         monkeypatch.setattr(machines, "training_speed", short)
-        monkeypatch.setattr(machines, "_products_pay", lambda *pair: pay(*pair) or True)
+        monkeypatch.setattr(machines, "products_pay", lambda here: pay(here) or True)
         before, noise = copy.deepcopy(model.state_dict()), torch.get_rng_state()
         machine, measured = choose_precision(CPU, "auto", model, CONFIG)
 
@@ -141,7 +141,7 @@ class TestProbing:
         assert all(p.grad is None for p in model.parameters())
 
 
-pay = machines._products_pay
+pay = machines.products_pay
 
 
 class TestChoosePrecision:

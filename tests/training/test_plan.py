@@ -12,6 +12,7 @@ import torch
 from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, RunConfig
 from lstm_textgen.errors import ConfigError, CorpusError
 from lstm_textgen.model.network import CharModel
+from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import make_plan
 from lstm_textgen.training.recipe import (
@@ -25,7 +26,6 @@ from lstm_textgen.training.recipe import (
     fitting_streams,
     size_for,
 )
-from lstm_textgen.training.session import judging_seconds
 from lstm_textgen.training.wishes import PRESETS, Wishes, check_preset, with_preset
 
 CPU = Machine(torch.device("cpu"), 1)
@@ -344,7 +344,7 @@ class TestDefaults:
                     ),
                 )
             monkeypatch.setattr(
-                "lstm_textgen.training.machine._products_pay", lambda *pair: True
+                "lstm_textgen.training.machine.products_pay", lambda *pair: True
             )
             made = plan(run={}, model={"hidden": 4})
 

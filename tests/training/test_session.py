@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import os
 import signal
 
@@ -11,7 +10,6 @@ import torch
 
 from lstm_textgen.checkpoint.format import build_model, load_checkpoint
 from lstm_textgen.checkpoint.store import RunDirectory
-from lstm_textgen.errors import DivergedError
 from lstm_textgen.evaluation.part import part_of
 from lstm_textgen.evaluation.perplexity import evaluate
 from lstm_textgen.training.events import Evaluated, Saved, StepDone, Stopped, Wrote
@@ -95,14 +93,15 @@ class TestFiles:
 
     def test_events_come_in_order(self, text, make_wishes, train, seldom):
         """
-        Losses, the evaluation, the model if it is the best, a line that it writes.
+        A state, losses, the evaluation, the best model, a line that it writes.
 
-        At the end the state is saved, the best model judged, and `Stopped` is the
-        last of all.
+        The first state tells at once whether the disk takes it. At the end the state
+        is saved, the best model judged, and `Stopped` is the last of all.
         """
         _, events = train(text, make_wishes(steps=1))
 
         assert [type(event) for event in events] == [
+            Saved,
             StepDone,
             Evaluated,
             Saved,
@@ -113,14 +112,14 @@ class TestFiles:
             Stopped,
         ]
         saved = [e.what for e in events if isinstance(e, Saved)]
-        assert saved == ["model", "state", "state"]
+        assert saved == ["state", "model", "state", "state"]
 
     def test_saving_all_the_time(self, text, make_wishes, train, every_step):
         """With no patience for crashes every step is followed by a state."""
         prepared, events = train(text, make_wishes(steps=4), save_every_s=0.0)
         saved = [e.step for e in events if isinstance(e, Saved) and e.what == "state"]
 
-        assert set(saved) == {1, 2, 3, 4}
+        assert set(saved) == {0, 1, 2, 3, 4}
         assert isinstance(events[-1], Stopped)
         assert (prepared.path / "state.previous.safetensors").exists()
 
@@ -225,10 +224,10 @@ class TestGoingOn:
         for state in prepared.path.glob("state*"):
             state.unlink()
         again = prepare(text, make_wishes(), machine, output=prepared.path, resume=True)
-        with open_session(again, started_s=0.0) as (session, warning):
+        with open_session(again, started_s=0.0) as (session, warnings):
             list(session.run())
 
-        assert "beginning" in warning
+        assert ["beginning" in warning for warning in warnings] == [True]
         lines = metrics(prepared.path)
         steps = [x["step"] for x in lines if x["event"] == "StepDone"]
         assert steps == [*range(1, 11)]
@@ -238,11 +237,11 @@ class TestGoingOn:
         prepared, _ = train(text, make_wishes(), save_every_s=0.0, stop=5)
         (prepared.path / "state.safetensors").write_bytes(b"damaged")
         again = prepare(text, make_wishes(), machine, resume=True)
-        with open_session(again, started_s=0.0) as (session, warning):
+        with open_session(again, started_s=0.0) as (session, warnings):
             assert session.trainer.position.step == 5  # saved twice there
             list(session.run())
 
-        assert "damaged" in warning
+        assert ["damaged" in warning for warning in warnings] == [True]
         steps = [x["step"] for x in metrics(again.path) if x["event"] == "StepDone"]
         assert steps == [*range(1, 11)]
 
@@ -294,29 +293,6 @@ class TestTrouble:
         record = load_checkpoint(prepared.path / "model.safetensors").training
 
         assert (record.steps, record.validation_nats_per_char) == (2, None)
-
-    @pytest.mark.parametrize("step", [0, 3])
-    def test_running_away(self, text, make_wishes, machine, every_step, step):
-        """
-        What was best before is kept, and the error says where.
-
-        Before anything was saved, no model is promised.
-        """
-        prepared = prepare(text, make_wishes(steps=15), machine)
-        with open_session(prepared, started_s=0.0) as (session, _):
-            run = session.run()
-            for event in run if step else ():
-                if isinstance(event, Wrote):  # after the first evaluation
-                    break
-            session.trainer.model.head.bias.data[0] = math.nan
-            with pytest.raises(DivergedError, match=f"at step {step + 1}") as caught:
-                list(run)
-        path = prepared.path / "model.safetensors"
-
-        assert caught.value.exit_code == 3
-        assert path.exists() == (str(path) in caught.value.remedy) == (step > 0)
-        if step:
-            assert load_checkpoint(path).training.steps == step
 
     def test_the_folder_is_free_afterwards(self, text, make_wishes, machine, train):
         """Also after an error the lock is gone, and the run can go on."""

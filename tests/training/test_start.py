@@ -45,16 +45,17 @@ def test_a_new_run_says_what_it_is(text, make_wishes, machine):
     """
     prepared = prepare(text, make_wishes(), machine)
     assert not prepared.path.exists()
-    with open_session(prepared, started_s=0.0) as (session, warning):
+    with open_session(prepared, started_s=0.0) as (session, warnings):
         settings = json.loads((prepared.path / "run.json").read_text())
 
-    assert warning is None
+    assert warnings == []
     assert settings["config"]["model"]["hidden"] == 6
     assert settings["config"]["precision"] == "float32"
     assert settings["corpus"] == {
         "name": "cats",
         "characters": len(TEXT),
         "sha256": prepared.text.sha256,
+        "own_vocabulary": True,
     }
     assert str(text.paths[0].parent) not in json.dumps(settings)
     assert session.trainer.position.step == 0
@@ -168,6 +169,20 @@ class TestRefusals:
         with open_session(prepared, started_s=0.0):
             assert (tmp_path / "empty" / "run.json").exists()
 
+    def test_a_folder_of_a_run_that_was_killed_at_birth(
+        self, text, make_wishes, machine, tmp_path
+    ):
+        """A lock that nobody holds, and no run yet: that is no reason to refuse."""
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "empty" / ".lock").touch()
+        for resume in (False, True):
+            prepared = prepare(
+                *(text, make_wishes(), machine),
+                output=tmp_path / "empty",
+                resume=resume,
+            )
+            assert not prepared.resumes
+
     def test_another_size(self, finished, text, make_wishes, machine):
         """Going on with other settings names the one that differs, with both values."""
         wishes = make_wishes(model={"hidden": 7, "layers": 2, "embedding": 4})
@@ -223,11 +238,26 @@ class TestRefusals:
     def test_a_busy_folder(self, finished, text, make_wishes, machine):
         """Two processes never train in one folder."""
         with RunDirectory(finished.path).lock():
-            error = self.refuse(
-                BusyError, "in use", text, make_wishes(), machine, resume=True
-            )
+            for more in ({"resume": True}, {"output": finished.path}):
+                error = self.refuse(
+                    BusyError, "in use", text, make_wishes(), machine, **more
+                )
+                assert error.exit_code == 75
 
-        assert error.exit_code == 75
+    def test_two_that_start_at_once(self, text, make_wishes, machine):
+        """
+        Both see an empty folder; the second one finds the first at work, and writes
+        nothing.
+
+        It used to write its settings over those of the first before it asked.
+        """
+        first = prepare(text, make_wishes(), machine)
+        second = prepare(text, make_wishes(run={"seed": 9}), machine, output=first.path)
+        with open_session(first, started_s=0.0):
+            before = (first.path / "run.json").read_bytes()
+            with pytest.raises(BusyError), open_session(second, started_s=0.0):
+                pass
+            assert (first.path / "run.json").read_bytes() == before
 
     @pytest.mark.parametrize(
         ("key", "value"),

@@ -1,0 +1,74 @@
+"""How the process ends when a signal asks it to: tidied up, and by that signal."""
+
+import atexit
+import contextlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+NUMBERS = {"interrupted": "SIGINT", "terminated": "SIGTERM", "hung up": "SIGHUP"}
+"""The signals by what a run calls them."""
+
+
+class EndedBySignal(BaseException):
+    """Unwinds the process, so that temporary files go, before the signal ends it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def hear_signals() -> None:
+    """
+    Let SIGTERM and SIGHUP unwind the process; a second one ends it at once.
+
+    A process that was started deaf to one of them, as by nohup, stays so.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _unwind)
+
+
+def _unwind(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)
+    raise EndedBySignal(number)
+
+
+def end_by_signal(stopped_by: str | None) -> None:
+    """
+    After everything is saved, end as the signal that stopped the run would have.
+
+    A shell loop around the command then ends too, which an exit code alone would
+    not achieve.
+    """
+    if stopped_by in NUMBERS:
+        raise EndedBySignal(getattr(signal, NUMBERS[stopped_by]))
+
+
+class Ending:
+    """
+    The last thing that the process does: nothing, or dying by a signal.
+
+    Built before anything else asks to be called at the end, because the last to ask
+    is the first to be called.
+    """
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        atexit.register(self._die)
+
+    def by_signal(self, number: int) -> NoReturn:
+        """End now: by this signal, after everybody else who waits for the end."""
+        self._number = number
+        sys.exit(128 + number)
+
+    def _die(self) -> None:
+        if self._number is None:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        signal.signal(self._number, signal.SIG_DFL)
+        os.kill(os.getpid(), self._number)

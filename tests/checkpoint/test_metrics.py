@@ -1,0 +1,102 @@
+"""The log of a run."""
+
+import os
+import resource
+import signal
+
+import pytest
+
+from lstm_textgen.checkpoint import metrics
+from lstm_textgen.errors import OutputError, StorageError
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "metrics.jsonl"
+
+
+def test_one_line_each(log):
+    """Records are JSON lines in order; what is not finite is null."""
+    metrics.append(log, [{"step": 1, "loss": 2.5}])
+    metrics.append(log, [{"step": 2, "loss": float("nan"), "more": [float("inf")]}])
+
+    assert log.read_text().splitlines() == [
+        '{"step": 1, "loss": 2.5}',
+        '{"step": 2, "loss": null, "more": [null]}',
+    ]
+
+
+def test_records_are_read_back(log):
+    """In their order; what is no record is left out, and no log is an empty one."""
+    log.write_bytes(b'{"step": 1}\n\n[1]\n\xff\n{"a": 1, "a": 2}\n{"step": 2}\n{"st')
+
+    assert metrics.read(log) == [{"step": 1}, {"step": 2}]
+    assert metrics.read(log.with_name("none")) == []
+    assert metrics.read(log.parent) == []
+
+
+def test_truncating_forgets_what_came_after(log):
+    """Later and torn lines go, and what has no step stays."""
+    kept = b'{"run": "a"}\n{"step": 1}\n{"step": 2}\n'
+    log.write_bytes(kept + b'{"step": 3}\n{"st\n[1]\n\xff\n{"step": 2')
+
+    metrics.truncate(log, 2)
+    assert log.read_bytes() == kept
+
+    metrics.append(log, [{"step": 3}])
+    assert log.read_bytes() == kept + b'{"step": 3}\n'
+
+
+def test_a_log_that_is_not_there(log):
+    """A run without a log has none afterwards either."""
+    metrics.truncate(log, 5)
+    metrics.sync(log)
+
+    assert not log.exists()
+
+
+def test_a_log_that_cannot_be_written(log):
+    """A folder of that name is an error that names it."""
+    log.mkdir()
+
+    with pytest.raises(OutputError, match=r"metrics\.jsonl"):
+        metrics.append(log, [{"step": 1}])
+
+
+def test_a_disk_that_gets_full_tears_no_line(log):
+    """
+    Where only half a line fits, none of it stays, and the lines before are whole.
+
+    /dev/full would do for an error, but takes no first half; a limit on the size of
+    files does.
+    """
+    metrics.append(log, [{"step": 1}])
+    before = log.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 5, limits[1]))
+        with pytest.raises(StorageError, match="too large"):
+            metrics.append(log, [{"step": 2}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert log.read_bytes() == before
+
+
+def test_the_log_reaches_the_disk(log, monkeypatch):
+    """`sync` asks the disk for this very file, and tells of a disk that fails."""
+    metrics.append(log, [{"step": 1}])
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle)))
+    metrics.sync(log)
+
+    assert [status.st_ino for status in synced] == [log.stat().st_ino]
+
+    def fail(handle):
+        raise OSError(5, os.strerror(5))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError, match="Input/output error"):
+        metrics.sync(log)

@@ -1,0 +1,453 @@
+"""Faults, met by the real process: what it promises in docs/reliability.md."""
+
+import os
+import pty
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors import safe_open
+
+from lstm_textgen.checkpoint.format import load_checkpoint
+from lstm_textgen.checkpoint.store import RunDirectory
+
+SMALL = (
+    *("--hidden", "8", "--layers", "1", "--embedding", "4", "--threads", "1"),
+    *("--streams", "4", "--window", "16", "--precision", "float32", "--lr", "0.01"),
+)
+"""The settings of a run, all but its length."""
+
+AT_ONCE_S = 5
+"""A run must end so soon after a signal."""
+
+PROGRAM = [sys.executable, "-m", "lstm_textgen"]
+
+PATCHED = """
+import sys
+{patch}
+from lstm_textgen.cli import run
+run()
+"""
+"""The program, with a fault built in."""
+
+
+@pytest.fixture
+def book(textgen, trained):
+    """The text, in the folder of the test."""
+    return textgen.write("book.txt", trained.text.read_bytes())
+
+
+@pytest.fixture
+def process(textgen, outcome_of):
+    """Run a real process in the folder of the test, with anything before its words."""
+
+    def run(*words, before=tuple(PROGRAM), **options):
+        started = subprocess.Popen(
+            [*map(str, before), *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=textgen.folder,
+            env=textgen.environment,
+            encoding="utf-8",
+            **options,
+        )
+        return outcome_of(started)
+
+    return run
+
+
+@pytest.fixture
+def broken(process):
+    """The real process with a patch made before anything else."""
+
+    def run(patch, *words):
+        code = PATCHED.format(patch=patch)
+        return process(*words, before=(sys.executable, "-c", code))
+
+    return run
+
+
+def wait_for(path):
+    """Return once *path* is there."""
+    for _ in range(600):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{path} never came")
+
+
+def contents(run):
+    """Every file of a run but its lock."""
+    return {
+        path.name: path.read_bytes()
+        for path in run.iterdir()
+        if not path.name.startswith(".lock")
+    }
+
+
+def assert_whole(run):
+    """State and model load, and no part of a file is left."""
+    directory = RunDirectory(run)
+    assert directory.load_state() is not None
+    if directory.model_path.exists():
+        load_checkpoint(directory.model_path)
+    assert [path.name for path in run.glob(".*.part")] == []
+
+
+class TestSignals:
+    @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+    def test_the_process_ends_by_it_with_everything_saved(self, textgen, book, name):
+        """Also when the terminal is closed; a copy of stdin does not stay behind."""
+        with textgen.running("train", book, *SMALL, "--steps", "1000000") as running:
+            wait_for(textgen.folder / "checkpoints" / "book" / "metrics.jsonl")
+            time.sleep(1.0)
+            began_s = time.monotonic()
+            running.send_signal(getattr(signal, name))
+            _, err = running.communicate()
+            took_s = time.monotonic() - began_s
+
+        assert running.returncode == -getattr(signal, name)
+        assert took_s < AT_ONCE_S
+        assert "everything is saved in checkpoints/book" in err
+        assert_whole(textgen.folder / "checkpoints" / "book")
+        assert textgen("sample", "checkpoints/book", "-n", "5").code == 0
+
+    def test_nohup_keeps_it_going(self, textgen, book):
+        """What was started deaf to SIGHUP does not end by it."""
+        with subprocess.Popen(
+            [*PROGRAM, "train", book, *SMALL, "-q", "--steps", "1000000"],
+            cwd=textgen.folder,
+            env=textgen.environment,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+        ) as running:
+            wait_for(textgen.folder / "checkpoints" / "book" / "metrics.jsonl")
+            running.send_signal(signal.SIGHUP)
+            time.sleep(1.5)
+            still = running.poll() is None
+            running.kill()
+
+        assert still
+
+    def test_saving_on_request(self, textgen, book):
+        """SIGUSR1 saves the state, says so, and training goes on."""
+        command = ("train", book, *SMALL, "--steps", "1000000", "--save-every", "1e6")
+        run = textgen.folder / "checkpoints" / "book"
+        with textgen.running(*command) as running:
+            wait_for(run / "metrics.jsonl")
+            time.sleep(1.0)
+            running.send_signal(signal.SIGUSR1)
+            told = next(line for line in running.stderr if "as asked" in line)
+            still = running.poll() is None
+
+        assert "saved at step" in told
+        assert still
+        assert RunDirectory(run).load_state()[1]["position"]["step"] > 0
+
+    def test_a_second_one_ends_at_once(self, textgen, book):
+        """Whoever cannot wait for the saving presses Ctrl-C twice; nothing is torn."""
+        code = PATCHED.format(patch=SLOW_TO_SAVE)
+        with subprocess.Popen(
+            [sys.executable, "-c", code, "train", book, *SMALL, "--steps", "1000000"],
+            cwd=textgen.folder,
+            env=textgen.environment,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as running:
+            wait_for(textgen.folder / "saving")
+            running.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            running.send_signal(signal.SIGINT)
+            began_s = time.monotonic()
+            running.wait(30)
+            took_s = time.monotonic() - began_s
+
+        assert running.returncode == -signal.SIGINT
+        assert took_s < 1.0
+        assert_whole(textgen.folder / "checkpoints" / "book")
+
+    def test_before_the_training_begins(self, textgen):
+        """SIGTERM while stdin is copied leaves neither a run nor the copy."""
+        spool = textgen.folder / "tmp"
+        spool.mkdir()
+        with subprocess.Popen(
+            [sys.executable, "-m", "lstm_textgen", "train", "-"],
+            cwd=textgen.folder,
+            env=textgen.environment | {"TMPDIR": str(spool)},
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as running:
+            running.stdin.write(b"the beginning of a long text\n" * 1000)
+            running.stdin.flush()
+            for _ in range(600):
+                if list(spool.glob("textgen-*/stdin")):
+                    break
+                time.sleep(0.05)
+            running.send_signal(signal.SIGTERM)
+            running.wait(30)
+
+        assert running.returncode == -signal.SIGTERM
+        assert list(spool.iterdir()) == []
+        assert textgen.left() == ["tmp"]
+
+
+class TestDisks:
+    def test_files_may_not_grow_so_large(self, process, textgen, book):
+        """
+        A limit on the size of files is told as one, with exit code 74.
+
+        The state fits at first, the larger one of a longer run would not: here the
+        limit comes down while the run is stopped, and what was saved stays.
+        """
+        command = ("train", book, *SMALL, "-o", "run", "--steps", "500")
+        assert process(*command).code == 0
+        before = contents(textgen.folder / "run")
+        more = ("train", book, *SMALL, "-o", "other", "--steps", "500", "-q")
+        small = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        outcome = process(
+            *more,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, small)),
+        )
+
+        outcome.assert_refused(74, "File too large")
+        assert "saved" not in outcome.stderr
+        assert contents(textgen.folder / "run") == before
+        assert set(contents(textgen.folder / "other")) <= {"run.json", "metrics.jsonl"}
+
+    def test_a_disk_that_gets_full(self, process, textgen, book, mounted):
+        """On a disk of 2 MB that fills up, the run ends with 74; old files stay."""
+        disk = mounted(size="2m")
+        command = ("train", book, *SMALL, "-o", disk.path / "run", "--steps", "400")
+        assert process(*command, before=disk.before).code == 0
+
+        outcome = process(*command, "--resume", before=disk.before_filled)
+        words = ("train", book, *SMALL, "-o", disk.path / "more", "--steps", "4", "-q")
+        other = process(*words, before=disk.before_filled)
+
+        assert outcome.code in (0, 74)
+        other.assert_refused(74, "No space left")
+        assert "saved" not in other.stderr
+
+    def test_a_read_only_folder(self, process, book, mounted):
+        """It is refused before the text is read, with code 73."""
+        disk = mounted(size="2m", read_only=True)
+        outcome = process(
+            *("train", book, *SMALL, "-o", disk.path / "run", "--steps", "4"),
+            before=disk.before,
+        )
+
+        outcome.assert_refused(73, str(disk.path))
+
+    def test_a_full_disk_for_the_log_alone(self, textgen, book):
+        """Where only the metrics cannot be written, training goes on with a warning."""
+        run = textgen.folder / "checkpoints" / "book"
+        with textgen.running("train", book, *SMALL, "--steps", "3000") as running:
+            wait_for(run / "metrics.jsonl")
+            (run / "metrics.jsonl").unlink()
+            (run / "metrics.jsonl").mkdir()
+            out, err = running.communicate()
+
+        assert running.returncode == 0, err
+        assert out == "checkpoints/book/model.safetensors\n"
+        assert err.count("metrics.jsonl cannot be written") == 1
+
+
+def _can_mount():
+    mount = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return (
+        shutil.which("unshare") is not None
+        and subprocess.run(mount, capture_output=True).returncode == 0
+    )
+
+
+@pytest.fixture
+def mounted(textgen, needs):
+    """A small disk of its own, seen only by the process that is run with it."""
+    needs(_can_mount(), "no file system can be mounted here")
+
+    class Disk:
+        path = textgen.folder / "disk"
+        store = textgen.folder / "disk.tar"
+
+        def __init__(self, size, read_only=False):
+            self.path.mkdir()
+            self.size, self.read_only = size, read_only
+
+        @property
+        def before(self):
+            return self._shell("true")
+
+        @property
+        def before_filled(self):
+            return self._shell(f"dd if=/dev/zero of={self.path}/full bs=1k; true")
+
+        def _shell(self, then):
+            """Mount it with what it held, run, and keep what it holds then."""
+            mount = f"mount -t tmpfs -o size={self.size} tmpfs {self.path}"
+            load = f"test ! -e {self.store} || tar xf {self.store} -C {self.path}"
+            lock = f"mount -o remount,ro {self.path}" if self.read_only else "true"
+            keep = f"rm -f {self.path}/full; tar cf {self.store} -C {self.path} ."
+            script = (
+                f"{{ {mount} && {load} && {then}; {lock}; }} >/dev/null 2>&1; "
+                f'"$0" -m lstm_textgen "$@"; code=$?; {keep}; exit $code'
+            )
+            return ("unshare", "-rm", "sh", "-c", script, sys.executable)
+
+    return Disk
+
+
+class TestTwoAtOnce:
+    def test_the_second_one_names_the_first(self, textgen, book):
+        """With and without --resume it is code 75, before anything is written."""
+        run = textgen.folder / "checkpoints" / "book"
+        command = ("train", book, *SMALL, "--steps", "1000000", "-o", run)
+        with textgen.running(*command) as running:
+            wait_for(run / "metrics.jsonl")
+            settings = (run / "run.json").read_bytes()
+            for more in ([], ["--resume"]):
+                outcome = textgen(*command, "--seed", "9", *more)
+                outcome.assert_refused(75, f"process {running.pid}")
+            assert (run / "run.json").read_bytes() == settings
+            running.kill()
+            running.wait()
+
+        # the lock goes with the process
+        assert textgen("train", book, "-o", run, "--resume", "--dry-run").code == 0
+
+    def test_a_reader_while_it_saves(self, textgen, book):
+        """Old or new, never torn: model and state load whenever they are looked at."""
+        run = RunDirectory(textgen.folder / "checkpoints" / "book")
+        command = ("train", book, *SMALL, "--steps", "30000", "--save-every", "0")
+        seen = set()
+        with textgen.running(*command, "-q") as running:
+            wait_for(run.model_path)
+            while running.poll() is None and len(seen) < 6:
+                load_checkpoint(run.model_path)
+                with safe_open(run.state_path, "np") as state:
+                    assert state.keys()
+                _, progress, fell_back = run.load_state()
+                assert not fell_back
+                seen.add(progress["position"]["step"])
+
+        assert len(seen) > 2
+
+
+SLOW_TO_SAVE = """
+import time
+from lstm_textgen.checkpoint.store import RunDirectory
+real = RunDirectory.save_state
+def save(*args):
+    real(*args)
+    open("saving", "w").close()
+    time.sleep(60)
+RunDirectory.save_state = save
+"""
+
+NOT_A_NUMBER = """
+import torch
+real, calls = torch.nn.utils.clip_grad_norm_, [0]
+def norm(*args, **more):
+    calls[0] += 1
+    value = real(*args, **more)
+    return value * float("nan") if calls[0] {when} else value
+torch.nn.utils.clip_grad_norm_ = norm
+"""
+
+
+class TestNumbers:
+    def test_one_bad_step_is_left_out(self, broken, textgen, book):
+        """It is told, and the run ends as it should."""
+        patch = NOT_A_NUMBER.format(when="== 50")
+        outcome = broken(patch, "train", book, *SMALL, "--steps", "200")
+
+        assert outcome.code == 0, outcome.stderr
+        assert "step 50 gave no finite gradient and was not applied" in outcome.stderr
+        assert textgen("sample", "-n", "5").code == 0
+
+    def test_a_run_that_cannot_be_saved_from_it(self, broken, textgen, book):
+        """Back three times at half the rate each, then code 3 and the best model."""
+        patch = NOT_A_NUMBER.format(when="> 150")
+        outcome = broken(patch, "train", book, *SMALL, "--steps", "1000", "-q")
+        *before, problem, remedy = outcome.stderr.splitlines()
+
+        assert outcome.code == 3
+        rates = [line.split()[-1] for line in before if "half the rate" in line]
+        assert rates == ["0.005.", "0.0025.", "0.00125."]
+        assert "training ran away" in problem
+        assert "checkpoints/book/model.safetensors" in remedy
+        assert_whole(textgen.folder / "checkpoints" / "book")
+        assert textgen("sample", "-n", "5").code == 0
+
+
+def test_more_than_the_memory_holds(process, textgen, book):
+    """The error names what is too large; nothing is left behind."""
+    model = ("--hidden", "1024", "--layers", "1", "--embedding", "4")
+    batch = ("--streams", "3500", "--window", "3500", "--precision", "float32")
+    outcome = process("train", book, *model, *batch, "--steps", "5")
+
+    outcome.assert_refused(2, "not enough memory", "3500 streams", "1024", "--streams")
+    assert textgen.left() == ["book.txt"]
+
+
+@pytest.mark.parametrize("jump_s", [-1e6, 1e6])
+def test_a_clock_that_jumps(broken, book, jump_s):
+    """A budget of minutes does not look at the time of day."""
+    patch = "import time; real = time.time; began = time.monotonic()\n"
+    patch += f"time.time = lambda: real() + {jump_s} * (time.monotonic() - began > 3)"
+    began_s = time.monotonic()
+    outcome = broken(patch, "train", book, *SMALL, "--minutes", "0.1", "--json")
+
+    assert outcome.code == 0, outcome.stderr
+    assert 4 < outcome.json["elapsed_s"] < 12
+    assert time.monotonic() - began_s < 60
+
+
+def test_the_newest_state_is_damaged(textgen, book):
+    """The one before it is taken, with a warning."""
+    command = ("train", book, *SMALL, "--steps", "40", "-o", "run")
+    assert textgen(*command).code == 0
+    state = textgen.folder / "run" / "state.safetensors"
+    data = bytearray(state.read_bytes())
+    data[-1] ^= 1
+    state.write_bytes(data)
+    outcome = textgen(*command, "--resume")
+
+    assert outcome.code == 0
+    assert "warning: the newest state is damaged: going on from the one before" in (
+        outcome.stderr
+    )
+
+
+def test_a_terminal_that_is_gone(textgen, book):
+    """
+    A run whose terminal was closed is saved all the same.
+
+    The line about its progress can no longer be written, which used to end it.
+    """
+    run = textgen.folder / "checkpoints" / "book"
+    master, slave = pty.openpty()
+    running = subprocess.Popen(
+        [*PROGRAM, "train", book, *SMALL, "--steps", "1000000"],
+        cwd=textgen.folder,
+        env=textgen.environment,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
+    os.close(slave)
+    wait_for(run / "metrics.jsonl")
+    time.sleep(0.5)
+    os.close(master)
+    time.sleep(1.5)
+    still = running.poll() is None
+    running.send_signal(signal.SIGHUP)
+    assert running.wait(30) == -signal.SIGHUP
+    steps = RunDirectory(run).load_state()[1]["position"]["step"]
+
+    assert still
+    assert steps > 0
+    assert_whole(run)

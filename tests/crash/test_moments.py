@@ -1,0 +1,140 @@
+"""Training killed, or refused by the disk, at every moment that touches the disk."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.config import BudgetConfig
+from lstm_textgen.text.source import find_source
+from lstm_textgen.training.machine import choose_machine
+from lstm_textgen.training.start import open_session, prepare
+from lstm_textgen.training.wishes import Wishes
+
+SETTINGS = (
+    *("--hidden", "8", "--layers", "1", "--embedding", "4", "--threads", "1"),
+    *("--streams", "4", "--window", "16", "--precision", "float32", "--steps", "2"),
+)
+EVERYWHERE = bool(os.environ.get("TEXTGEN_KILL_EVERYWHERE"))
+CALLS = ["fsync", "/^rename", "/^link"]
+MORE_CALLS = ["/^unlink", "write"]
+"""These are many more moments: `make crash-test`."""
+
+MOST = 400
+"""Moments of one call: a run that makes more of them is not the run meant here."""
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory, kill):
+    """A text, read once so that its ids are in the cache."""
+    folder = tmp_path_factory.mktemp("crash")
+    os.environ["TEXTGEN_CACHE"] = str(folder / "cache")
+    path = folder / "book.txt"
+    path.write_text(kill.TEXT[:3000])
+    train(path, folder / "whole")
+    return path
+
+
+def words(book, run):
+    return ["train", str(book), "-o", str(run), *SETTINGS, "-q", "--resume"]
+
+
+def train(book, run):
+    """The same in this very process: torch need not be imported again."""
+    wishes = Wishes(
+        model={"hidden": 8, "layers": 1, "embedding": 4},
+        optimizer={"streams": 4, "window": 16},
+        budget=BudgetConfig(steps=2),
+        run={"precision": "float32"},
+    )
+    machine = choose_machine("cpu", 1)
+    source = find_source([str(book)])
+    prepared = prepare(source, wishes, machine, output=run, resume=True)
+    with open_session(prepared, started_s=time.monotonic()) as (session, _):
+        list(session.run())
+
+
+def disturbed(book, run, call, what):
+    """The real process, with something done to it at a system call."""
+    strace = ["strace", "-f", "-qq", "-o", os.devnull]
+    strace += ["-e", f"trace={call}", "-e", f"inject={call}:{what}"]
+    return subprocess.run(
+        [*strace, sys.executable, "-m", "lstm_textgen", *words(book, run)],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _strace(needs):
+    program = shutil.which("strace")
+    traced = program and subprocess.run(
+        [program, "-f", "-qq", "-o", os.devnull, "true"],
+        capture_output=True,
+    )
+    needs(program, "strace is not installed")
+    needs(traced.returncode == 0, f"strace does not run here: {traced.stderr!r}")
+
+
+@pytest.mark.parametrize("call", CALLS + MORE_CALLS * EVERYWHERE)
+def test_killed_at_every_call(book, kill, call, tmp_path):
+    """
+    The n-th call of its kind is the last thing that the process does, for every n.
+
+    What is there then loads, no later save is disturbed by what was left, and going
+    on ends as a run that nobody killed.
+    """
+    expected = kill.digest(book.parent / "whole")
+    for moment in range(1, MOST):
+        run = tmp_path / f"run{moment}"
+        process = disturbed(book, run, call, f"signal=SIGKILL:when={moment}")
+        if process.returncode == 0:
+            break
+        report = kill.Report()
+        if run.exists():
+            kill.inspect(run, report)
+        assert report.broken == [], (call, moment)
+        train(book, run)
+        assert kill.digest(run) == expected, (call, moment)
+        assert list(run.glob(".*.part")) == [], (call, moment)
+    else:
+        pytest.fail(f"{MOST} calls of {call} and no end")
+
+    assert moment > 3, process.stderr
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        ("fsync", "EIO", "Input/output error"),
+        ("fsync", "ENOSPC", "No space left"),
+        ("/^rename", "EIO", "Input/output error"),
+    ],
+)
+@pytest.mark.parametrize("moment", [1, 3, 6])
+def test_a_disk_that_fails(book, tmp_path, call, error, told, moment):
+    """
+    From the n-th call on the disk refuses: code 74, two lines, and no word "saved".
+
+    What was saved before is still there and loads, and no temporary file is left.
+    """
+    run = tmp_path / "run"
+    process = disturbed(book, run, call, f"error={error}:when={moment}+")
+    *_, problem, remedy = process.stderr.splitlines()
+
+    assert process.returncode == 74, process.stderr
+    assert told in problem
+    assert remedy.startswith("  try: ")
+    assert "saved" not in process.stderr
+    assert process.stdout == ""
+    assert list(run.glob(".*.part")) == []
+    directory = RunDirectory(run)
+    if directory.state_path.exists():
+        assert directory.load_state() is not None
+    train(book, run)

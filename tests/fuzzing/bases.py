@@ -1,0 +1,60 @@
+"""Small good files of every kind, from which the others are made."""
+
+import torch
+
+from lstm_textgen.checkpoint.container import pack
+from lstm_textgen.checkpoint.format import MODEL, checkpoint_of, describe
+from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.checkpoint.store import STATE
+from lstm_textgen.config import ModelConfig
+from lstm_textgen.model.init import initialise
+from lstm_textgen.model.network import CharModel
+from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+
+RECORD = TrainingRecord(
+    corpus="hällo",
+    characters=100,
+    sha256="ab" * 32,
+    train_stop=90,
+    validation_start=90,
+    validation_stop=100,
+    steps=7,
+    epochs=1.5,
+    seconds=2.25,
+    seed=2**40,
+    validation_nats_per_char=1.25,
+    validation_characters=10,
+)
+
+KINDS = (
+    ("lstm", 2, CharTokenizer.from_text("hällo\0"), torch.float32),
+    ("gru", 1, ByteTokenizer(), torch.bfloat16),
+    ("rnn", 1, CharTokenizer("\nab\u202e", "\u202e"), torch.float32),
+)
+"""Cell, layers, vocabulary and type of numbers."""
+
+
+def good_files() -> list[bytes]:
+    """A checkpoint of each kind, with random weights that are always the same."""
+    files = []
+    for cell, layers, tokenizer, dtype in KINDS:
+        config = ModelConfig(cell=cell, layers=layers, hidden=3, embedding=2)
+        model = CharModel(config, tokenizer.size)
+        initialise(model, torch.Generator().manual_seed(7))
+        checkpoint = checkpoint_of(
+            *(model, tokenizer, RECORD), licence="CC0-1.0", note="😀", dtype=dtype
+        )
+        files.append(pack(checkpoint.tensors, MODEL, describe(checkpoint)))
+    return files
+
+
+def good_states() -> list[bytes]:
+    """The state of a run: tensors of every type, and free JSON beside them."""
+    tensors = {
+        "model.head.bias": torch.arange(3.0),
+        "memory.0": torch.zeros(2, 3).bfloat16(),
+        "moments": torch.ones(2, dtype=torch.float64),
+        "step": torch.tensor(7),
+        "generator": torch.Generator().get_state()[:40],
+    }
+    return [pack(tensors, STATE, {"position": {"step": 7, "text": "é"}})]
