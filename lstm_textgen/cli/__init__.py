@@ -18,6 +18,7 @@ import typer  # noqa: E402  after the clock has started
 
 from lstm_textgen.cli import (  # noqa: E402
     checkpoints,
+    compare,
     corpora,
     ending,
     evaluate,
@@ -75,6 +76,7 @@ app.command("train", short_help="Learn from a text.")(train.train)
 app.command("sample", short_help="Let a model write on.")(sample.sample)
 app.command("evaluate", short_help="How well a model knows a text.")(evaluate.evaluate)
 app.command("info", short_help="What a checkpoint is.")(info.info)
+app.command("compare", short_help="LSTM, GRU and RNN on equal terms.")(compare.compare)
 app.command("inspect", short_help="What happens inside it.")(inspect.inspect)
 app.command("push", short_help="Give a model away on a hub.")(push.push)
 app.command("pull", short_help="Fetch a model from a hub.")(pull.pull)

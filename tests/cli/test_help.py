@@ -7,7 +7,7 @@ import pytest
 from lstm_textgen import __version__
 
 COMMANDS = (
-    *("", "train", "sample", "evaluate", "info", "inspect", "push", "pull"),
+    *("", "train", "sample", "evaluate", "compare", "info", "inspect", "push", "pull"),
     *("corpora", "corpora get", "export", "checkpoints"),
     *("checkpoints verify", "checkpoints diff", "checkpoints average"),
     *("checkpoints prune", "checkpoints migrate"),

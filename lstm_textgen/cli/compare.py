@@ -1,0 +1,200 @@
+"""`textgen compare`: what the gates of an LSTM buy, measured on a text."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lstm_textgen.cli.options import (
+    AsJson,
+    Debug,
+    Device,
+    Quiet,
+    Threads,
+    named_texts,
+    option,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from lstm_textgen.insight.compare.results import Comparison
+    from lstm_textgen.insight.compare.settings import CompareWishes
+    from lstm_textgen.insight.compare.study import Subject
+    from lstm_textgen.training.machine import Machine
+
+EXIT_CODES = {"interrupted": 130, "terminated": 143, "hung up": 129}
+
+
+def compare(
+    corpus: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, patterns, - for stdin, or a corpus name."),
+    ],
+    output: Annotated[
+        Path | None,
+        option("--output", "-o", help="Folder.", default="comparisons/NAME"),
+    ] = None,
+    cells: Annotated[
+        str | None, option("--cells", help="Which.", default="lstm,gru,rnn")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        option("--minutes", help="About how long.", default="60, with --quick 3"),
+    ] = None,
+    quick: Annotated[
+        bool, option("--quick", help="A first picture: one seed, two recall tasks.")
+    ] = False,
+    tasks: Annotated[
+        str | None,
+        option(
+            "--tasks",
+            help="agreement, bracket, copy, adding, or none.",
+            default="all, with --quick agreement,copy",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        option("--seeds", help="Networks of each cell.", default="3, with --quick 1"),
+    ] = None,
+    hidden: Annotated[
+        int | None,
+        option("--hidden", help="Units of the LSTM.", default="128, with --quick 96"),
+    ] = None,
+    png: Annotated[
+        bool, option("--png", help="Every plot as a picture too; extra plot.")
+    ] = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """
+    \b
+    textgen compare fables --quick
+    textgen compare book.txt --minutes 90
+    textgen compare book.txt --cells rnn,lstm --tasks agreement,copy -o out
+
+    Train LSTM, GRU and classic RNN on equal terms, and measure what each remembers:
+    loss, how far gradients reach, how much context helps, and recall over a
+    distance. The figures go to stdout; the folder gets report.html and results.json.
+    Ctrl-C keeps what is done, and the same command goes on.
+    """
+    from lstm_textgen.insight.compare.folder import COMPARISONS, open_folder
+    from lstm_textgen.report.compare.png import check_plot
+
+    given = {"minutes": minutes, "seeds": seeds, "hidden": hidden}
+    wishes = _wishes(quick, _listed(cells), _listed(tasks), given)
+    if png:
+        check_plot()
+    subject, machine = _subject(corpus, device, threads, quiet)
+    folder = output or COMPARISONS / subject.name
+    with open_folder(folder) as drawer:
+        found = _study(wishes, subject, machine, drawer, quiet)
+        _save(folder, found, png)
+    _show(folder, found, json, quiet)
+
+
+def _listed(names: str | None) -> tuple[str, ...] | None:
+    """`rnn, lstm` as its names; `none` as no name."""
+    if names is None:
+        return None
+    listed = tuple(name.strip() for name in names.split(",") if name.strip())
+    return () if listed == ("none",) else listed
+
+
+def _wishes(
+    quick: bool,
+    cells: tuple[str, ...] | None,
+    tasks: tuple[str, ...] | None,
+    given: dict[str, Any],
+) -> "CompareWishes":
+    from dataclasses import replace
+
+    from lstm_textgen.insight.compare.settings import QUICK, CompareWishes
+
+    wanted = given | {"cells": cells, "tasks": tasks}
+    set_by_user = {name: value for name, value in wanted.items() if value is not None}
+    return replace(QUICK if quick else CompareWishes(), **set_by_user)
+
+
+def _subject(
+    corpus: list[str], device: str, threads: int | None, quiet: bool
+) -> tuple["Subject", "Machine"]:
+    from lstm_textgen.config import TextConfig
+    from lstm_textgen.insight.compare.study import subject_of_text
+    from lstm_textgen.report.reading import reading_bar
+    from lstm_textgen.text.encode import default_cache, encode_source
+    from lstm_textgen.text.source import find_source
+    from lstm_textgen.training.machine import choose_machine
+
+    source = find_source(named_texts(corpus))
+    machine = choose_machine(device, threads)
+    with reading_bar(2 * source.size_bytes, quiet=quiet) as progress:
+        text = encode_source(
+            source, TextConfig(), cache=default_cache(), progress=progress
+        )
+    return subject_of_text(text), machine
+
+
+def _study(
+    wishes: "CompareWishes",
+    subject: "Subject",
+    machine: "Machine",
+    drawer: Any,
+    quiet: bool,
+) -> "Comparison":
+    """Everything that takes long, followed on stderr; it may be broken off."""
+    import threading
+
+    from lstm_textgen.insight.compare.results import Comparison
+    from lstm_textgen.insight.compare.study import missing_seconds, plan_for, study
+    from lstm_textgen.report.compare.progress import StudyProgress, announce_study
+    from lstm_textgen.report.terminal import say
+    from lstm_textgen.training.signals import polite_signals
+
+    stop, reasons = threading.Event(), ["interrupted"]
+
+    def ask_to_stop(reason: str) -> None:
+        reasons[0] = reason
+        stop.set()
+
+    with polite_signals(ask_to_stop):
+        plan = plan_for(wishes, subject, drawer, machine)
+        if not quiet:
+            announce_study(plan, subject, missing_seconds(plan, drawer))
+        with StudyProgress(quiet=quiet) as progress:
+            for event in study(plan, subject, drawer, stop):
+                if isinstance(event, Comparison):
+                    return event
+                progress.show(event)
+    if not quiet:
+        say(f"Stopped; what is done is kept in {drawer.folder.parent}.")
+        say("Go on: run the same command again.")
+    raise typer.Exit(EXIT_CODES.get(reasons[0], 1))
+
+
+def _save(folder: Path, found: "Comparison", png: bool) -> None:
+    from lstm_textgen.insight.compare.folder import save_report
+    from lstm_textgen.insight.compare.results import as_json
+    from lstm_textgen.report.compare.figures import all_charts
+    from lstm_textgen.report.compare.page import page
+    from lstm_textgen.report.compare.png import save_png
+
+    save_report(folder, as_json(found), page(found))
+    for chart in all_charts(found) if png else ():
+        save_png(chart, folder)
+
+
+def _show(folder: Path, found: "Comparison", json: bool, quiet: bool) -> None:
+    from lstm_textgen.insight.compare.results import as_json
+    from lstm_textgen.report.compare.table import say_findings, show_comparison
+    from lstm_textgen.report.terminal import say
+
+    if json:
+        print_json(as_json(found))
+    else:
+        show_comparison(found)
+    if not quiet:
+        say_findings(found)
+        say(f"The plots: {folder / 'report.html'}")

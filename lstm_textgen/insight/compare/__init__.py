@@ -1,0 +1,1 @@
+"""Cells under equal terms: trained, measured, and kept piece by piece."""

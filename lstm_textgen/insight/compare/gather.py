@@ -1,0 +1,211 @@
+"""From the results of single pieces to what a comparison found."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from lstm_textgen.config import Cell
+from lstm_textgen.insight.compare.agenda import FURTHER, Chosen, subject_of, trial
+from lstm_textgen.insight.compare.context import LENGTHS, context_end
+from lstm_textgen.insight.compare.pieces import Result, Trained
+from lstm_textgen.insight.compare.reach import reach_end
+from lstm_textgen.insight.compare.recall import half_way
+from lstm_textgen.insight.compare.results import (
+    CellOnTask,
+    CellOnText,
+    Choice,
+    Curve,
+    OnTask,
+    Spread,
+)
+from lstm_textgen.insight.compare.settings import Plan, PlannedTask
+from lstm_textgen.insight.compare.tasks import DISTANCES, TASKS
+
+RATIO_AT = 100
+"""The k at which the gradients of two cells are compared."""
+
+MOST_TRIED = 5
+"""Learning rates that a cell tries at most."""
+
+EXAMPLE_DISTANCE = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Pieces and what came of them."""
+
+    pairs: tuple[tuple[Trained, Result], ...]
+
+    def __add__(self, other: "Outcomes") -> "Outcomes":
+        return Outcomes(self.pairs + other.pairs)
+
+    def of(self, subject: str, cell: Cell) -> list[tuple[Trained, Result]]:
+        """Those of one cell on the text or a task, by seed and rate."""
+        found = [
+            (piece, result)
+            for piece, result in self.pairs
+            if (subject_of(piece), piece.cell) == (subject, cell)
+        ]
+        return sorted(found, key=lambda each: _order(each[0]))
+
+
+def _order(piece: Trained) -> tuple[int, float]:
+    return piece.seed, piece.optimizer.learning_rate
+
+
+def choices(plan: Plan, trials: Outcomes) -> dict[tuple[str, Cell], Choice]:
+    """
+    The best rate for every cell, on the text and on each task.
+
+    Where all ran away it is the lowest.
+    """
+    subjects = ["text", *(task.name for task in plan.tasks)]
+    return {
+        (subject, planned.cell): _choice(trials.of(subject, planned.cell), subject)
+        for subject in subjects
+        for planned in plan.cells
+    }
+
+
+def rates_of(choices: dict[tuple[str, Cell], Choice]) -> Chosen:
+    return {where: choice.rate for where, choice in choices.items()}
+
+
+def _choice(trials: Iterable[tuple[Trained, Result]], subject: str) -> Choice:
+    """The best; of several equally good ones the middle one."""
+    tried = tuple(
+        (piece.optimizer.learning_rate, _score(result)) for piece, result in trials
+    )
+    sign = 1 if subject == "text" else -1  # nats are good when few
+    known = [(sign * score, rate) for rate, score in tried if score is not None]
+    if not known:
+        return Choice(rate=min(rate for rate, _ in tried), tried=tried)
+    best = sorted(rate for score, rate in known if score == min(known)[0])
+    return Choice(rate=best[len(best) // 2], tried=tried)
+
+
+def further(plan: Plan, choices: dict[tuple[str, Cell], Choice]) -> list[Trained]:
+    """More trials, where the best rate is the lowest or the highest so far."""
+    pieces = []
+    for (subject, cell), choice in choices.items():
+        if not choice.at_edge or len(choice.tried) >= MOST_TRIED:
+            continue
+        lowest = choice.rate == min(rate for rate, _ in choice.tried)
+        rate = choice.rate / FURTHER if lowest else choice.rate * FURTHER
+        pieces.append(trial(plan, subject, cell, float(f"{rate:.3g}")))
+    return pieces
+
+
+def _score(result: Result) -> float | None:
+    if "diverged" in result:
+        return None
+    if "accuracies" in result:
+        return float(np.mean(result["accuracies"]))
+    return float(result["nats_per_char"])
+
+
+def on_text(cell: Cell, choice: Choice, finals: Outcomes) -> CellOnText:
+    """What a cell learned from the text, all seeds together."""
+    every = [result for _, result in finals.of("text", cell)]
+    results = [result for result in every if "diverged" not in result]
+    curves = [list(zip(*result["curve"], strict=True)) for result in results]
+    nats = tuple(tuple(curve[2]) for curve in curves)
+    seconds = np.mean([curve[1] for curve in curves], axis=0) if curves else []
+    contexts = [result["context"] for result in results]
+    return CellOnText(
+        cell=cell,
+        choice=choice,
+        nats_per_char=_spread(result["nats_per_char"] for result in results),
+        seconds=_spread(curve[1][-1] for curve in curves),
+        by_characters=Curve(
+            x=tuple(map(float, curves[0][0])) if curves else (), y=nats
+        ),
+        by_seconds=Curve(x=tuple(float(second) for second in seconds), y=nats),
+        untrained=_reach(results, "untrained"),
+        trained=_reach(results, "trained"),
+        reach_untrained=_reach_ends(results, "untrained"),
+        reach_trained=_reach_ends(results, "trained"),
+        context=Curve(x=tuple(map(float, LENGTHS)), y=tuple(map(tuple, contexts))),
+        context_end=_spread(context_end(losses) for losses in contexts),
+        diverged=len(every) - len(results),
+    )
+
+
+def on_task(
+    planned: PlannedTask,
+    cells: Sequence[Cell],
+    choices: dict[tuple[str, Cell], Choice],
+    finals: Outcomes,
+) -> OnTask:
+    """How far all cells remember in one task."""
+    task = TASKS[planned.name]
+    return OnTask(
+        name=task.name,
+        title=task.title,
+        example=task.ask(EXAMPLE_DISTANCE, Random(3)).text,
+        baseline=task.baseline,
+        steps=planned.steps,
+        cells=tuple(
+            _cell_on_task(
+                cell,
+                choices[task.name, cell],
+                finals.of(task.name, cell),
+                task.baseline,
+            )
+            for cell in cells
+        ),
+    )
+
+
+def _cell_on_task(
+    cell: Cell,
+    choice: Choice,
+    pairs: Sequence[tuple[Trained, Result]],
+    baseline: float,
+) -> CellOnTask:
+    rows = [result["accuracies"] for _, result in pairs if "diverged" not in result]
+    distances = np.array(DISTANCES, dtype=np.float64)
+    return CellOnTask(
+        cell=cell,
+        choice=choice,
+        accuracy=Curve(x=tuple(map(float, DISTANCES)), y=tuple(map(tuple, rows))),
+        half_way=_spread(half_way(distances, np.array(row), baseline) for row in rows),
+        diverged=len(pairs) - len(rows),
+    )
+
+
+def reach_ratios(texts: Sequence[CellOnText]) -> tuple[tuple[Cell, Spread], ...]:
+    """How much more of the LSTM's gradient is left at k = 100, seed by seed."""
+    kept = {each.cell: [_kept(row) for row in each.trained.y] for each in texts}
+    ours = kept.pop("lstm", [])
+    return tuple(
+        (cell, _spread(_ratio(a, b) for a, b in zip(ours, theirs, strict=False)))
+        for cell, theirs in kept.items()
+        if ours and theirs
+    )
+
+
+def _kept(norms: Sequence[float]) -> float:
+    return norms[RATIO_AT] / norms[1] if norms[1] else 0.0
+
+
+def _ratio(ours: float, theirs: float) -> float | None:
+    ratio = ours / theirs if theirs else math.inf
+    return ratio if math.isfinite(ratio) else None
+
+
+def _reach(results: Sequence[Result], when: str) -> Curve:
+    rows = tuple(tuple(result[when]) for result in results)
+    return Curve(x=tuple(map(float, range(len(rows[0])))) if rows else (), y=rows)
+
+
+def _reach_ends(results: Sequence[Result], when: str) -> Spread:
+    return _spread(reach_end(np.array(result[when])) for result in results)
+
+
+def _spread(values: Iterable[Any]) -> Spread:
+    return Spread(each=tuple(None if v is None else float(v) for v in values))

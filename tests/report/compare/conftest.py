@@ -1,0 +1,110 @@
+"""A comparison with made-up figures."""
+
+from dataclasses import replace
+
+import pytest
+
+from lstm_textgen.insight.compare.results import (
+    CellOnTask,
+    CellOnText,
+    CellTerms,
+    Choice,
+    Comparison,
+    Curve,
+    OnTask,
+    Spread,
+)
+
+DISTANCES = (8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+CHOICE = Choice(rate=3e-3, tried=((1e-3, 2.1), (3e-3, 2.0), (9e-3, None)))
+
+
+def _on_text(cell, nats, decay):
+    norms = tuple(decay**k for k in range(512))
+    curve = Curve(x=(1e5, 2e5), y=((nats + 0.5, nats), (nats + 0.6, nats + 0.02)))
+    return CellOnText(
+        cell=cell,
+        choice=CHOICE,
+        nats_per_char=Spread(each=(nats, nats + 0.02)),
+        seconds=Spread(each=(30.0, 32.0)),
+        by_characters=curve,
+        by_seconds=Curve(x=(15.0, 31.0), y=curve.y),
+        untrained=Curve(x=tuple(map(float, range(512))), y=(norms, norms)),
+        trained=Curve(x=tuple(map(float, range(512))), y=(norms, norms)),
+        reach_untrained=Spread(each=(20.0, 22.0)),
+        reach_trained=Spread(each=(None, 90.0)),
+        context=Curve(x=(1.0, 512.0), y=((3.0, nats), (3.0, nats))),
+        context_end=Spread(each=(64.0, 128.0)),
+        diverged=0,
+    )
+
+
+def _on_task(cell, accuracies, limits=(None, None)):
+    return CellOnTask(
+        cell=cell,
+        choice=CHOICE,
+        accuracy=Curve(x=DISTANCES, y=(accuracies, accuracies)),
+        half_way=Spread(each=limits),
+        diverged=0,
+    )
+
+
+def _terms(cell):
+    return CellTerms(
+        cell=cell,
+        hidden=128,
+        recurrent_parameters=99_328,
+        parameters=111_873,
+        task_hidden=64,
+        task_parameters=20_992,
+        kernel="oneDNN, fused",
+    )
+
+
+@pytest.fixture
+def found():
+    """An LSTM that remembers, and an RNN that forgets after 32 characters."""
+    forgets = (1.0, 1.0, 0.9, 0.55, 0.5, 0.5)
+    return Comparison(
+        corpus="book",
+        characters=1_000_000,
+        vocabulary=65,
+        held_out=100_000,
+        text="ab" * 32,
+        machine="2 cores, one a network",
+        seeds=2,
+        characters_read=200_000,
+        terms=tuple(_terms(cell) for cell in ("lstm", "gru", "rnn")),
+        texts=(
+            _on_text("lstm", 1.6, 0.99),
+            _on_text("gru", 1.62, 0.98),
+            _on_text("rnn", 1.7, 0.9),
+        ),
+        tasks=(
+            OnTask(
+                name="agreement",
+                title="agreement of subject and verb",
+                example="the child was",
+                baseline=0.5,
+                steps=100,
+                cells=(
+                    _on_task("lstm", (1.0,) * 6),
+                    _on_task("gru", (1.0,) * 6),
+                    _on_task("rnn", forgets, (50.0, 52.0)),
+                ),
+            ),
+        ),
+        reach_ratios=(
+            ("gru", Spread(each=(2.7, 2.8))),
+            ("rnn", Spread(each=(1e4, 2e4))),
+        ),
+    )
+
+
+@pytest.fixture
+def kept_up(found):
+    """The same, but the RNN is as good on the task."""
+    task = found.tasks[0]
+    lstm, gru, _ = task.cells
+    cells = (lstm, gru, replace(lstm, cell="rnn"))
+    return replace(found, tasks=(replace(task, cells=cells),))
