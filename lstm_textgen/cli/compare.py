@@ -60,8 +60,9 @@ def compare(
         int | None,
         option("--hidden", help="Units of the LSTM.", default="128, with --quick 96"),
     ] = None,
+    svg: Annotated[bool, option("--svg", help="Every plot as a picture too.")] = False,
     png: Annotated[
-        bool, option("--png", help="Every plot as a picture too; extra plot.")
+        bool, option("--png", help="The same as PNG; needs the extra plot.")
     ] = False,
     device: Device = "auto",
     threads: Threads = None,
@@ -91,7 +92,7 @@ def compare(
     folder = output or COMPARISONS / subject.name
     with open_folder(folder) as drawer:
         found = _study(wishes, subject, machine, drawer, quiet)
-        _save(folder, found, png)
+        _save(folder, found, svg=svg, png=png)
     _show(folder, found, json, quiet)
 
 
@@ -174,16 +175,20 @@ def _study(
     raise typer.Exit(EXIT_CODES.get(reasons[0], 1))
 
 
-def _save(folder: Path, found: "Comparison", png: bool) -> None:
+def _save(folder: Path, found: "Comparison", *, svg: bool, png: bool) -> None:
     from lstm_textgen.insight.compare.folder import save_report
     from lstm_textgen.insight.compare.results import as_json
     from lstm_textgen.report.compare.figures import all_charts
     from lstm_textgen.report.compare.page import page
     from lstm_textgen.report.compare.png import save_png
+    from lstm_textgen.report.compare.svg import save_svg
 
     save_report(folder, as_json(found), page(found))
-    for chart in all_charts(found) if png else ():
-        save_png(chart, folder)
+    for chart in all_charts(found):
+        if svg and not chart.is_empty:
+            save_svg(chart, folder)
+        if png:
+            save_png(chart, folder)
 
 
 def _show(folder: Path, found: "Comparison", json: bool, quiet: bool) -> None:

@@ -21,6 +21,7 @@ def inspect(
     layer: o.Layers = None,
     clamp: o.Clamps = None,
     html: o.Html = None,
+    svg: o.Svg = None,
     npz: o.Npz = None,
     json: AsJson = False,
     force: o.Force = False,
@@ -54,7 +55,9 @@ def inspect(
         encoding=encoding,
         on_unknown=on_unknown,  # type: ignore[arg-type]
     )
-    output = inspect_run.Output(html=html, npz=npz, json=json, force=force, quiet=quiet)
+    output = inspect_run.Output(
+        html=html, svg=svg, npz=npz, json=json, force=force, quiet=quiet
+    )
     looked_at = inspect_run.Look(
         units=tuple(unit or ()), layers=tuple(layer or ()), clamps=tuple(clamp or ())
     )

@@ -88,6 +88,9 @@ Clamps = Annotated[
 Html = Annotated[
     Path | None, output_option("--html", help="One page with everything in it.")
 ]
+Svg = Annotated[
+    Path | None, output_option("--svg", help="The lines of heat as one picture.")
+]
 Npz = Annotated[Path | None, output_option("--npz", help="The arrays, for numpy.load.")]
 Force = Annotated[
     bool, output_option("--force", help="Write over a file that is there.")

@@ -17,7 +17,9 @@ from lstm_textgen.insight.arrays import as_arrays, as_json
 from lstm_textgen.insight.clamp import parse_clamp
 from lstm_textgen.insight.inspection import Inspection, inspect
 from lstm_textgen.insight.signals import SIGNALS, Unit, check_place, named, parse_unit
-from lstm_textgen.report.heat import IN_FULL, ROWS, show_heat
+from lstm_textgen.report.heat import show_heat
+from lstm_textgen.report.heat_rows import IN_FULL, ROWS
+from lstm_textgen.report.heat_svg import heat_svg
 from lstm_textgen.report.insight import about, show_habits
 from lstm_textgen.report.page import make_page
 from lstm_textgen.report.reading import reading_bar
@@ -40,12 +42,18 @@ class Look:
     layers: tuple[int, ...] = ()
     clamps: tuple[str, ...] = ()
 
+    @property
+    def in_full(self) -> bool:
+        """Whether all signals of the units are shown, instead of their memory."""
+        return 0 < len(self.units) <= IN_FULL
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
     """Where it goes; to the terminal where nothing is named."""
 
     html: Path | None = None
+    svg: Path | None = None
     npz: Path | None = None
     json: bool = False
     force: bool = False
@@ -54,7 +62,7 @@ class Output:
     @property
     def files(self) -> list[Path]:
         """What is to be written."""
-        return [path for path in (self.html, self.npz) if path is not None]
+        return [path for path in (self.html, self.svg, self.npz) if path is not None]
 
     def check(self) -> None:
         """
@@ -104,9 +112,26 @@ def run(
             progress=progress,
         )
     name = path.parent.name if path.stem == "model" else path.stem
+    _put_out(inspection, found, name, chosen, look, output)
+
+
+def _put_out(
+    inspection: Inspection,
+    found: Found,
+    name: str,
+    chosen: list[Unit],
+    look: Look,
+    output: Output,
+) -> None:
+    """Into the files that were named, else onto the terminal."""
     units = list(dict.fromkeys([*chosen, *inspection.ranked(look.layers)]))
+    shown = chosen or units[:ROWS]
     if output.html is not None:
         _write_page(inspection, found, name, units, output.html)
+    if output.svg is not None:
+        title = f"{name} reads {found.name}"
+        picture = heat_svg(inspection, shown, in_full=look.in_full, title=title)
+        write_durably(output.svg, picture.encode("utf-8"))
     asked = chosen or _units(inspection, look.layers)
     if output.npz is not None:
         _write_arrays(inspection, asked, output.npz)
@@ -116,7 +141,7 @@ def run(
     for written in output.files:
         say(f"written: {written}") if output.json else write_text(f"{written}\n")
     if not (output.json or output.files):
-        _show(inspection, found, look, chosen or units[:ROWS], output)
+        _show(inspection, found, look, shown, output)
 
 
 def _check_room(characters: int, model: ModelConfig, bytes_each: int) -> None:
@@ -153,8 +178,7 @@ def _show(
         words = about(inspection, inspection.number(unit))
         write_text(f"{named(unit):7} {words}\n")
     write_text("\n")
-    in_full = 0 < len(look.units) <= IN_FULL
-    show_heat(inspection, units, in_full=in_full, quiet=output.quiet)
+    show_heat(inspection, units, in_full=look.in_full, quiet=output.quiet)
     show_habits(inspection)
 
 

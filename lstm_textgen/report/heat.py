@@ -9,30 +9,19 @@ pairs that every kind of colour vision tells apart. Without colour digits say th
 import itertools
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from rich.cells import cell_len
 
 from lstm_textgen.insight.inspection import Inspection
-from lstm_textgen.insight.signals import GATED, MEMORY, SIGNALS, Unit, named
+from lstm_textgen.insight.signals import Unit
 from lstm_textgen.report.colour import shade
+from lstm_textgen.report.heat_rows import SHOWN, Row, blocks, heat_rows, sign
 from lstm_textgen.report.terminal import say, wants_colour, write_pieces
 
 COLUMNS = 100
 """How wide where there is no terminal."""
-
-SHOWN = 1_000
-"""Characters of a text that are drawn: some screens."""
-
-ROWS = 8
-"""Units that are chosen where nobody names any."""
-
-IN_FULL = 2
-"""Up to so many named units show all their signals, more only their memory."""
 
 SHARES = (17, 60, 66, 102, 144, 186, 228)
 """Backgrounds of a terminal with 256 colours, for 0 to 1."""
@@ -44,19 +33,7 @@ ABOVE = (94, 130, 172, 214)
 LETTERS = "abcdefghi"
 """Without colour, a tenth below 0, two tenths, and so on."""
 
-NAMES = {"\n": "↵", "\t": "⇥", " ": " "}
-
 Styled = tuple[str, str | None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """One line of heat."""
-
-    label: str
-    values: Float[np.ndarray, " T"]
-    """0 to 1, or -1 to 1 where it is signed."""
-    signed: bool
 
 
 def show_heat(
@@ -74,7 +51,7 @@ def show_heat(
     colour = wants_colour(sys.stdout)
     width = shutil.get_terminal_size((COLUMNS, 24)).columns
     width = width if sys.stdout.isatty() else COLUMNS
-    rows = list(_rows(inspection, units, in_full=in_full))
+    rows = list(heat_rows(inspection, units, in_full=in_full))
     for line in heat_lines(inspection, rows, width=width, colour=colour):
         write_pieces([*line, ("\n", None)])
     if not quiet:
@@ -90,12 +67,12 @@ def heat_lines(
     inspection: Inspection, rows: Sequence[Row], *, width: int, colour: bool
 ) -> Iterator[list[Styled]]:
     """The lines, block by block: text, best guess, bits, and a row for each signal."""
-    signs = [_sign(char) for char in inspection.text[:SHOWN]]
+    signs = [sign(char) for char in inspection.text[:SHOWN]]
     widths = [cell_len(sign) for sign in signs]
     guesses = _guessed(inspection, signs)
     bits = inspection.trace.bits
     margin = max(len(label) for label in ("guess", *(row.label for row in rows))) + 2
-    for start, stop in _blocks(inspection.text[:SHOWN], widths, max(width - margin, 8)):
+    for start, stop in blocks(inspection.text[:SHOWN], widths, max(width - margin, 8)):
         here = range(start, stop)
         text: list[Styled] = [(signs[t], _surprise(bits[t], colour)) for t in here]
         yield [("text".ljust(margin), None), *_joined(text)]
@@ -108,50 +85,11 @@ def heat_lines(
         yield [("", None)]
 
 
-def _rows(
-    inspection: Inspection, units: Sequence[Unit], *, in_full: bool
-) -> Iterator[Row]:
-    cell = inspection.model.cell
-    for unit in units:
-        for name in SIGNALS[cell] if in_full else (MEMORY[cell],):
-            values = inspection.signal(unit, name).astype(np.float64)
-            largest = 1.0
-            if name == "memory":  # of any size
-                largest = float(np.abs(values).max()) or 1.0
-            label = f"{named(unit)} {name}" if in_full else named(unit)
-            yield Row(label, values / largest, name not in GATED[cell])
-
-
-def _blocks(
-    text: str, widths: Sequence[int], columns: int
-) -> Iterator[tuple[int, int]]:
-    """Stretches that fill *columns*, or two thirds of them where a line ends there."""
-    start = used = 0
-    for place, char in enumerate(text):
-        if used + widths[place] > columns:
-            yield start, place
-            start, used = place, 0
-        used += widths[place]
-        if char == "\n" and 3 * used > 2 * columns:
-            yield start, place + 1
-            start, used = place + 1, 0
-    if start < len(text):
-        yield start, len(text)
-
-
-def _sign(char: str) -> str:
-    """Something to see in the place of a character, one or two columns wide."""
-    if char in NAMES:
-        return NAMES[char]
-    plain = char.isprintable() and not unicodedata.combining(char)
-    return char if plain and cell_len(char) > 0 else "·"
-
-
 def _guessed(inspection: Inspection, signs: Sequence[str]) -> list[str]:
     """What was the likeliest at each place, before it was read, as wide as it is."""
     before = inspection.trace.guesses[: len(signs) - 1, 0].tolist()
     names = (inspection.names[id] for id in before)
-    guessed = [" ", *(_sign(name) if len(name) == 1 else "·" for name in names)]
+    guessed = [" ", *(sign(name) if len(name) == 1 else "·" for name in names)]
     return [
         (guess if cell_len(guess) <= cell_len(sign) else "·").ljust(cell_len(sign))
         for guess, sign in zip(guessed, signs, strict=True)

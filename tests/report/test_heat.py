@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from lstm_textgen.report.heat import Row, heat_lines
+from lstm_textgen.report.heat import heat_lines
+from lstm_textgen.report.heat_rows import Row
 
 TEXT = "Say ah,\nthen\t漢字 e\u0301nd."
 

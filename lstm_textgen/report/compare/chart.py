@@ -37,6 +37,11 @@ class Chart:
     """A dashed line across."""
     baseline_name: str = ""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no point to draw: every run ran away."""
+        return not any(line.x for line in self.lines)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axis:

@@ -56,7 +56,7 @@ def page(found: Comparison) -> str:
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(_title(found))}</title>",
-        f"<style>{style.CSS}</style></head><body><main>",
+        f"<style>{style.COLOURS}{style.PAGE}{style.PLOT}</style></head><body><main>",
         f"<h1>{escape(_title(found))}</h1>",
         f"<p>{escape(_about(found))}</p>",
         _list(findings(found), "findings"),

@@ -1,11 +1,26 @@
-"""How the page looks: one style sheet, light and dark, from a phone's width on."""
+"""How plots and their page look: light and dark, from a phone's width on."""
 
-CSS = """
+COLOURS = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1c1c1e; --soft: #5c5c63;
   --grid: #e4e4e8; --edge: #d0d0d6; --lstm: #0072b2; --gru: #00835f; --rnn: #c44e00; }
 @media (prefers-color-scheme: dark) { :root { --page: #16171a; --ink: #ececf0;
   --soft: #a4a4ad; --grid: #2d2e33; --edge: #44454c; --lstm: #5bb4ea; --gru: #2fc79a;
   --rnn: #ff9a57; } }
+"""
+
+PLOT = """
+svg text { fill: var(--soft); font-size: 13px; font-family: inherit; }
+svg .name { fill: var(--ink); }
+.grid { stroke: var(--grid); }
+.baseline { stroke: var(--soft); stroke-dasharray: 4 4; }
+.line { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
+.band { stroke: none; opacity: .16; }
+.line.lstm { stroke: var(--lstm); } .band.lstm, .mark.lstm { fill: var(--lstm); }
+.line.gru { stroke: var(--gru); } .band.gru, .mark.gru { fill: var(--gru); }
+.line.rnn { stroke: var(--rnn); } .band.rnn, .mark.rnn { fill: var(--rnn); }
+"""
+
+PAGE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -21,15 +36,6 @@ a { color: var(--lstm); }
 figure { margin: 0; min-width: 0; }
 figcaption { font-weight: 600; margin-bottom: 4px; }
 svg { width: 100%; max-width: 560px; height: auto; display: block; }
-svg text { fill: var(--soft); font-size: 13px; font-family: inherit; }
-svg .name { fill: var(--ink); }
-.grid { stroke: var(--grid); }
-.baseline { stroke: var(--soft); stroke-dasharray: 4 4; }
-.line { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
-.band { stroke: none; opacity: .16; }
-.line.lstm { stroke: var(--lstm); } .band.lstm, .mark.lstm { fill: var(--lstm); }
-.line.gru { stroke: var(--gru); } .band.gru, .mark.gru { fill: var(--gru); }
-.line.rnn { stroke: var(--rnn); } .band.rnn, .mark.rnn { fill: var(--rnn); }
 code { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem;

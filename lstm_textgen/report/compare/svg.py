@@ -1,11 +1,14 @@
 """
-A chart as inline SVG: no library, no script, colours from the page's style.
+A chart as SVG, in a page or as a file: no library, no script, colours from a style.
 
 The drawing scales with the page. Its letters are sized for a phone of 360 pixels.
 """
 
 from html import escape
+from pathlib import Path
 
+from lstm_textgen.checkpoint.durable import write_durably
+from lstm_textgen.report.compare import style
 from lstm_textgen.report.compare.chart import Axis, Chart, Line, axes, in_short, ticks
 
 WIDTH, HEIGHT = 460.0, 320.0
@@ -14,13 +17,15 @@ LEFT, RIGHT, TOP, BOTTOM = 62.0, 14.0, 34.0, 48.0
 DASHES = {"lstm": "", "gru": "7 3", "rnn": "2 3"}
 """A second way, beside colour, to tell the lines apart."""
 
+ALONE = "svg { font-family: system-ui, sans-serif; } .paper { fill: var(--page); }"
+
 FEW = 24
 """Up to so many points, each gets a mark that can be pointed at."""
 
 
 def draw(chart: Chart) -> str:
     """The chart as an `svg` element; a sentence where there is nothing to draw."""
-    if not any(line.x for line in chart.lines):
+    if chart.is_empty:
         return "<p>Nothing to draw: every run ran away.</p>"
     across, up = (LEFT, WIDTH - RIGHT), (HEIGHT - BOTTOM, TOP)
     x, y = axes(chart, across, up)
@@ -34,6 +39,32 @@ def draw(chart: Chart) -> str:
         "</svg>",
     ]
     return "\n".join(parts)
+
+
+def save_svg(chart: Chart, folder: Path) -> Path:
+    """
+    Draw a chart that is not empty into `NAME.svg`, which needs nothing else.
+
+    Raises:
+        OutputError, StorageError: The file cannot be written.
+    """
+    path = folder / f"{chart.name}.svg"
+    write_durably(path, _alone(chart).encode("utf-8"))
+    return path
+
+
+def _alone(chart: Chart) -> str:
+    """The element of `draw` with a title, paper and style of its own."""
+    opening, *rest = draw(chart).split("\n")
+    return "\n".join(
+        [
+            opening.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"'),
+            f"<style>{style.COLOURS}{style.PLOT}{ALONE}</style>",
+            f'<rect width="{WIDTH:g}" height="{HEIGHT:g}" class="paper"/>',
+            *rest,
+            "",
+        ]
+    )
 
 
 def _text(x: float, y: float, words: str, kind: str, anchor: str = "middle") -> str:
