@@ -167,6 +167,19 @@ def many_streams(
         )
 
 
+def on_gpu(layers: int, hidden: int, machine: Machine, seconds: float) -> None:
+    """One size on a GPU: the plain step and the captured one, 1 to 512 streams."""
+    model = CharModel(ModelConfig(layers=layers, hidden=hidden), VOCABULARY)
+    model.requires_grad_(False).to(machine.device)
+    for samples in (1, 64, 512):
+        plain, graph = (
+            rate(ours(make(model), samples), samples, seconds)
+            for make in (FastStepper, make_stepper)
+        )
+        name = f"lstm {layers}x{hidden}"
+        print(f"{name:>14}{samples:>9}{plain:>12,.0f}{graph:>12,.0f}", flush=True)
+
+
 def cost_of_eight_bits() -> None:
     """What rounding the weights costs the bundled fables on their held-out part."""
     from lstm_textgen.sampling.compiled import rounded_model
@@ -186,8 +199,15 @@ def cost_of_eight_bits() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n")[0])
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     arguments = parser.parse_args()
-    machine = choose_machine("cpu")
+    machine = choose_machine(arguments.device)
+    if machine.device.type == "cuda":
+        print(f"torch {torch.__version__}, {torch.cuda.get_device_name()}, float32")
+        print("characters a second: model, streams, plain step, captured graph")
+        for size in SIZES:
+            on_gpu(*size, machine, arguments.seconds)
+        return
     threads = machine.threads
     print(f"torch {torch.__version__}, {threads} threads for several streams")
     print("one stream, float32, characters a second:")

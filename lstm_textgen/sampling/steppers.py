@@ -6,6 +6,7 @@ from lstm_textgen.config.checks import choice
 from lstm_textgen.errors import ConfigError, UnavailableError
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.sampling.fast import FastStepper
+from lstm_textgen.sampling.graphed import GraphStepper
 
 PAYS_FROM = 5_000
 """Characters from which machine code makes up for its import, half a second. At its
@@ -18,7 +19,8 @@ def make_stepper(
     model: CharModel, *, characters: int = 0, precision: str = "float32"
 ) -> FastStepper:
     """
-    Machine code for long texts on the CPU, if numba is installed; else plain torch.
+    Machine code for long texts on the CPU, if numba is installed; on a CUDA GPU a
+    captured graph; else plain torch.
 
     Args:
         model: The network.
@@ -32,17 +34,19 @@ def make_stepper(
         UnavailableError: 8 bits need numba, and it does not load.
     """
     choice("precision", precision, PRECISIONS)
+    device = model.head.weight.device.type
+    plain = GraphStepper if device == "cuda" else FastStepper
     if precision == "bfloat16":
-        return FastStepper(model, products=torch.bfloat16)
+        return plain(model, products=torch.bfloat16)
     int8 = precision == "int8"
-    on_cpu = model.head.weight.device.type == "cpu"
+    on_cpu = device == "cpu"
     if int8 and not on_cpu:
         raise ConfigError(
             "Weights in 8 bits are for the CPU, and this model is on a GPU.",
             "Leave out --precision int8, or take --device cpu.",
         )
     if not (int8 or (on_cpu and characters >= PAYS_FROM)):
-        return FastStepper(model)
+        return plain(model)
     try:
         from lstm_textgen.sampling.compiled import CompiledStepper
     except (ImportError, RuntimeError) as error:  # not there, or it cannot work here
