@@ -123,9 +123,11 @@ def read_settings(context: typer.Context, path: Path | None) -> Path | None:
             f"{path} cannot be read ({error.strerror}).",
             "Check the path after --config.",
         ) from error
-    except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, too deep
+        deep = isinstance(error, RecursionError)
+        why = "it is nested too deeply" if deep else str(error)
         raise SettingsFileError(
-            f"{path} is not TOML ({error}).", "Write a setting a line: steps = 500"
+            f"{path} is not TOML ({why}).", "Write a setting a line: steps = 500"
         ) from error
     names = _spellings(context)
     context.default_map = {}

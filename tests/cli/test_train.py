@@ -235,6 +235,7 @@ def test_the_file_takes_an_option_by_any_of_its_names(textgen, book):
         ("steps = 2\nhiden = 5", ["hiden", "run.toml", "'hidden'"]),
         ("steps = ", ["run.toml", "not TOML"]),
         ("steps = 2\n[model]\nhidden = 5", ["run.toml", "model"]),
+        ("steps = " + "[" * 5_000, ["run.toml", "nested too deeply"]),
     ],
 )
 def test_a_settings_file_is_taken_whole_or_not_at_all(textgen, book, toml, words):
