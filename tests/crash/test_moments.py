@@ -1,10 +1,13 @@
 """Training killed, or refused by the disk, at every moment that touches the disk."""
 
+import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,7 @@ SETTINGS = (
     *("--hidden", "8", "--layers", "1", "--embedding", "4", "--threads", "1"),
     *("--streams", "4", "--window", "16", "--precision", "float32", "--steps", "2"),
 )
+WARM = Path(__file__).parents[1] / "cli" / "warm.py"
 EVERYWHERE = bool(os.environ.get("TEXTGEN_KILL_EVERYWHERE"))
 CALLS = ["fsync", "/^rename", "/^link"]
 MORE_CALLS = ["/^unlink", "write"]
@@ -58,17 +62,61 @@ def train(book, run):
         list(session.run())
 
 
-def disturbed(book, run, call, what):
-    """The real process, with something done to it at a system call."""
-    strace = ["strace", "-f", "-qq", "-o", os.devnull]
-    strace += ["-e", f"trace={call}", "-e", f"inject={call}:{what}"]
-    return subprocess.run(
-        [*strace, sys.executable, "-m", "lstm_textgen", *words(book, run)],
-        capture_output=True,
-        encoding="utf-8",
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-        timeout=120,
+@pytest.fixture(scope="module")
+def disturbed(book):
+    """
+    The program with something done to it at a system call.
+
+    strace looks at every call of a process, and importing torch makes a hundred
+    thousand. So the program is a fork of a process that has imported it, and waits
+    until strace is attached.
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    server = subprocess.Popen(
+        [sys.executable, WARM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
     )
+
+    def run(run, call, what):
+        gate = run.with_name(f"{run.name}.gate")
+        os.mkfifo(gate)
+        streams = {name: f"{gate}.{name}" for name in ("stdout", "stderr")}
+        request = {
+            "arguments": words(book, run),
+            "folder": str(book.parent),
+            "environment": environment,
+            "stdin": os.devnull,
+            "gate": str(gate),
+        } | streams
+        server.stdin.write(json.dumps(request).encode() + b"\n")
+        server.stdin.flush()
+        with attached(Path(f"{gate}.pid"), call, what):
+            gate.write_bytes(b"")
+            code, *_ = json.loads(server.stdout.readline())
+        told = {name: Path(path).read_text() for name, path in streams.items()}
+        return subprocess.CompletedProcess((), code, **told)
+
+    yield run
+    server.stdin.close()
+    server.stdout.close()
+    server.wait(60)
+
+
+@contextlib.contextmanager
+def attached(number, call, what):
+    """strace on the process whose number appears in a file."""
+    until = time.monotonic() + 60
+    while not number.exists():
+        assert time.monotonic() < until, "the program does not begin"
+        time.sleep(0.002)
+    strace = ["strace", "-f", "-p", number.read_text(), "-o", os.devnull]
+    strace += ["-e", f"trace={call}", "-e", f"inject={call}:{what}"]
+    with subprocess.Popen(strace, stderr=subprocess.PIPE, text=True) as process:
+        assert "attached" in process.stderr.readline()
+        yield
+        process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,7 +131,7 @@ def _strace(needs):
 
 
 @pytest.mark.parametrize("call", CALLS + MORE_CALLS * EVERYWHERE)
-def test_killed_at_every_call(book, kill, call, tmp_path):
+def test_killed_at_every_call(book, disturbed, kill, call, tmp_path):
     """
     The n-th call of its kind is the last thing that the process does, for every n.
 
@@ -93,7 +141,7 @@ def test_killed_at_every_call(book, kill, call, tmp_path):
     expected = kill.digest(book.parent / "whole")
     for moment in range(1, MOST):
         run = tmp_path / f"run{moment}"
-        process = disturbed(book, run, call, f"signal=SIGKILL:when={moment}")
+        process = disturbed(run, call, f"signal=SIGKILL:when={moment}")
         if process.returncode == 0:
             break
         report = kill.Report()
@@ -118,14 +166,14 @@ def test_killed_at_every_call(book, kill, call, tmp_path):
     ],
 )
 @pytest.mark.parametrize("moment", [1, 3, 6])
-def test_a_disk_that_fails(book, tmp_path, call, error, told, moment):
+def test_a_disk_that_fails(book, disturbed, tmp_path, call, error, told, moment):
     """
     From the n-th call on the disk refuses: code 74, two lines, and no word "saved".
 
     What was saved before is still there and loads, and no temporary file is left.
     """
     run = tmp_path / "run"
-    process = disturbed(book, run, call, f"error={error}:when={moment}+")
+    process = disturbed(run, call, f"error={error}:when={moment}+")
     *_, problem, remedy = process.stderr.splitlines()
 
     assert process.returncode == 74, process.stderr
