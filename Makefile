@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test crash-test fuzz bench clean
+.PHONY: demo test crash-test fuzz bench pictures clean
 
 FILES ?= 100000
 
@@ -33,6 +33,9 @@ bench: .venv/installed ## a few minutes on an idle machine; see benchmarks/READM
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/sampling.py
+
+pictures: .venv/installed ## those of docs/how-it-works.md, about forty minutes
+	$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf .venv

@@ -31,11 +31,6 @@ DARK_SHARE = ("#14161a", "#1d3a5f", "#2f6fae", "#6db3f2", "#e3f2ff")
 DARK_SIGNED = ("#58b0ff", "#1f4f80", "#14161a", "#80481a", "#ffab4a")
 """From 0 to 1, and from -1 to 1, on light and on dark paper."""
 
-LEGEND = (
-    ("g", "gates: 0 to 1"),
-    ("s", "the rest: below zero, above"),
-)
-
 
 def heat_svg(
     inspection: Inspection, units: Sequence[Unit], *, in_full: bool, title: str
@@ -114,11 +109,11 @@ def _words(x: int, top: int, words: str, anchor: str) -> str:
 
 def _legend(rows: Sequence[Row], left: int, top: int) -> Iterator[str]:
     """The scales that were used, with words."""
-    kinds = {"s" if row.signed else "g" for row in rows}
+    scales = {"g": "gates: 0 to 1"} if any(not row.signed for row in rows) else {}
+    if any(row.signed for row in rows):
+        scales["s"] = f"{'the rest' if scales else 'memory'}: below zero, above"
     at = left
-    for kind, words in LEGEND:
-        if kind not in kinds:
-            continue
+    for kind, words in scales.items():
         for level in range(LEVELS):
             yield (
                 f'<rect x="{at}" y="{top + 1}" width="{ACROSS}" height="{DOWN - 2}" '

@@ -133,3 +133,19 @@ def test_pictures_are_drawn_by_matplotlib(found, tmp_path):
         path = save_png(chart, tmp_path)
         assert path.name == f"{chart.name}.png"
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_browser_shows_it_without_a_word(found, open_page, tmp_path, width, dark):
+    """Nothing sticks out, nothing is fetched, and every plot has been drawn."""
+    path = tmp_path / "report.html"
+    path.write_text(page(found), encoding="utf-8")
+    opened = open_page(path, width=width, dark=dark)
+
+    assert opened.run("document.documentElement.scrollWidth") <= width
+    plots = "[...document.querySelectorAll('svg')].map(s => s.clientHeight)"
+    assert len(opened.run(plots)) == 6
+    assert min(opened.run(plots)) > 150
+    paper = opened.run("getComputedStyle(document.body).backgroundColor")
+    assert paper == ("rgb(22, 23, 26)" if dark else "rgb(255, 255, 255)")

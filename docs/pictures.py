@@ -1,0 +1,60 @@
+"""
+Draw the pictures of `docs/how-it-works.md` anew, by the commands that it names.
+
+    make pictures
+
+Most of the time is the comparison's; one that was broken off goes on.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PICTURES = Path(__file__).with_name("pictures")
+COMPARISON = Path("comparisons/pictures")
+PLAY = """ROMEO:
+But soft, what light through yonder window breaks?
+It is the east, and Juliet is the sun.
+"""
+TALE = """The fox looked up at the crow. "I am not hungry," said he, "but
+your song would do me good." And the cheese fell down.
+"""
+HEAT = {
+    "quotes": ("fables", TALE, ["1:22"]),
+    "memories": ("fables", TALE, ["1:22", "0:14", "0:122", "1:77"]),
+    "line": ("shakespeare", PLAY, ["0:159"]),
+}
+"""Model, text and units of each picture of heat."""
+
+PLOTS = (
+    "recall-agreement",
+    "recall-copy",
+    "gradient-reach-untrained",
+    "gradient-reach-trained",
+    "useful-context",
+)
+"""What is taken from the comparison."""
+
+
+def textgen(*words: str | Path) -> None:
+    command = [sys.executable, "-m", "lstm_textgen", *map(str, words)]
+    subprocess.run(command, check=True)
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    for name, (model, text, units) in HEAT.items():
+        shown = [word for unit in units for word in ("--unit", unit)]
+        picture = PICTURES / f"{name}.svg"
+        textgen(
+            *("inspect", model, "--text", text, *shown),
+            *("--svg", picture, "--force"),
+        )
+    textgen("compare", "fables", "--svg", "-o", COMPARISON)
+    for name in PLOTS:
+        shutil.copyfile(COMPARISON / f"{name}.svg", PICTURES / f"{name}.svg")
+
+
+if __name__ == "__main__":
+    main()
