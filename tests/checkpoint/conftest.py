@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from lstm_textgen.checkpoint.format import checkpoint_of, save_checkpoint
-from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.tokenizer import CharTokenizer
 from tests.forging import container, take_apart
+from tests.records import RECORD
 
 
 @pytest.fixture
@@ -23,22 +23,8 @@ def model():
 @pytest.fixture
 def checkpoint(model):
     """A model that knows the characters of `hällo` and NUL."""
-    record = TrainingRecord(
-        corpus="hällo",
-        characters=100,
-        sha256="ab" * 32,
-        train_stop=90,
-        validation_start=90,
-        validation_stop=100,
-        steps=7,
-        epochs=1.5,
-        seconds=2.25,
-        seed=2**40,
-        validation_nats_per_char=1.25,
-        validation_characters=10,
-    )
     tokenizer = CharTokenizer.from_text("hällo\0")
-    return checkpoint_of(model, tokenizer, record, licence="CC0-1.0", note="😀 \x1b[2J")
+    return checkpoint_of(model, tokenizer, RECORD, licence="CC0-1.0", note="😀 \x1b[2J")
 
 
 @pytest.fixture

@@ -4,27 +4,12 @@ import torch
 
 from lstm_textgen.checkpoint.container import pack
 from lstm_textgen.checkpoint.format import MODEL, checkpoint_of, describe
-from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.checkpoint.store import STATE
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
-
-RECORD = TrainingRecord(
-    corpus="hällo",
-    characters=100,
-    sha256="ab" * 32,
-    train_stop=90,
-    validation_start=90,
-    validation_stop=100,
-    steps=7,
-    epochs=1.5,
-    seconds=2.25,
-    seed=2**40,
-    validation_nats_per_char=1.25,
-    validation_characters=10,
-)
+from tests.records import RECORD
 
 KINDS = (
     ("lstm", 2, CharTokenizer.from_text("hällo\0"), torch.float32),
