@@ -10,13 +10,15 @@ would make almost anything look like a discovery. The null therefore keeps both 
 are and moves them against each other: the labels are shifted along the text, around
 its end, to `SHIFTS` evenly spread places. Among a thousand units some fit a shifted
 text rather well, so a unit is told apart from chance by the best of all units at each
-shift, not by its own.
+shift, not by its own; and among a dozen properties some would be followed by chance, so
+each is asked to be a dozen times as unlikely.
 
 Shapes: T characters, U units of all layers, S shifts.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
@@ -24,7 +26,13 @@ from jaxtyping import Bool, Float, Float32, Shaped
 from lstm_textgen.insight.properties import PROPERTIES, Property
 
 SHIFTS = 100
-"""How often the labels are shifted: chance is known to a hundredth."""
+"""How often the labels are shifted."""
+
+FALSE = 0.05
+"""Share of texts in which some unit is named that follows nothing, about."""
+
+EULER = 0.5772156649
+"""The mean of a Gumbel distribution above its location, in scales."""
 
 MARGIN = 0.05
 """No shift is nearer to none than this share of the text."""
@@ -51,6 +59,9 @@ class Finding:
     best_by_chance: Float[np.ndarray, " S"]
     """The greatest strength of any unit at each shift."""
 
+    asked: int = 1
+    """How many properties were looked for in the same text."""
+
     @property
     def strength(self) -> Float[np.ndarray, " U"]:
         """The AUC, turned round where it is below 0.5."""
@@ -58,13 +69,29 @@ class Finding:
 
     @property
     def chance(self) -> float:
-        """What the best of all units reaches by chance in 1 text of 20."""
-        return float(np.quantile(self.best_by_chance, 0.95))
+        """What the best of all units reaches, on any property, in 1 text of 20."""
+        middle, scale = self._gumbel()
+        rare = -math.log(-math.log1p(-FALSE / self.asked))
+        return min(1.0, middle + scale * rare)
 
     def p(self, unit: int) -> float:
-        """How often chance does as well with any unit, (1 + hits) / (1 + shifts)."""
-        hits = int((self.best_by_chance >= self.strength[unit]).sum())
-        return (1 + hits) / (1 + len(self.best_by_chance))
+        """How often the best of all units does as well by chance on any property."""
+        middle, scale = self._gumbel()
+        above = (float(self.strength[unit]) - middle) / max(scale, 1e-12)
+        return min(1.0, -self.asked * math.expm1(-math.exp(-above)))
+
+    def _gumbel(self) -> tuple[float, float]:
+        """
+        Location and scale of the best by chance, from mean and deviation.
+
+        A greatest of many is spread like that; the greatest of a hundred shifts alone
+        would not tell what comes once in a thousand.
+
+        Source:
+            Gumbel (1958), Statistics of Extremes. Columbia University Press.
+        """
+        scale = float(self.best_by_chance.std()) * math.sqrt(6) / math.pi
+        return float(self.best_by_chance.mean()) - EULER * scale, scale
 
     def best(self, count: int) -> list[int]:
         """The units that follow best and better than chance, the best first."""
@@ -99,7 +126,7 @@ def find(
         if property.among is not None:
             ranks = _ranks(memory[asked])
         findings.append(_held_to(property.name, labels, ranks))
-    return findings
+    return [replace(finding, asked=len(findings)) for finding in findings]
 
 
 def _held_to(

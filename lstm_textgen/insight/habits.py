@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lstm_textgen.config import Cell
@@ -65,15 +65,27 @@ class Tally:
         self._logs = np.zeros(hidden)
         self._count = 0
 
-    def add(self, gates: dict[str, Float[Tensor, "T H"]]) -> None:
-        """One more window; of the signals in it only the gates count."""
+    def add(
+        self, gates: dict[str, Float[Tensor, "T H"]], ends: Bool[Tensor, " T"]
+    ) -> None:
+        """
+        One more window; of the signals in it only the gates count.
+
+        A character may be several bytes: its gates are those at the last of them, but
+        a memory goes through all.
+
+        Args:
+            gates: The signals.
+            ends: Which places end a character.
+        """
         for gate in self._shut:
-            self._shut[gate] += (gates[gate] < SHUT).sum(dim=0).cpu().numpy()
-            self._open[gate] += (gates[gate] > OPEN).sum(dim=0).cpu().numpy()
+            values = gates[gate].cpu()[ends]
+            self._shut[gate] += (values < SHUT).sum(dim=0).numpy()
+            self._open[gate] += (values > OPEN).sum(dim=0).numpy()
         if self._keeper is not None:
             logs = gates[self._keeper].to(torch.float64).log().sum(dim=0)
             self._logs += logs.cpu().numpy()
-        self._count += len(next(iter(gates.values())))
+        self._count += int(ends.sum())
 
     def habits(self) -> Habits:
         """The shares and half-lives of everything that was added."""

@@ -117,7 +117,7 @@ def read(
         here = torch.from_numpy(ends[start : start + len(costs)])
         rows = slice(done, done := done + int(here.sum()))
         for kept, tally, layer in zip(layers, tallies, signals, strict=True):
-            tally.add(layer)
+            tally.add(layer, here)
             for name, values in kept.items():
                 values[rows] = layer[name].cpu()[here].numpy()
         paid, likeliest = costs[here].topk(guesses, largest=False)

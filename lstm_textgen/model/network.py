@@ -50,6 +50,13 @@ class CharModel(nn.Module):
             After each character the logits of the next one, in nats up to a
             constant, and the memory after the window.
         """
+        outputs, after = self.read(ids, state, noise)
+        return self.head(outputs), after
+
+    def read(
+        self, ids: Int64[Tensor, "T B"], state: StackState, noise: Noise | None = None
+    ) -> tuple[Float[Tensor, "T B H"], StackState]:
+        """The same without the head: what the upper layer gives out."""
         x = self.embedding(ids)
         states = []
         for depth, (layer, before) in enumerate(
@@ -61,7 +68,7 @@ class CharModel(nn.Module):
             outputs = outputs if kept is None else outputs * kept
             x = x + outputs if depth > 0 and self.config.residual else outputs
             states.append(after)
-        return self.head(x), StackState(tuple(states))
+        return x, StackState(tuple(states))
 
     def zero_state(self, streams: int) -> StackState:
         """An empty memory for *streams* streams, where the weights are."""

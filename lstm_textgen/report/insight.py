@@ -86,7 +86,7 @@ def _heading(inspection: Inspection) -> list[str]:
         return ["The text has none of the properties that units are held to."]
     return [
         "units that follow a property of the text, by AUC (0.5 chance, 1 or 0 perfect)",
-        "chance: what the best of all units reaches on shifted text, 1 time in 20",
+        "chance: the best of all units on shifted text, on any property 1 time in 20",
     ]
 
 

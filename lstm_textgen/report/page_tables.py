@@ -33,7 +33,7 @@ def findings_table(inspection: Inspection) -> str:
         "it does not. 0.5 is no relation, 1 a perfect one, 0 a perfect one upside "
         "down. Null and chance come from the same text with the property shifted "
         f"along it {finder.SHIFTS} times: null is the mean over all units, chance what "
-        "the best of all units reaches one time in twenty."
+        "the best of all units reaches, on any property, one time in twenty."
     ) + _table(headings, rows)
 
 
@@ -54,7 +54,7 @@ def saturation_table(inspection: Inspection) -> str:
     words = _paragraph(
         "Shut is below 0.1, open above 0.9: shares of all characters and units. The "
         f"half-life of a memory is ln 2 / -mean(ln f), with f the {KEEPER[cell]} gate: "
-        "after so many characters half of it is left."
+        "after so many characters half of it would be left if f were always the same."
     )
     return words + _table(("layer", "gate", "shut", "open"), rows)
 

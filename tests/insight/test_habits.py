@@ -8,6 +8,8 @@ import torch
 
 from lstm_textgen.insight.habits import Tally
 
+EVERY = torch.ones(10, dtype=torch.bool)
+
 
 def constant(**gates):
     """Ten characters of two units whose gates never move."""
@@ -20,9 +22,25 @@ def constant(**gates):
 def test_a_half_life_is_when_half_is_left():
     """A gate at 1/2 halves at once; at the tenth root of 1/2, in ten characters."""
     tally = Tally("lstm", 2)
-    tally.add(constant(forget=[0.5, 0.5**0.1], input=[0, 1], output=[0.5, 0.5]))
+    tally.add(constant(forget=[0.5, 0.5**0.1], input=[0, 1], output=[0.5, 0.5]), EVERY)
 
     assert tally.habits().half_life.tolist() == pytest.approx([1.0, 10.0])
+
+
+def test_a_character_of_several_bytes_counts_once():
+    """
+    A memory fades at every byte, and a half-life is told in characters.
+
+    The tenth root of 1/2 at ten bytes of five characters: half is left after five.
+    """
+    tally, ends = Tally("lstm", 2), EVERY.clone()
+    ends[::2] = False
+    gates = constant(forget=[0.5**0.1, 0.95], input=[0.5, 0.5], output=[0.5, 0.5])
+    tally.add(gates, ends)
+
+    habits = tally.habits()
+    assert habits.half_life[0] == pytest.approx(5.0)
+    assert habits.open["forget"].tolist() == [1.0, 1.0]
 
 
 def test_the_mean_is_that_of_logarithms():
@@ -34,7 +52,7 @@ def test_the_mean_is_that_of_logarithms():
     tally = Tally("gru", 1)
     for update in (1.0, 0.25):
         column = torch.full((5, 1), update)
-        tally.add({"update": column, "reset": column})
+        tally.add({"update": column, "reset": column}, EVERY[:5])
 
     assert tally.habits().half_life.tolist() == pytest.approx([1.0])
 
@@ -42,7 +60,7 @@ def test_the_mean_is_that_of_logarithms():
 def test_the_ends_of_a_gate_are_no_crash():
     """A gate that never lets go remembers for ever, one that is shut not at all."""
     tally = Tally("lstm", 2)
-    tally.add(constant(forget=[1.0, 0.0], input=[0, 0], output=[0, 0]))
+    tally.add(constant(forget=[1.0, 0.0], input=[0, 0], output=[0, 0]), EVERY)
 
     assert tally.habits().half_life.tolist() == [math.inf, 0.0]
 
@@ -53,7 +71,7 @@ def test_saturation_counts_shut_and_open():
     for gate in ([0.05, 0.1, 0.5], [0.9, 0.95, 0.99]):
         column = torch.tensor(gate, dtype=torch.float64)[:, None]
         half = torch.full_like(column, 0.5)
-        tally.add({"forget": column, "input": half, "output": half})
+        tally.add({"forget": column, "input": half, "output": half}, EVERY[:3])
 
     habits = tally.habits()
     assert habits.shut["forget"].tolist() == pytest.approx([1 / 6])
@@ -64,7 +82,7 @@ def test_saturation_counts_shut_and_open():
 def test_an_rnn_has_neither():
     """No gates, no half-life."""
     tally = Tally("rnn", 2)
-    tally.add({"hidden": torch.zeros(10, 2)})
+    tally.add({"hidden": torch.zeros(10, 2)}, EVERY)
 
     habits = tally.habits()
     assert habits.half_life is None

@@ -64,8 +64,9 @@ def _loss(
         some = places[start : start + AT_ONCE]
         read = ids[some + np.arange(-length, 1)[:, None]].astype(np.int64)
         window = torch.from_numpy(read).to(device)  # (length + 1, P)
-        logits, _ = model(window[:-1], model.zero_state(len(some)))
-        nats += functional.cross_entropy(logits[-1], window[-1], reduction="sum").item()
+        outputs, _ = model.read(window[:-1], model.zero_state(len(some)))
+        logits = model.head(outputs[-1])
+        nats += functional.cross_entropy(logits, window[-1], reduction="sum").item()
     return nats / len(places)
 
 

@@ -67,7 +67,11 @@ def work_on(piece: Trained, material: Material, go_on: Callable[[], None]) -> Re
         model = teach(task, piece.model, drill, go_on)
         return {
             "accuracies": [
-                accuracy(model, task, distance, piece.questions, seed=piece.seed)
+                accuracy(
+                    *(model, task, distance, piece.questions),
+                    seed=piece.seed,
+                    go_on=go_on,
+                )
                 for distance in DISTANCES
             ]
         }

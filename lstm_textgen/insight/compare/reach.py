@@ -5,6 +5,7 @@ Shapes: T characters of a window, B windows, V vocabulary.
 """
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,9 +15,14 @@ from torch.nn import functional
 
 from lstm_textgen.model.network import CharModel
 
+AT_ONCE = 8
+"""Windows that are followed side by side."""
+
 
 def gradient_reach(
-    model: CharModel, windows: Int64[Tensor, "T1 B"]
+    model: CharModel,
+    windows: Int64[Tensor, "T1 B"],
+    go_on: Callable[[], None] = lambda: None,
 ) -> Float64[np.ndarray, " T"]:
     """
     The norm of d loss(t) / d input(t - k) for every k, averaged over windows.
@@ -28,6 +34,7 @@ def gradient_reach(
     Args:
         model: Stays as it is.
         windows: T + 1 characters each, the last one to be predicted.
+        go_on: Called every second or so; may raise to break off.
 
     Returns:
         At place k the mean norm for the input k characters before the last input.
@@ -37,12 +44,19 @@ def gradient_reach(
     hook = model.embedding.register_forward_hook(
         lambda module, arguments, output: embedded.append(output)
     )
-    logits, _ = model(windows[:-1], model.zero_state(windows.shape[1]))
+    norms = []
+    for first in range(0, windows.shape[1], AT_ONCE):
+        go_on()
+        some = windows[:, first : first + AT_ONCE]
+        embedded.clear()
+        outputs, _ = model.read(some[:-1], model.zero_state(some.shape[1]))
+        logits = model.head(outputs[-1])
+        nats = functional.cross_entropy(logits, some[-1], reduction="sum")
+        [gradient] = torch.autograd.grad(nats, embedded)  # (T, B, E)
+        norms.append(gradient.norm(dim=-1))
     hook.remove()
-    nats = functional.cross_entropy(logits[-1], windows[-1], reduction="sum")
-    [gradient] = torch.autograd.grad(nats, embedded)  # (T, B, E)
-    norms: Float64[np.ndarray, " T"] = gradient.norm(dim=-1).mean(dim=1).cpu().numpy()
-    return norms[::-1].copy()
+    mean: Float64[np.ndarray, " T"] = torch.cat(norms, 1).mean(dim=1).cpu().numpy()
+    return mean[::-1].copy()
 
 
 def reach_end(norms: Float64[np.ndarray, " T"], share: float = 0.01) -> int | None:

@@ -82,7 +82,7 @@ def read_text(
     measures: dict[str, Any] = {}
     if piece.places:
         windows = _windows(material, piece)
-        measures["untrained"] = gradient_reach(trainer.model, windows).tolist()
+        measures["untrained"] = gradient_reach(trainer.model, windows, go_on).tolist()
     curve: list[tuple[int, float, float]] = []
     seconds = 0.0
     for event in trainer.fit():
@@ -94,8 +94,7 @@ def read_text(
             curve.append((read, seconds, event.loss.nats_per_char))
     loss = estimate(trainer.model, material.held_out, characters=JUDGED)
     if piece.places:
-        go_on()
-        measures["trained"] = gradient_reach(trainer.model, windows).tolist()
+        measures["trained"] = gradient_reach(trainer.model, windows, go_on).tolist()
         places = _places(material, piece.places)
         losses = context_losses(trainer.model, material.held_out, places, go_on=go_on)
         measures["context"] = losses.tolist()

@@ -121,7 +121,13 @@ def _read(model: CharModel, batch: Batch) -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def accuracy(
-    model: CharModel, task: Task, distance: int, count: int, *, seed: int = 0
+    model: CharModel,
+    task: Task,
+    distance: int,
+    count: int,
+    *,
+    seed: int = 0,
+    go_on: Callable[[], None] = lambda: None,
 ) -> float:
     """
     How often the network's likeliest answer is right.
@@ -132,6 +138,7 @@ def accuracy(
         distance: How far back what decides stands.
         count: Questions, fresh ones.
         seed: Of the questions; no training uses the same.
+        go_on: Called every second or so; may raise to break off.
 
     Returns:
         The share of the characters asked for, 0 to 1.
@@ -142,6 +149,7 @@ def accuracy(
     answers = torch.tensor(ids, device=model.head.weight.device)
     right = asked = 0
     for start in range(0, count, 128):
+        go_on()
         some: list[Question] = questions[start : start + 128]
         logits, targets = _read(model, as_batch(some, task.alphabet))
         counted = targets != IGNORE

@@ -30,7 +30,7 @@ class CompareWishes:
     """Networks of every cell that are reported, 1 to 100."""
 
     hidden: int = 128
-    """Units of the LSTM that reads the text, 2 to 4096; that for the tasks has half
+    """Units of the LSTM that reads the text, 2 to 2048; that for the tasks has half
     as many. The other cells get as many as make the parameters equal."""
 
     def __post_init__(self) -> None:
@@ -47,7 +47,7 @@ class CompareWishes:
         check("minutes", minutes, 0 < minutes <= 10_000, "above 0, at most 10000")
         check("seeds", self.seeds, 1 <= self.seeds <= 100, "a number from 1 to 100")
         hidden = self.hidden
-        check("hidden", hidden, 2 <= hidden <= 4096, "a number from 2 to 4096")
+        check("hidden", hidden, 2 <= hidden <= 2048, "a number from 2 to 2048")
 
 
 QUICK = CompareWishes(minutes=3.0, seeds=1, tasks=("agreement", "copy"), hidden=96)

@@ -5,6 +5,9 @@ from dataclasses import replace
 from lstm_textgen.config import Cell, ModelConfig
 from lstm_textgen.model.cells import GATES
 
+MOST_UNITS = 8192
+"""The most that a network may have."""
+
 
 def recurrent_parameters(config: ModelConfig) -> int:
     """Weights and biases of the recurrent layers; embedding and head not counted."""
@@ -26,6 +29,6 @@ def sized_like(config: ModelConfig, cell: Cell) -> ModelConfig:
         as little as whole units allow: from 64 LSTM units on by less than 2 %.
     """
     wanted = recurrent_parameters(config)
-    most = 2 * GATES[config.cell] * config.hidden
+    most = min(2 * GATES[config.cell] * config.hidden, MOST_UNITS)
     candidates = (replace(config, cell=cell, hidden=n) for n in range(1, most + 1))
     return min(candidates, key=lambda each: abs(recurrent_parameters(each) - wanted))
