@@ -28,6 +28,9 @@ from lstm_textgen.insight.compare.tasks import DISTANCES, TASKS
 RATIO_AT = 100
 """The k at which the gradients of two cells are compared."""
 
+CLEAR = 3.0
+"""Standard errors by which a score must be above guessing to be more than luck."""
+
 MOST_TRIED = 5
 """Learning rates that a cell tries at most."""
 
@@ -61,11 +64,14 @@ def choices(plan: Plan, trials: Outcomes) -> dict[tuple[str, Cell], Choice]:
     """
     The best rate for every cell, on the text and on each task.
 
-    Where all ran away it is the lowest.
+    Where all ran away it is the lowest, where none did better than guessing the
+    middle one.
     """
     subjects = ["text", *(task.name for task in plan.tasks)]
     return {
-        (subject, planned.cell): _choice(trials.of(subject, planned.cell), subject)
+        (subject, planned.cell): _choice(
+            trials.of(subject, planned.cell), _guessing(subject, plan)
+        )
         for subject in subjects
         for planned in plan.cells
     }
@@ -75,17 +81,27 @@ def rates_of(choices: dict[tuple[str, Cell], Choice]) -> Chosen:
     return {where: choice.rate for where, choice in choices.items()}
 
 
-def _choice(trials: Iterable[tuple[Trained, Result]], subject: str) -> Choice:
+def _guessing(subject: str, plan: Plan) -> float | None:
+    """The mean accuracy on a task that guessing may reach; None for the text."""
+    if subject == "text":
+        return None
+    baseline = TASKS[subject].baseline
+    answers = plan.questions * len(DISTANCES)
+    return baseline + CLEAR * math.sqrt(baseline * (1 - baseline) / answers)
+
+
+def _choice(trials: Iterable[tuple[Trained, Result]], guessing: float | None) -> Choice:
     """The best; of several equally good ones the middle one."""
     tried = tuple(
         (piece.optimizer.learning_rate, _score(result)) for piece, result in trials
     )
-    sign = 1 if subject == "text" else -1  # nats are good when few
+    sign = 1 if guessing is None else -1  # nats are good when few
     known = [(sign * score, rate) for rate, score in tried if score is not None]
     if not known:
         return Choice(rate=min(rate for rate, _ in tried), tried=tried)
-    best = sorted(rate for score, rate in known if score == min(known)[0])
-    return Choice(rate=best[len(best) // 2], tried=tried)
+    by_chance = guessing is not None and -min(known)[0] <= guessing
+    best = sorted(rate for score, rate in known if by_chance or score == min(known)[0])
+    return Choice(rate=best[len(best) // 2], tried=tried, by_chance=by_chance)
 
 
 def further(plan: Plan, choices: dict[tuple[str, Cell], Choice]) -> list[Trained]:
@@ -110,8 +126,9 @@ def _score(result: Result) -> float | None:
 
 def on_text(cell: Cell, choice: Choice, finals: Outcomes) -> CellOnText:
     """What a cell learned from the text, all seeds together."""
-    every = [result for _, result in finals.of("text", cell)]
-    results = [result for result in every if "diverged" not in result]
+    every = finals.of("text", cell)
+    kept = [(piece, result) for piece, result in every if "diverged" not in result]
+    results = [result for _, result in kept]
     curves = [list(zip(*result["curve"], strict=True)) for result in results]
     nats = tuple(tuple(curve[2]) for curve in curves)
     seconds = np.mean([curve[1] for curve in curves], axis=0) if curves else []
@@ -131,6 +148,7 @@ def on_text(cell: Cell, choice: Choice, finals: Outcomes) -> CellOnText:
         reach_trained=_reach_ends(results, "trained"),
         context=Curve(x=tuple(map(float, LENGTHS)), y=tuple(map(tuple, contexts))),
         context_end=_spread(context_end(losses) for losses in contexts),
+        seeds=tuple(piece.seed for piece, _ in kept),
         diverged=len(every) - len(results),
     )
 
@@ -167,30 +185,42 @@ def _cell_on_task(
     pairs: Sequence[tuple[Trained, Result]],
     baseline: float,
 ) -> CellOnTask:
-    rows = [result["accuracies"] for _, result in pairs if "diverged" not in result]
+    kept = [(piece, result) for piece, result in pairs if "diverged" not in result]
+    rows = [result["accuracies"] for _, result in kept]
     distances = np.array(DISTANCES, dtype=np.float64)
     return CellOnTask(
         cell=cell,
         choice=choice,
         accuracy=Curve(x=tuple(map(float, DISTANCES)), y=tuple(map(tuple, rows))),
         half_way=_spread(half_way(distances, np.array(row), baseline) for row in rows),
+        seeds=tuple(piece.seed for piece, _ in kept),
         diverged=len(pairs) - len(rows),
     )
 
 
-def reach_ratios(texts: Sequence[CellOnText]) -> tuple[tuple[Cell, Spread], ...]:
-    """How much more of the LSTM's gradient is left at k = 100, seed by seed."""
-    kept = {each.cell: [_kept(row) for row in each.trained.y] for each in texts}
-    ours = kept.pop("lstm", [])
+def reach_ratios(
+    texts: Sequence[CellOnText], when: str
+) -> tuple[tuple[Cell, Spread], ...]:
+    """
+    How much more of the LSTM's gradient is left at k = 100, seed by seed.
+
+    Args:
+        texts: What the cells learned.
+        when: `trained` or `untrained`.
+    """
+    kept = {each.cell: _kept(each, when) for each in texts}
+    ours = kept.pop("lstm", {})
     return tuple(
-        (cell, _spread(_ratio(a, b) for a, b in zip(ours, theirs, strict=False)))
+        (cell, _spread(_ratio(ours[seed], theirs[seed]) for seed in both))
         for cell, theirs in kept.items()
-        if ours and theirs
+        if (both := sorted(ours.keys() & theirs.keys()))
     )
 
 
-def _kept(norms: Sequence[float]) -> float:
-    return norms[RATIO_AT] / norms[1] if norms[1] else 0.0
+def _kept(text: CellOnText, when: str) -> dict[int, float]:
+    """By seed, what is left of a gradient at k = 100 of that at k = 1."""
+    rows = zip(text.seeds, getattr(text, when).y, strict=True)
+    return {seed: row[RATIO_AT] / row[1] if row[1] else 0.0 for seed, row in rows}
 
 
 def _ratio(ours: float, theirs: float) -> float | None:

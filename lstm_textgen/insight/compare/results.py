@@ -69,16 +69,21 @@ class Choice:
     rate: float
     tried: tuple[tuple[float, float | None], ...]
     """Rate and score; None for one that ran away."""
+    by_chance: bool = False
+    """Whether no rate did better than guessing, so that none could be chosen."""
 
     @property
     def at_edge(self) -> bool:
         """Whether a rate beyond those that were tried might be better still."""
+        if self.by_chance:
+            return False
         rates = [rate for rate, _ in self.tried]
         return self.rate in (min(rates), max(rates))
 
     def to_json(self) -> dict[str, Any]:
         tried = [{"rate": rate, "score": score} for rate, score in self.tried]
-        return {"rate": self.rate, "at_edge": self.at_edge, "tried": tried}
+        told = {"rate": self.rate, "at_edge": self.at_edge, "by_chance": self.by_chance}
+        return told | {"tried": tried}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,8 +110,10 @@ class CellOnText:
     """Nats per character over the characters given."""
     context_end: Spread
     """The shortest context that no longer one beats by more than 0.01 nats."""
+    seeds: tuple[int, ...]
+    """Those whose figures these are, in their order; others ran away."""
     diverged: int
-    """Seeds that ran away and are left out."""
+    """How many ran away and are left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +127,7 @@ class CellOnTask:
     """Share of right answers over distance."""
     half_way: Spread
     """The distance at which it falls half way to the baseline; None: it does not."""
+    seeds: tuple[int, ...]
     diverged: int
 
 
@@ -162,11 +170,15 @@ class Comparison:
     seeds: int
     characters_read: int
     """By every network that is reported."""
+    questions: int
+    """By which a network was judged, at each distance of each task."""
     terms: tuple[CellTerms, ...]
     texts: tuple[CellOnText, ...]
     tasks: tuple[OnTask, ...]
     reach_ratios: tuple[tuple[Cell, Spread], ...]
     """Gradient at k = 100 as a share of that at k = 1: the LSTM's over another's."""
+    reach_ratios_untrained: tuple[tuple[Cell, Spread], ...]
+    """The same before training."""
 
 
 def as_json(found: Comparison) -> dict[str, Any]:

@@ -182,10 +182,12 @@ def study(
         characters_read=plan.text_steps
         * TEXT_OPTIMIZER.streams
         * TEXT_OPTIMIZER.window,
+        questions=plan.questions,
         terms=_terms(plan),
         texts=texts,
         tasks=tuple(on_task(task, cells, chosen, found) for task in plan.tasks),
-        reach_ratios=reach_ratios(texts),
+        reach_ratios=reach_ratios(texts, "trained"),
+        reach_ratios_untrained=reach_ratios(texts, "untrained"),
     )
 
 

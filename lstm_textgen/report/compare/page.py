@@ -7,6 +7,7 @@ Everything that comes from outside is escaped on its way into the page.
 from html import escape
 
 from lstm_textgen.insight.compare.results import Comparison, OnTask
+from lstm_textgen.insight.compare.settings import TEXT_OPTIMIZER
 from lstm_textgen.report.compare import style
 from lstm_textgen.report.compare.chart import Chart
 from lstm_textgen.report.compare.figures import (
@@ -33,9 +34,11 @@ RECALL = (
 )
 REACH = (
     "How strongly the loss on one character pulls at an input k characters before "
-    "it. Where that is nothing, training cannot learn to use the input. A network "
-    "that has learned not to need it has nothing there either, so this is what the "
-    "network reaches for, not all that it could."
+    "it. Where that is hardly anything, training hardly learns to use the input. A "
+    "network that has learned not to need it has nothing there either, so this is what "
+    "the network reaches for, not all that it could. Training itself follows a "
+    f"gradient through the {TEXT_OPTIMIZER.window} characters of a window; what goes "
+    "farther is memory that was carried over."
 )
 CONTEXT = (
     "The same held-out characters are predicted after reading only the last k "
@@ -156,7 +159,9 @@ def _terms(found: Comparison) -> str:
         for t in found.terms
     )
     return (
-        "Figures are mean ± half the range over seeds. Gradient: from where on it "
+        "Nats, seconds and right answers are mean ± half the range over seeds; where "
+        "a gradient, a context or an answer ends goes from the lowest to the highest "
+        "seed. Gradient: from where on it "
         f"stays under 1 % of that at k = 1. Kernels: {kernels}. Tasks: {units}. "
         f"Machine: {found.machine}. Text: sha256 {found.text[:12]}."
     )

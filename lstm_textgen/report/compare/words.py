@@ -7,6 +7,7 @@ from lstm_textgen.insight.compare.results import (
     OnTask,
     Spread,
 )
+from lstm_textgen.report.compare.verdicts import verdict
 from lstm_textgen.report.training import NAMES
 
 CAPACITY = (
@@ -17,12 +18,11 @@ CAPACITY = (
 )
 CAPACITY_LINK = "https://arxiv.org/abs/1611.09913"
 
-KEEPS_UP = 0.05
-"""Share of right answers by which a cell may be behind and still keeps up."""
-
 BEHIND_NATS = 0.02
-BEHIND_TIMES = 2.0
-"""By how much more an LSTM's figure counts as more."""
+"""By how much a loss must differ to be told."""
+
+NOTHING = 1e-4
+"""Share of a gradient that is practically nothing."""
 
 
 def spread(figures: Spread, form: str = ".3f", none: str = "-") -> str:
@@ -36,10 +36,13 @@ def spread(figures: Spread, form: str = ".3f", none: str = "-") -> str:
 
 
 def limit(figures: Spread, most: int) -> str:
-    """The middle one of some limits, as `57`, or `over 511` beyond what was seen."""
+    """Some limits, as `57`, `13 to 16`, or `8 to over 511` beyond what was seen."""
     if not figures.each:
         return "-"
-    return f"over {most}" if figures.middle is None else f"{figures.middle:.0f}"
+    low = min(figures.known, default=None)
+    high = None if None in figures.each else max(figures.known)
+    named = [f"over {most}" if each is None else f"{each:.0f}" for each in (low, high)]
+    return " to ".join(dict.fromkeys(named))
 
 
 def findings(found: Comparison) -> list[str]:
@@ -65,6 +68,14 @@ def cautions(found: Comparison) -> list[str]:
                 f"{NAMES[each.cell]}, {where}: {each.diverged} of {found.seeds} seeds "
                 "ran away and are left out."
             )
+    unknown = [
+        f"{NAMES[c.cell]} on {where}" for where, c in everything if c.choice.by_chance
+    ]
+    if unknown:
+        notes.append(
+            "No learning rate did better than guessing in its trial, so the middle one "
+            f"was taken: {', '.join(unknown)}."
+        )
     edges = [
         f"{NAMES[c.cell]} on {where}" for where, c in everything if c.choice.at_edge
     ]
@@ -92,8 +103,9 @@ def _agreement(task: OnTask) -> str:
     for cell in task.cells:
         if not cell.accuracy.y:
             continue
-        half = cell.half_way.middle
-        falls = f"half way down at {half:.0f}" if half else "never half way down"
+        falls = "never half way down"
+        if cell.half_way.known:
+            falls = f"half way down at {limit(cell.half_way, 256)}"
         parts.append(f"{NAMES[cell.cell]} {_percent(cell, 64)}, {falls}{_safe(cell)}")
     return (
         "Was or were, 64 characters after the subject: "
@@ -113,47 +125,37 @@ def _rnn_sentences(found: Comparison) -> list[str]:
     lstm, rnn = (_on_text(found, cell) for cell in ("lstm", "rnn"))
     if lstm is None or rnn is None:
         return []
-    kept, behind, unlearned = [], [], []
+    kept, behind, ahead, unlearned = [], [], [], []
     for task in found.tasks:
-        distance = _falls_behind(task)
-        if not _lstm_learned(task):
+        told = verdict(task, "rnn", "lstm", found.questions)
+        if told is None:
+            continue  # all ran away: a caution says so
+        if not told.learned:
             unlearned.append(task.title)
-        elif distance is None:
+        elif told.behind_from is None and told.ahead_from is None:
             kept.append(task.title)
-        else:
-            behind.append(f"{task.title} from {distance:.0f} characters on")
+        if told.behind_from is not None:
+            behind.append(f"{task.title} from {told.behind_from:.0f} characters on")
+        if told.ahead_from is not None:
+            ahead.append(f"{task.title} from {told.ahead_from:.0f} characters on")
     gap = _gap(lstm.nats_per_char, rnn.nats_per_char)
-    if gap > BEHIND_NATS:
-        behind.append(f"the text, by {gap:.3f} nats per character")
-    where = "; ".join(behind) or "nothing that was measured here"
-    sentences = [f"The classic RNN falls behind the LSTM in: {where}."]
-    if gap < -BEHIND_NATS:
-        sentences.append(f"On the text the classic RNN is ahead, by {-gap:.3f} nats.")
-    if kept:
-        words = "The classic RNN keeps up with the LSTM in"
-        sentences.insert(0, f"{words}: {'; '.join(kept)}.")
+    if abs(gap) > BEHIND_NATS:
+        where = behind if gap > 0 else ahead
+        where.append(f"the text, by {abs(gap):.3f} nats per character")
+    elif lstm.nats_per_char.known and rnn.nats_per_char.known:
+        kept.append("the text")
+    sentences = [
+        f"The classic RNN {words}: {'; '.join(names)}."
+        for words, names in (
+            ("keeps up with the LSTM in", kept),
+            ("falls behind the LSTM in", behind or ["nothing that was measured here"]),
+            ("is ahead of the LSTM in", ahead),
+        )
+        if names
+    ]
     if unlearned:
-        words = "Too short a run for the LSTM itself to learn"
-        sentences.append(f"{words}: {'; '.join(unlearned)}.")
+        sentences.append(f"Neither learned in this time: {'; '.join(unlearned)}.")
     return sentences
-
-
-def _lstm_learned(task: OnTask) -> bool:
-    """Whether it is half way from guessing to perfect where that is easiest."""
-    [lstm] = [cell.accuracy for cell in task.cells if cell.cell == "lstm"]
-    return bool(lstm.y) and lstm.mean()[0] >= (1 + task.baseline) / 2
-
-
-def _falls_behind(task: OnTask) -> float | None:
-    """The first distance at which the RNN is clearly less often right."""
-    cells = {cell.cell: cell.accuracy for cell in task.cells}
-    lstm, rnn = cells["lstm"], cells["rnn"]
-    if not rnn.y:
-        return lstm.x[0]
-    for distance, ours, theirs in zip(lstm.x, lstm.mean(), rnn.mean(), strict=False):
-        if ours - theirs > KEEPS_UP:
-            return distance
-    return None
 
 
 def _gap(ours: Spread, theirs: Spread) -> float:
@@ -163,23 +165,56 @@ def _gap(ours: Spread, theirs: Spread) -> float:
 
 
 def _reach(found: Comparison) -> list[str]:
+    """How far gradients go, and what is left of them 100 characters back."""
+    ends = [
+        f"{NAMES[each.cell]} {limit(each.reach_trained, 511)} "
+        f"({limit(each.reach_untrained, 511)} untrained)"
+        for each in found.texts
+        if each.trained.y
+    ]
     sentences = []
-    for cell, ratio in found.reach_ratios:
-        if ratio.mean is None:
-            continue
-        low, high = min(ratio.known), max(ratio.known)
-        middle = ratio.middle or ratio.mean
-        verdict = "more" if middle > BEHIND_TIMES else "no more"
+    if ends:
         sentences.append(
-            f"100 characters back, trained, the LSTM keeps {verdict} of its gradient "
-            f"than the {NAMES[cell]}: {_times(middle)} times as much"
-            + (f" ({_times(low)} to {_times(high)})." if len(ratio.known) > 1 else ".")
+            "Characters back from which on the gradient stays under 1 % of that at "
+            f"k = 1: {', '.join(ends)}."
+        )
+    for cell, ratio in found.reach_ratios:
+        if not ratio.known:
+            continue
+        sentences.append(
+            f"Of its gradient at k = 1 the LSTM keeps {_times(ratio)} times as much as "
+            f"the {NAMES[cell]} 100 characters back{_of_nothing(found, cell)}."
         )
     return sentences
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:.3g}" if ratio < 1e5 else "over 100,000"
+def _of_nothing(found: Comparison, cell: str) -> str:
+    """Both shares, and whether they are worth comparing."""
+    ours, theirs = (_share_kept(found, each) for each in ("lstm", cell))
+    words = f": {_power(ours)} and {_power(theirs)}"
+    nothing = max(ours, theirs) < NOTHING
+    return f"{words}, both practically nothing" if nothing else words
+
+
+def _share_kept(found: Comparison, cell: str) -> float:
+    """The mean over seeds of a trained gradient at k = 100 by that at k = 1."""
+    text = _on_text(found, cell)
+    rows = [row for row in text.trained.y if row[1]] if text else []
+    return sum(row[100] / row[1] for row in rows) / len(rows) if rows else 0.0
+
+
+def _times(ratios: Spread) -> str:
+    """From the lowest to the highest seed."""
+    ends = dict.fromkeys(_power(end) for end in (min(ratios.known), max(ratios.known)))
+    return " to ".join(ends)
+
+
+def _power(value: float) -> str:
+    """A figure of any size: `0.12`, `35`, `4e-7`, `2e9`."""
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.2g}"
+    digits, exponent = f"{value:.0e}".split("e")
+    return f"{digits}e{int(exponent)}"
 
 
 def _context(found: Comparison) -> list[str]:

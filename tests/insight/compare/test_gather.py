@@ -11,7 +11,7 @@ from lstm_textgen.insight.compare.gather import (
     further,
     reach_ratios,
 )
-from lstm_textgen.insight.compare.results import Curve, Spread
+from lstm_textgen.insight.compare.results import Curve
 
 
 def tried(plan, scores):
@@ -84,7 +84,37 @@ def test_gradients_are_compared_seed_by_seed(run_study):
     ours = Curve(x=x, y=(tuple(0.9**k for k in range(512)),) * 2)
     theirs = Curve(x=x, y=(tuple(5 * 0.8**k for k in range(512)), (0.0,) * 512))
     texts = (replace(lstm, trained=ours), replace(rnn, trained=theirs))
+    assert (lstm.seeds, rnn.seeds) == ((1, 2), (1, 2))
 
-    [(cell, ratio)] = reach_ratios(texts)
+    [(cell, ratio)] = reach_ratios(texts, "trained")
     assert cell == "rnn"
-    assert ratio == Spread(each=(pytest.approx((0.9 / 0.8) ** 99), None))
+    assert ratio.each == (pytest.approx((0.9 / 0.8) ** 99), None)
+
+
+def test_a_seed_that_ran_away_has_no_partner(run_study):
+    """What is left of the LSTM's second seed is held to the RNN's second, not first."""
+    [*_, found] = run_study()
+    lstm, rnn = found.texts
+    kept = [tuple(base**k for k in range(512)) for base in (0.9, 0.8, 0.7)]
+    ours = replace(lstm, trained=replace(lstm.trained, y=(kept[0],)), seeds=(2,))
+    theirs = replace(rnn, trained=replace(rnn.trained, y=(kept[1], kept[2])))
+
+    [(_, ratio)] = reach_ratios((ours, theirs), "trained")
+    assert ratio.each == pytest.approx(((0.9 / 0.7) ** 99,))
+
+
+def test_luck_chooses_no_rate(plan):
+    """
+    Where no rate learned the task, the best of them is noise.
+
+    Two questions at six distances: a quarter is guessed, and more than five eighths
+    would be clear. The middle rate is taken, no further one is tried, and it is said.
+    """
+    found = on_both(plan, *({"accuracies": [score]} for score in (0.5, 0.2, 0.3)))
+    choice = found["bracket", "rnn"]
+
+    assert (choice.rate, choice.by_chance, choice.at_edge) == (3e-3, True, False)
+    assert further(plan, {("bracket", "rnn"): choice}) == []
+    clear = on_both(plan, *({"accuracies": [score]} for score in (0.7, 0.2, 0.3)))
+    assert clear["bracket", "rnn"].rate == 1e-3
+    assert not clear["bracket", "rnn"].by_chance

@@ -15,7 +15,7 @@ from lstm_textgen.insight.compare.settings import CompareWishes
         ({"minutes": 0.0}, "above 0"),
         ({"minutes": float("nan")}, "above 0"),
         ({"seeds": 0}, "from 1 to 100"),
-        ({"hidden": 1}, "from 2 to 4096"),
+        ({"hidden": 1}, "from 2 to 2048"),
     ],
 )
 def test_what_is_out_of_range_is_refused(wish, words):

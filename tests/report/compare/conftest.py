@@ -35,6 +35,7 @@ def _on_text(cell, nats, decay):
         reach_trained=Spread(each=(None, 90.0)),
         context=Curve(x=(1.0, 512.0), y=((3.0, nats), (3.0, nats))),
         context_end=Spread(each=(64.0, 128.0)),
+        seeds=(1, 2),
         diverged=0,
     )
 
@@ -45,6 +46,7 @@ def _on_task(cell, accuracies, limits=(None, None)):
         choice=CHOICE,
         accuracy=Curve(x=DISTANCES, y=(accuracies, accuracies)),
         half_way=Spread(each=limits),
+        seeds=(1, 2),
         diverged=0,
     )
 
@@ -74,6 +76,7 @@ def found():
         machine="2 cores, one a network",
         seeds=2,
         characters_read=200_000,
+        questions=500,
         terms=tuple(_terms(cell) for cell in ("lstm", "gru", "rnn")),
         texts=(
             _on_text("lstm", 1.6, 0.99),
@@ -98,6 +101,7 @@ def found():
             ("gru", Spread(each=(2.7, 2.8))),
             ("rnn", Spread(each=(1e4, 2e4))),
         ),
+        reach_ratios_untrained=(),
     )
 
 

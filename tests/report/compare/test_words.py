@@ -32,14 +32,28 @@ def test_where_nothing_differs_nothing_is_claimed(kept_up):
     same = replace(rnn, nats_per_char=lstm.nats_per_char)
     told = " ".join(findings(replace(kept_up, texts=(lstm, gru, same))))
 
+    assert "keeps up with the LSTM in: agreement of subject and verb; the text." in told
     assert "falls behind the LSTM in: nothing that was measured here." in told
+    assert "ahead" not in told
 
 
-def test_the_ratio_of_gradients_has_its_spread(found):
-    """The middle one, and from the lowest to the highest."""
+def test_gradients_are_told_with_their_size_and_spread(found):
+    """How far they go, the ratio from seed to seed, and both shares."""
     told = " ".join(findings(found))
 
-    assert "the classic RNN: 1e+04 times as much (1e+04 to 2e+04)." in told
+    assert "LSTM 90 to over 511 (20 to 22 untrained)" in told
+    assert "keeps 1e4 to 2e4 times as much as the classic RNN 100" in told
+    assert "back: 0.37 and 3e-5." in told
+
+
+def test_two_gradients_of_nothing_are_called_so(found):
+    """However much larger one is, neither teaches anything."""
+    _, gru, rnn = found.texts
+    told = " ".join(
+        findings(replace(found, texts=(replace(rnn, cell="lstm"), gru, rnn)))
+    )
+
+    assert "3e-5 and 3e-5, both practically nothing." in told
 
 
 def test_one_seed_and_rates_at_the_edge_are_cautions(found):
@@ -60,8 +74,10 @@ def test_figures_in_short():
     assert spread(Spread(each=(1.5, 1.6)), ".2f") == "1.55 ± 0.05"
     assert spread(Spread(each=(1.5,)), ".2f") == "1.50"
     assert spread(Spread(each=())) == "-"
-    assert limit(Spread(each=(40.0, None)), 511) == "40"
-    assert limit(Spread(each=(40.0, None, None)), 511) == "over 511"
+    assert limit(Spread(each=(40.0,)), 511) == "40"
+    assert limit(Spread(each=(57.0, 40.0)), 511) == "40 to 57"
+    assert limit(Spread(each=(40.0, None, None)), 511) == "40 to over 511"
+    assert limit(Spread(each=(None, None)), 511) == "over 511"
     assert limit(Spread(each=()), 511) == "-"
 
 
@@ -73,7 +89,68 @@ def test_what_the_lstm_has_not_learned_either_is_no_tie(kept_up):
     told = " ".join(findings(replace(kept_up, tasks=(replace(task, cells=cells),))))
 
     assert "keeps up" not in told
-    assert "Too short a run for the LSTM itself to learn: agreement" in told
+    assert "Neither learned in this time: agreement of subject and verb." in told
+
+
+def test_where_the_rnn_is_ahead_in_a_task_is_said(found):
+    """The other way round, and no sentence calls it a run that was too short."""
+    [task] = found.tasks
+    lstm, gru, rnn = task.cells
+    swapped = (replace(rnn, cell="lstm"), gru, replace(lstm, cell="rnn"))
+    told = " ".join(findings(replace(found, tasks=(replace(task, cells=swapped),))))
+
+    ahead = "is ahead of the LSTM in: agreement of subject and verb from 32 characters"
+    assert ahead in told
+    assert "Neither" not in told
+
+
+def test_a_network_that_never_learned_is_seen(found):
+    """One of two falls half way at once: no median hides it."""
+    [task] = found.tasks
+    lstm, gru, rnn = task.cells
+    half = replace(rnn, half_way=Spread(each=(8.0, None)))
+    told = " ".join(
+        findings(replace(found, tasks=(replace(task, cells=(lstm, gru, half)),)))
+    )
+
+    assert "half way down at 8 to over 256" in told
+
+
+def test_cells_that_ran_away_are_neither_ahead_nor_behind(found):
+    """There is nothing to compare; the cautions tell of them."""
+    lstm, gru, rnn = found.texts
+    gone = replace(
+        rnn,
+        nats_per_char=Spread(each=()),
+        trained=replace(rnn.trained, y=()),
+        seeds=(),
+        diverged=2,
+    )
+    [task] = found.tasks
+    *others, forgets = task.cells
+    lost = replace(forgets, accuracy=replace(forgets.accuracy, y=()), diverged=2)
+    ran_away = replace(
+        found,
+        texts=(lstm, gru, gone),
+        tasks=(replace(task, cells=(*others, lost)),),
+        reach_ratios=(),
+    )
+    told = " ".join(findings(ran_away))
+
+    assert "falls behind the LSTM in: nothing that was measured here." in told
+    assert "keeps up" not in told
+    assert sum("ran away" in note for note in cautions(ran_away)) == 2
+
+
+def test_a_rate_that_luck_would_have_chosen_is_a_caution(found):
+    """It is named, with the cell and the task."""
+    [task] = found.tasks
+    lucky = replace(task.cells[2].choice, by_chance=True)
+    cells = (*task.cells[:2], replace(task.cells[2], choice=lucky))
+    [note] = cautions(replace(found, tasks=(replace(task, cells=cells),)))
+
+    assert note.startswith("No learning rate did better than guessing")
+    assert note.endswith("classic RNN on agreement of subject and verb.")
 
 
 def test_where_the_rnn_is_ahead_is_said(found):
@@ -83,4 +160,4 @@ def test_where_the_rnn_is_ahead_is_said(found):
     texts = (replace(lstm, nats_per_char=rnn.nats_per_char), gru, swapped)
     told = " ".join(findings(replace(found, texts=texts)))
 
-    assert "On the text the classic RNN is ahead, by 0.100 nats." in told
+    assert "is ahead of the LSTM in: the text, by 0.100 nats per character." in told
