@@ -13,7 +13,7 @@ from lstm_textgen.cli.inspect_text import Found, Reading, find_text
 from lstm_textgen.cli.options import print_json
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import ConfigError, OutputError
-from lstm_textgen.insight.arrays import as_arrays, as_json
+from lstm_textgen.insight.arrays import as_arrays, as_json, check_json
 from lstm_textgen.insight.clamp import parse_clamp
 from lstm_textgen.insight.inspection import Inspection, inspect
 from lstm_textgen.insight.signals import SIGNALS, Unit, check_place, named, parse_unit
@@ -100,6 +100,10 @@ def run(
     clamps = [parse_clamp(each, checkpoint.model) for each in look.clamps]
     model = build_model(checkpoint, choose_machine("cpu", threads).device)
     found = find_text(reading, checkpoint, model, clamps, quiet=output.quiet)
+    if output.json:
+        layers = look.layers or range(checkpoint.model.layers)
+        asked = len(chosen) or len(set(layers)) * checkpoint.model.hidden
+        check_json(len(found.text), asked, checkpoint.model.cell)
     keep = np.float32 if output.json or output.npz is not None else np.float16
     _check_room(len(found.text), checkpoint.model, np.dtype(keep).itemsize)
     length, quiet = len(found.text), output.quiet

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_textgen.config import Cell
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.insight.inspection import Inspection
 from lstm_textgen.insight.signals import SIGNALS, Unit, named
@@ -60,14 +61,8 @@ def as_json(inspection: Inspection, units: Sequence[Unit]) -> dict[str, Any]:
     Raises:
         ConfigError: It would be too large for JSON.
     """
+    check_json(len(inspection.text), len(units), inspection.trace.cell)
     signals = SIGNALS[inspection.trace.cell]
-    size = len(units) * len(inspection.text) * len(signals)
-    if size > MOST_NUMBERS:
-        raise ConfigError(
-            f"{len(units):,} units over {len(inspection.text):,} characters are "
-            f"{size:,} numbers, too many for JSON.",
-            "Name some units with --unit 0:17, or take --npz FILE.",
-        )
     numbers, lives = [inspection.number(unit) for unit in units], inspection.half_life
     trace = inspection.trace
     return {
@@ -90,7 +85,32 @@ def as_json(inspection: Inspection, units: Sequence[Unit]) -> dict[str, Any]:
         "half_life": None if lives is None else _plain(lives[numbers]),
         "saturation": saturation(inspection),
         "findings": findings(inspection),
+        "properties": [
+            {
+                "property": finding.name,
+                "chance": finding.chance,
+                "auc": _plain(finding.auc[numbers]),
+                "null": _plain(finding.null[numbers]),
+            }
+            for finding in inspection.findings
+        ],
     }
+
+
+def check_json(characters: int, units: int, cell: Cell) -> None:
+    """
+    See that an inspection fits into JSON, which is known before it is made.
+
+    Raises:
+        ConfigError: It would be too large.
+    """
+    size = units * characters * len(SIGNALS[cell])
+    if size > MOST_NUMBERS:
+        raise ConfigError(
+            f"{units:,} units over {characters:,} characters are {size:,} numbers, "
+            "too many for JSON.",
+            "Name some units with --unit 0:17, or take --npz FILE.",
+        )
 
 
 def saturation(inspection: Inspection) -> list[dict[str, Any]]:

@@ -230,6 +230,16 @@ def test_too_much_for_json_is_refused_before_it_is_made(monkeypatch, make_model)
     assert arrays.as_json(found, [(0, 1)])["units"] == ["0:1"]
 
 
+def test_too_much_for_json_is_known_before_it_is_read(textgen):
+    """The numbers follow from text and units; nothing is read for nothing."""
+    textgen.write("long.txt", "Said the crow to the fox. " * 30)
+
+    outcome = textgen("inspect", "shakespeare", "--file", "long.txt", "--json")
+    outcome.assert_refused(2, "1,024 units over 780 characters", "--unit 0:17")
+    one = textgen("inspect", "shakespeare", "--text", "ah", "--unit", "0:0", "--json")
+    assert one.json["properties"] == []
+
+
 def test_an_unknown_character_may_be_replaced(inspect):
     """As in a prompt; the note says by what."""
     outcome = inspect("--text", "Said “no”", "--on-unknown", "replace", "--json")

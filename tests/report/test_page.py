@@ -253,9 +253,9 @@ def test_hovering_the_largest_page_paints_within_a_frame(
     """
     From the pointer's event to the frame with the character painted: 16 ms.
 
-    Ninety places all over the window, each of which changes what is shown. The quickest
-    tenth of the best of three rounds counts: at other times some other program may
-    have the core. The medians are recorded.
+    Thirty places all over the window, each of which changes what is shown. Half of them
+    must be in time in one round of six: at other times some other program may have
+    the core. The medians are recorded.
     """
     page = open_page(large[1])
     page.run(
@@ -266,20 +266,20 @@ def test_hovering_the_largest_page_paints_within_a_frame(
         "  requestAnimationFrame(() => channel.port2.postMessage(0));"
         "}, true)"
     )
-    rounds, seen = [], set()
-    for turn in range(90):
-        if turn % 30 == 0:
-            page.run("times.length = 0")
-        page.move(*place_of(page, turn % 20, 3 + turn % 43))
-        seen.add(page.run("document.querySelector('#here').dataset.at"))
-        if turn % 30 == 29:
-            rounds.append(page.run("times"))
-    medians = [statistics.median(times) for times in rounds]
+    medians = []
+    while len(medians) < 3 or (min(medians) > 16 and len(medians) < 6):
+        page.run("times.length = 0")
+        seen = set()
+        for turn in range(30):
+            place = 30 * len(medians) + turn
+            page.move(*place_of(page, place % 20, 3 + place % 43))
+            seen.add(page.run("document.querySelector('#here').dataset.at"))
+        times = page.run("times")
+        medians.append(statistics.median(times))
+        assert len(seen) == 30 <= len(times)
     record_testsuite_property("hover_to_paint_ms", medians)
 
-    assert len(seen) > 80
-    assert min(map(len, rounds)) >= 30
-    assert min(statistics.quantiles(times, n=10)[0] for times in rounds) <= 16, medians
+    assert min(medians) <= 16, medians
 
 
 def test_the_largest_page_scrolls_and_chooses_smoothly(
