@@ -31,7 +31,6 @@ PLOTS = (
     "recall-agreement",
     "recall-copy",
     "gradient-reach-untrained",
-    "gradient-reach-trained",
     "useful-context",
 )
 """What is taken from the comparison."""

@@ -40,7 +40,7 @@ def announce_study(plan: Plan, subject: Subject, seconds: float) -> None:
 
 def _about(seconds: float) -> str:
     if seconds < 100:
-        return f"{max(1, round(seconds)):.0f} seconds"
+        return f"{max(2, round(seconds))} seconds"
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
 
