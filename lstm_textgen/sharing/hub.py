@@ -23,6 +23,7 @@ from lstm_textgen.errors import (
     TextgenError,
     UnavailableError,
 )
+from lstm_textgen.sharing.hub_cache import Fetched
 from lstm_textgen.sharing.refusals import LATER, refused
 from lstm_textgen.sharing.repository import Repository
 
@@ -68,7 +69,7 @@ def library() -> Any:
     return hub
 
 
-def fetch_file(repository: Repository, name: str, *, cap: int) -> tuple[Path, str]:
+def fetch_file(repository: Repository, name: str, *, cap: int) -> Fetched:
     """
     Bring one file to the client's cache, or find it there.
 
@@ -76,9 +77,6 @@ def fetch_file(repository: Repository, name: str, *, cap: int) -> tuple[Path, st
         repository: Where it is.
         name: Its name there, one of ours.
         cap: Bytes of the largest file that is fetched.
-
-    Returns:
-        Where it lies, and the full name of the commit that it belongs to.
 
     Raises:
         CheckpointError: It is too large, or not as long as was said.
@@ -91,7 +89,8 @@ def fetch_file(repository: Repository, name: str, *, cap: int) -> tuple[Path, st
             "filename": name,
             "revision": repository.revision,
         }
-        size = hub.hf_hub_download(**asked, dry_run=True).file_size
+        found = hub.hf_hub_download(**asked, dry_run=True)
+        size = found.file_size
         if size is None or size > cap:
             said = "an unknown number of" if size is None else f"{size:,}"
             raise CheckpointError(
@@ -99,14 +98,7 @@ def fetch_file(repository: Repository, name: str, *, cap: int) -> tuple[Path, st
                 "Take another model.",
             )
         path = Path(hub.hf_hub_download(**asked))
-    return path, path.parent.name  # the cache has a folder for each commit
-
-
-def forget(path: Path) -> None:
-    """Take a file that is no good out of the client's cache."""
-    for each in (Path(os.path.realpath(path)), path):
-        with contextlib.suppress(OSError):
-            each.unlink()
+    return Fetched(path=path, is_new=not found.is_cached)
 
 
 @contextlib.contextmanager

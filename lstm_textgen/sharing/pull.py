@@ -2,8 +2,8 @@
 Fetch a model from a hub: whole, checked, and never half under its name.
 
 What arrives lies in the hub's own cache first. It is read as strictly as any file of
-a stranger; what does not pass is taken out of the cache again, so that the next try
-fetches it anew.
+a stranger. What came otherwise than the hub has it is taken out of the cache again, so
+that the next try fetches it anew.
 """
 
 import os
@@ -17,8 +17,10 @@ from lstm_textgen.checkpoint.durable import translated_errors, write_durably
 from lstm_textgen.checkpoint.finding import RUNS, free_name
 from lstm_textgen.checkpoint.format import SIZE_CAP, load_checkpoint
 from lstm_textgen.checkpoint.plain_json import parse
+from lstm_textgen.checkpoint.reader import AGAIN as COPY_AGAIN
 from lstm_textgen.errors import CheckpointError, MissingError, OutputError
-from lstm_textgen.sharing.hub import fetch_file, forget
+from lstm_textgen.sharing.hub import fetch_file
+from lstm_textgen.sharing.hub_cache import Fetched
 from lstm_textgen.sharing.repository import (
     CARD_FILE,
     MODEL_FILE,
@@ -33,6 +35,7 @@ TEXT_CAP = 2**20
 """Bytes of the largest card, and of the largest file of settings."""
 
 AGAIN = "Run the same command again to fetch it anew, or take another model."
+ANOTHER = "Take another model, or another revision of it: the hub has this one so."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,15 +78,15 @@ def fetch_model(repository: Repository) -> Arrived:
         UnavailableError: No connection, no client, or a server that fails.
         StorageError: The disk is full or fails.
     """
-    path, commit = fetch_file(repository, MODEL_FILE, cap=SIZE_CAP)
+    there = fetch_file(repository, MODEL_FILE, cap=SIZE_CAP)
     try:
-        load_checkpoint(path)
+        load_checkpoint(there.path)
     except CheckpointError as error:
-        forget(path)
-        named = f"{MODEL_FILE} of {repository} (commit {commit[:12]})"
-        problem = error.problem.replace(str(path), named)
-        raise CheckpointError(problem, AGAIN) from error
-    return Arrived(path=path, commit=commit)
+        named = f"{MODEL_FILE} of {repository} (commit {there.commit[:12]})"
+        problem = error.problem.replace(str(there.path), named)
+        remedy = ANOTHER if error.remedy == COPY_AGAIN else error.remedy
+        raise _refused(there, problem, remedy) from error
+    return Arrived(path=there.path, commit=there.commit)
 
 
 def pull(repository: Repository, folder: Path | None = None) -> Pulled:
@@ -117,19 +120,26 @@ def pull(repository: Repository, folder: Path | None = None) -> Pulled:
 def _text(repository: Repository, name: str) -> bytes | None:
     """The settings or the card, if there are any and they are what they should be."""
     try:
-        path, _ = fetch_file(repository, name, cap=TEXT_CAP)
+        there = fetch_file(repository, name, cap=TEXT_CAP)
     except MissingError:
         return None
-    data = path.read_bytes()
+    data = there.path.read_bytes()
     try:
         text = data.decode("utf-8")
         if name == SETTINGS_FILE and not isinstance(parse(text), dict):
             raise ValueError("not an object of settings")
     except ValueError as error:
-        forget(path)
         problem = f"{name} of {repository} is damaged ({error})."
-        raise CheckpointError(problem, AGAIN) from error
+        raise _refused(there, problem, ANOTHER) from error
     return data
+
+
+def _refused(there: Fetched, problem: str, remedy: str) -> CheckpointError:
+    """The error about a file that is no good; *remedy* if the hub has it so."""
+    is_damaged = there.is_damaged()
+    if is_damaged or there.is_new:
+        there.drop()
+    return CheckpointError(problem, AGAIN if is_damaged else remedy)
 
 
 def _check_place(folder: Path) -> None:

@@ -1,8 +1,15 @@
 """`textgen pull` and `hf://`: what comes from a hub is checked, or does not come."""
 
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
+
+from tests.forging import take_apart
 
 TAKEN = ["README.md", "config.json", "model.safetensors"]
 
@@ -292,6 +299,67 @@ def test_a_pickle_is_not_opened(textgen, hub, env, left_by_a_failure):
 
     textgen("pull", "alice/trap", env=env).assert_refused(65, "is a pickle")
     assert left_by_a_failure() == []
+
+
+@pytest.fixture
+def in_cache(textgen, hub, env):
+    """Fetches a file as any other program does; where the cache shows it."""
+
+    def fetch(name):
+        code = (
+            "import sys; from huggingface_hub import hf_hub_download as get; "
+            f"sys.stdout.write(get({name!r}, 'model.safetensors'))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=textgen.environment | env | {"HF_HUB_DISABLE_XET": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return Path(done.stdout)
+
+    return fetch
+
+
+def test_what_other_programs_have_in_the_cache_stays(textgen, hub, env, in_cache):
+    """
+    A model that is not one of ours is refused, and theirs all the same.
+
+    The cache is shared. A foreign model was once deleted from it, to be fetched anew,
+    though the hub has these very bytes.
+    """
+    foreign = safetensors.numpy.save({"weight": np.ones(3)})
+    hub.seed_files("alice/other", {"model.safetensors": foreign})
+    there = in_cache("alice/other")
+    refused = textgen("sample", "hf://alice/other", env=env)
+
+    refused.assert_refused(65, "model.safetensors of hf://alice/other", "the hub has")
+    assert there.read_bytes() == foreign
+
+
+def test_a_model_for_a_newer_program_stays_in_the_cache(
+    textgen, hub, env, trained, in_cache
+):
+    """It is whole, and the remedy is to upgrade."""
+    newer = take_apart(trained.model.read_bytes()).changed(format=9, min_reader=9)
+    hub.seed_files("alice/newer", {"model.safetensors": newer.sealed()})
+    there = in_cache("alice/newer")
+
+    textgen("pull", "alice/newer", env=env).assert_refused(65, "format 9", "Upgrade")
+    assert there.read_bytes() == newer.sealed()
+
+
+def test_what_went_bad_in_the_cache_is_fetched_anew(
+    textgen, hub, env, trained, shared, in_cache
+):
+    """Whoever fetched it: its bytes are not those by whose digest it is called."""
+    there = in_cache("alice/book")
+    there.resolve().write_bytes(flipped(trained.model.read_bytes()))
+    refused = textgen("sample", "hf://alice/book", "-n", "9", env=env)
+
+    refused.assert_refused(65, "sha256", "again")
+    assert textgen("sample", "hf://alice/book", "-n", "9", env=env).code == 0
 
 
 def test_settings_that_are_none_are_refused(textgen, hub, env, trained):
