@@ -7,10 +7,11 @@ import typer
 
 from lstm_textgen.cli import checkpoints_change
 from lstm_textgen.cli.options import AsJson, Debug, Quiet, option, print_json
-from lstm_textgen.errors import ConfigError
+from lstm_textgen.errors import ConfigError, TextgenError
 
 if TYPE_CHECKING:
     from lstm_textgen.checkpoint.listing import Listed
+    from lstm_textgen.checkpoint.verifying import Verdict
 
 app = typer.Typer(
     help="""
@@ -28,7 +29,8 @@ Look at runs and models, check them, compare them, and clear them up.
 Model = Annotated[
     str,
     typer.Argument(
-        help="A model, a run, or shakespeare or fables.", show_default=False
+        help="A model, a run, hf://user/repo, or shakespeare or fables.",
+        show_default=False,
     ),
 ]
 
@@ -116,10 +118,9 @@ def verify(
     is shown is that of the weights, the same wherever the model lies.
     """
     from lstm_textgen.checkpoint.verifying import summary
-    from lstm_textgen.checkpoint.verifying import verify as look
     from lstm_textgen.report.terminal import say, write_text
 
-    found = [each for model in models for each in look(model)]
+    found = [each for model in models for each in _verdicts(model)]
     bad = [each for each in found if each.error is not None]
     if json:
         files = [
@@ -140,6 +141,24 @@ def verify(
         say(f"bad   {each.error}".replace("\n", " "))
     if bad:
         raise summary(found)
+
+
+def _verdicts(model: str) -> "list[Verdict]":
+    """What is found out about a model; one on a hub is fetched, and called by that."""
+    import dataclasses
+
+    from lstm_textgen.checkpoint.verifying import Verdict
+    from lstm_textgen.checkpoint.verifying import verify as look
+    from lstm_textgen.sharing.models import find_checkpoint
+    from lstm_textgen.sharing.repository import is_on_hub
+
+    if not is_on_hub(model):
+        return look(model)
+    try:
+        found = look(str(find_checkpoint(model)))
+    except TextgenError as error:
+        return [Verdict(model, error=error)]
+    return [dataclasses.replace(each, path=model) for each in found]
 
 
 @app.command("diff", short_help="What differs between two models.")

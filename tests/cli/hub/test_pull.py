@@ -138,6 +138,41 @@ def test_a_name_on_the_hub_is_a_model_everywhere(textgen, hub, env, trained, sha
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("checkpoints", "verify", "{}"),
+        ("checkpoints", "diff", "{}", "fables"),
+        ("checkpoints", "average", "{}", "{}", "-o", "mean.safetensors"),
+        ("checkpoints", "migrate", "{}"),
+        ("export", "{}", "--format", "npz", "-o", "model.npz"),
+        ("inspect", "{}", "--text", "Said", "--json"),
+        ("push", "{}", "alice/again", "--dry-run"),
+    ],
+    ids=lambda words: "-".join(words[:2]),
+)
+def test_every_command_takes_a_name_on_the_hub(
+    textgen, hub, env, trained, shared, words
+):
+    """As well as the file; `verify` once looked for a file of that name."""
+    far = textgen(*(w.format("hf://alice/book") for w in words), env=env)
+
+    assert far.code == 0, far.stderr
+
+
+def test_a_name_on_the_hub_is_verified(textgen, hub, env, trained, shared):
+    """With the digest of its weights; a name of nothing is one bad file of several."""
+    names = ("hf://alice/book", "hf://alice/none")
+    near = textgen("checkpoints", "verify", trained.model, "--json").json
+    told = textgen("checkpoints", "verify", *names, "--json", env=env)
+    found, absent = told.json["checkpoints"]
+
+    assert told.code == 66
+    assert found["path"] == "hf://alice/book"
+    assert found["tensors_sha256"] == near["checkpoints"][0]["tensors_sha256"]
+    assert "alice/none" in absent["problem"]
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"HF_HUB_OFFLINE": "1"}, ["alice/other", "HF_HUB_OFFLINE"]),
