@@ -6,12 +6,14 @@ ever removed; whatever else lies in the folder stays, and then the folder stays 
 """
 
 import contextlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lstm_textgen.checkpoint.durable import translated_errors
 from lstm_textgen.checkpoint.finding import runs_in
+from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.checkpoint.listing import files_of, size_of
 from lstm_textgen.checkpoint.reader import open_container
 from lstm_textgen.checkpoint.store import STATE, RunDirectory
@@ -52,7 +54,8 @@ def plan_pruning(
         folder: Where the runs are.
         keep: Runs that have a model and are not among this many newest ones go too,
             0 or more. None keeps all of them.
-        states: The states from which runs go on go too; their models stay.
+        states: The states from which runs go on go too, where the model is whole; it
+            stays. Where it is not, the states hold the last good weights.
     """
     newest = [run for run in runs_in(folder) if _was_trained(run)]
     old = set() if keep is None else set(newest[keep:])
@@ -98,13 +101,16 @@ def prune(removals: Sequence[Removal]) -> list[Removal]:
 
 def _was_trained(path: Path) -> bool:
     """Whether *path* is a run with settings, which only training writes; no link."""
-    return not path.is_symlink() and RunDirectory(path).settings_path.is_file()
+    # not Path.is_file: it raises where a folder is closed
+    settings = RunDirectory(path).settings_path
+    return not path.is_symlink() and os.path.isfile(settings)
 
 
 def _of_run(run: Path, *, old: bool, states: bool) -> Iterable[Removal]:
     names = RunDirectory(run)
     both = names.state_path, names.previous_state_path
     unborn = not any(path.exists() for path in (names.model_path, *both))
+    spare = both if states and _loads(names.model_path) else ()
     whole = {names.model_path, *both, names.metrics_path, names.settings_path}
     for path in files_of(run):
         if path.name.startswith(".") and path.suffix == ".part":
@@ -113,13 +119,22 @@ def _of_run(run: Path, *, old: bool, states: bool) -> Iterable[Removal]:
             why = "belongs to a run without a model"
         elif path in whole and old:
             why = "belongs to an older run"
-        elif path in both and states and names.model_path.exists():
+        elif path in spare:
             why = "is needed only to go on with this run"
         elif path == names.previous_state_path and _is_whole(names.state_path):
             why = "is the state before the newest"
         else:
             continue
         yield Removal(path, size_of(path), why)
+
+
+def _loads(model: Path) -> bool:
+    """Whether *model* is there and whole, so that no state need stand in for it."""
+    try:
+        load_checkpoint(model)
+    except TextgenError:
+        return False
+    return True
 
 
 def _is_whole(state: Path) -> bool:
