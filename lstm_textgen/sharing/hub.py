@@ -53,7 +53,7 @@ def library() -> Any:
     The client, set up.
 
     Raises:
-        UnavailableError: It is not installed.
+        UnavailableError: It is not installed, or too old.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -64,8 +64,14 @@ def library() -> Any:
             f"A hub is reached by huggingface_hub, which does not load ({error}).",
             "Install it: pip install 'lstm-textgen[hub]'",
         ) from error
-    hub.logging.set_verbosity(logging.CRITICAL)  # what went wrong is told here
-    hub.set_client_factory(_connection)
+    try:
+        hub.logging.set_verbosity(logging.CRITICAL)  # what went wrong is told here
+        hub.set_client_factory(_connection)
+    except AttributeError as error:
+        raise UnavailableError(
+            f"huggingface_hub {hub.__version__} is too old to reach a hub with.",
+            "Install a newer one: pip install 'lstm-textgen[hub]'",
+        ) from error
     return hub
 
 
@@ -114,7 +120,7 @@ def translated(repository: Repository) -> Iterator[None]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # among its libraries
+            warnings.simplefilter("ignore")  # some hold the words of a server
             yield
     except TextgenError:
         raise

@@ -109,7 +109,8 @@ def pull(repository: Repository, folder: Path | None = None) -> Pulled:
     files = {name: text for name in TEXTS if (text := _text(pinned, name)) is not None}
     files[MODEL_FILE] = arrived.path.read_bytes()  # last: it makes the folder a model
     there = RUNS / repository.short_name if folder is None else folder
-    was_here = _holds(there, files[MODEL_FILE])
+    with translated_errors(there):
+        was_here = _holds(there, files[MODEL_FILE])
     if not was_here:
         there = free_name(RUNS, there.name) if folder is None else folder
         _place(there, files)
@@ -144,10 +145,11 @@ def _refused(there: Fetched, problem: str, remedy: str) -> CheckpointError:
 
 def _check_place(folder: Path) -> None:
     """Refuse a place that is taken before anything is fetched."""
-    taken = os.path.lexists(folder) and not folder.is_dir()
-    if taken or _is_foreign(folder):
-        problem = f"{folder} exists already, and holds something else."
-        raise OutputError(problem, "Choose another folder with -o.")
+    with translated_errors(folder):
+        taken = os.path.lexists(folder) and not folder.is_dir()
+        if taken or _is_foreign(folder):
+            problem = f"{folder} exists already, and holds something else."
+            raise OutputError(problem, "Choose another folder with -o.")
 
 
 def _is_foreign(folder: Path) -> bool:

@@ -4,15 +4,16 @@ A small hub, as a process of its own: what its client needs to send and fetch mo
 It prints its port, serves on the loopback interface, and ends with its stdin. It keeps
 everything in memory. Tests tell it at `/_test/...` how to misbehave:
 
-    step      what the client is doing: create, preupload, batch, upload, verify,
-              commit, info, tree, head, get
+    step      what the client is doing: create, yaml, preupload, batch, upload,
+              verify, commit, info, tree, head, get
     mood      how to answer: a status such as 403, or one of the words below
     times     how often; afterwards the step is done as it should be
 
 `drop` hangs up in the middle of the answer, `html` answers with a page, `loop` with a
 redirect to itself. Where a file is sent, `flipped` changes its last byte, `short` and
 `long` change its length and say so, `cut` hangs up half way. `up` puts a path that
-leads out of the folder wherever the protocol has room for one.
+leads out of the folder wherever the protocol has room for one. Asked about `yaml`, the
+head of a page, `refuse` and `warn` answer with words that would clear a terminal.
 """
 
 import base64
@@ -177,7 +178,11 @@ class Handler(BaseHTTPRequestHandler):
         return self.send_json({"url": f"{self.address}/{name}", "name": name})
 
     def yaml(self, mood):
-        return self.send_json({"errors": [], "warnings": []})
+        told = [{"message": "\x1b[2Jlanguage is odd"}]
+        if mood == "refuse":
+            return self.send_json({"errors": told, "warnings": []}, 400)
+        warnings = told if mood == "warn" else []
+        return self.send_json({"errors": [], "warnings": warnings})
 
     def preupload(self, mood, name, revision):
         newest = self.world.find(name, None)
@@ -321,9 +326,9 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self.drop(body[: len(body) // 2]) if cut else self.wfile.write(body)
 
-    def send_json(self, value):
+    def send_json(self, value, status=200):
         body = json.dumps(value).encode()
-        self.send(200, body, {"Content-Type": "application/json"})
+        self.send(status, body, {"Content-Type": "application/json"})
 
     def fail(self, status, words, *, code="", **more):
         code = code or {401: "", 404: "RepoNotFound"}.get(status, "")

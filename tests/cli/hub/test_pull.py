@@ -89,6 +89,14 @@ def test_nothing_is_overwritten(textgen, hub, env, shared):
     again.assert_refused(73, "checkpoints/book", "-o")
 
 
+def test_a_place_that_cannot_be(textgen, hub, env, shared):
+    """Told before anything is fetched, as what it is: not as a disk that fails."""
+    refused = textgen("pull", "alice/book", "-o", "a" * 300, env=env)
+
+    refused.assert_refused(73, "aaaa", "shorter name")
+    assert hub.steps() == []
+
+
 def test_an_empty_folder_may_be_there(textgen, hub, env, shared):
     """Also the one where the user stands; nothing hidden stays in it."""
     done = textgen("pull", "alice/book", "-o", ".", env=env)
@@ -150,13 +158,19 @@ def test_a_name_on_the_hub_is_a_model_everywhere(textgen, hub, env, trained, sha
     ],
     ids=lambda words: "-".join(words[:2]),
 )
-def test_every_command_takes_a_name_on_the_hub(
-    textgen, hub, env, trained, shared, words
-):
+def test_every_command_takes_a_name_on_the_hub(textgen, hub, env, shared, words):
     """As well as the file; `verify` once looked for a file of that name."""
     far = textgen(*(w.format("hf://alice/book") for w in words), env=env)
 
     assert far.code == 0, far.stderr
+
+
+def test_a_name_on_the_hub_names_what_is_exported(textgen, hub, env, shared):
+    """It was once `blobs.npz`, after a folder of the cache."""
+    done = textgen("export", f"hf://alice/book@{shared}", "--format", "npz", env=env)
+
+    assert done.stdout == "book.npz\n"
+    assert textgen.left() == ["book.npz"]
 
 
 def test_a_name_on_the_hub_is_verified(textgen, hub, env, trained, shared):
@@ -427,3 +441,14 @@ def test_without_the_client(textgen, env, tmp_path):
     refused = textgen.run("sample", "hf://alice/book")
 
     refused.assert_refused(69, "huggingface_hub", "pip install 'lstm-textgen[hub]'")
+
+
+def test_with_an_older_client(textgen, env, tmp_path):
+    """Versions 0.x talk otherwise; that was once told as a defect of this program."""
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "huggingface_hub.py").write_text("__version__ = '0.36.0'\n")
+    textgen.environment = textgen.environment | env | {"PYTHONPATH": str(old)}
+    refused = textgen.run("sample", "hf://alice/book")
+
+    refused.assert_refused(69, "0.36.0", "pip install 'lstm-textgen[hub]'")

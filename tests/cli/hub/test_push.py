@@ -274,6 +274,18 @@ def test_a_server_that_refuses(textgen, trained, hub, env, step, mood, code, wor
     assert hub.files("alice/book") == {}
 
 
+def test_a_warning_of_the_server_steers_no_terminal(textgen, trained, hub, env):
+    """The client prints it as it comes, past the one place that makes text safe."""
+    hub.misbehave("yaml", "warn")
+    with textgen.screen() as screen:
+        done = textgen("push", trained.run, "alice/book", env=env, stderr=screen)
+
+    assert done.code == 0
+    assert "yaml" in hub.steps()
+    assert "alice/book" in screen.text
+    assert "\x1b" not in screen.text
+
+
 def test_without_a_login(textgen, trained, hub, env):
     """It says how to log in."""
     nobody = {k: v for k, v in env.items() if k != "HF_TOKEN"}
