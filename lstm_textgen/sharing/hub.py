@@ -43,6 +43,9 @@ SAFE_COMMIT = re.compile(r"[0-9a-f]{40}")
 BELIEVED = {"ETag": SAFE_TAG, "X-Linked-Etag": SAFE_TAG, "X-Repo-Commit": SAFE_COMMIT}
 """Answers of a server that become names of files in the cache."""
 
+BAD_CARD = "Invalid metadata in README.md."
+"""How the client says that a hub does not take the head of a page."""
+
 SIZES = re.compile(r"of size (\d+) but has size (\d+)")
 """How the client says that a file is too short or too long."""
 
@@ -116,7 +119,8 @@ def translated(repository: Repository) -> Iterator[None]:
         MissingError: There is no such repository, revision or file.
         AccessError: The hub wants a login, or refuses the one it has.
         UnavailableError: No connection, or a server that fails or talks nonsense.
-        CheckpointError: A file of another length than was said.
+        CheckpointError: A file of another length than was said, or a page that the
+            hub does not take.
     """
     try:
         with warnings.catch_warnings():
@@ -172,6 +176,8 @@ def _understood(error: Exception, repository: Repository) -> TextgenError | None
             return _not_in_cache(repository)
         if isinstance(cause, httpx.HTTPError | ConnectionError):
             return _broken(cause)
+        if isinstance(cause, ValueError) and str(cause).startswith(BAD_CARD):
+            return _card_refused(str(cause).removeprefix(BAD_CARD))
         if isinstance(cause, errors.FileMetadataError | ValueError | KeyError):
             return _nonsense(str(cause))
     if isinstance(error, OSError) and error.errno is not None:
@@ -214,6 +220,13 @@ def _nonsense(what: str) -> UnavailableError:
     return UnavailableError(
         f"{host()} does not answer as a hub does ({' '.join(what.split())}).",
         f"Check HF_ENDPOINT, and whether this network wants a login. {LATER}",
+    )
+
+
+def _card_refused(said: str) -> CheckpointError:
+    return CheckpointError(
+        f"{host()} does not take the head of the page ({' '.join(said.split())}).",
+        "Check --language and --licence; --dry-run shows the page.",
     )
 
 
