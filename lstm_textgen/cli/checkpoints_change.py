@@ -50,8 +50,9 @@ def average(
         --text book.txt --split validation
 
     Make the model whose every weight is the mean of those of other models. It helps
-    where they are states of one run, or went on from one model; models that were born
-    apart give noise. With --text, all of them are judged by it.
+    where they are copies of model.safetensors that you put aside while one run trained,
+    or went on from one model; models that were born apart give noise. The state files
+    of a run are not taken. With --text, all models are judged by it.
     """
     from lstm_textgen.checkpoint import averaging
     from lstm_textgen.checkpoint.finding import require_free
