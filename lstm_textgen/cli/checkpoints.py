@@ -55,21 +55,35 @@ def list_checkpoints(
     vocabulary, held-out loss in nats, age.
     """
     if context.invoked_subcommand is not None:
-        source = context.get_parameter_source("folder")
-        if source and source.name == "COMMANDLINE":  # or prune would look elsewhere
-            raise ConfigError(
-                f"--in {folder} stands before {context.invoked_subcommand}.",
-                "Put it after the command: textgen checkpoints prune --in runs",
-            )
+        _refuse_early(context)
         return
+    from lstm_textgen.checkpoint.finding import require_folder
     from lstm_textgen.checkpoint.listing import list_models
     from lstm_textgen.report.tables import show_models
 
+    require_folder(folder)
     found = list_models(folder)
     if json:
         print_json({"checkpoints": [_listed(each) for each in found]})
     else:
         show_models(found)
+
+
+def _refuse_early(context: typer.Context) -> None:
+    """
+    See that no option stands before the command that it is meant for.
+
+    It would be dropped in silence: prune would look elsewhere, verify print no JSON.
+    """
+    given = {"folder": "--in", "json": "--json", "quiet": "--quiet"}
+    for name, spelled in given.items():
+        source = context.get_parameter_source(name)
+        if source and source.name == "COMMANDLINE":
+            command = context.invoked_subcommand
+            raise ConfigError(
+                f"{spelled} stands before {command}.",
+                f"Put it after the command: textgen checkpoints {command} {spelled}",
+            )
 
 
 def _listed(each: "Listed") -> dict[str, Any]:

@@ -131,11 +131,13 @@ def prune(
     were not trained here, files that textgen did not write, and runs at work stay.
     """
     from lstm_textgen.checkpoint import pruning
+    from lstm_textgen.checkpoint.finding import require_folder
     from lstm_textgen.config.checks import check
     from lstm_textgen.report.tables import show_removals
     from lstm_textgen.report.terminal import say
 
     check("keep", keep, keep is None or keep >= 0, "0 or more")
+    require_folder(folder)
     found = pruning.plan_pruning(folder, keep=keep, states=states)
     for run in found.busy:
         say(f"note: {run} is in use and stays.")

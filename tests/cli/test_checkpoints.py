@@ -266,8 +266,23 @@ def test_a_folder_before_the_command_is_refused(textgen, runs):
         "checkpoints", "--in", "elsewhere", "prune", "--keep", "0", "--yes"
     )
 
-    outcome.assert_refused(2, "--in elsewhere", "after the command")
+    outcome.assert_refused(2, "--in", "prune", "after the command")
     assert (runs / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("flag", ["--json", "-q"])
+def test_no_option_before_a_command_is_lost(textgen, flag):
+    """It was once dropped in silence: a program that wanted JSON got lines."""
+    outcome = textgen("checkpoints", flag, "verify", "fables")
+
+    outcome.assert_refused(2, "stands before verify", "after the command")
+
+
+@pytest.mark.parametrize("command", [(), ("prune",)])
+def test_a_folder_that_is_not_there(textgen, command):
+    """A slip of the finger once looked like a folder without runs."""
+    textgen("checkpoints", *command, "--in", "nosuch").assert_refused(66, "nosuch")
+    assert textgen("checkpoints", *command).code == 0
 
 
 def test_a_part_of_no_text(textgen, trained):

@@ -9,11 +9,12 @@ everything in memory. Tests tell it at `/_test/...` how to misbehave:
     mood      how to answer: a status such as 403, or one of the words below
     times     how often; afterwards the step is done as it should be
 
-`drop` hangs up in the middle of the answer, `html` answers with a page, `loop` with a
-redirect to itself. Where a file is sent, `flipped` changes its last byte, `short` and
-`long` change its length and say so, `cut` hangs up half way. `up` puts a path that
-leads out of the folder wherever the protocol has room for one. Asked about `yaml`, the
-head of a page, `refuse` and `warn` answer with words that would clear a terminal.
+`drop` hangs up in the middle of the question, without an answer; `html` answers with a
+page, `loop` with a redirect to itself. Where a file is sent, `flipped` changes its
+last byte, `short` and `long` change its length and say so, `cut` hangs up half way.
+`up` puts a path that leads out of the folder wherever the protocol has room for one.
+Asked about `yaml`, the head of a page, `refuse` and `warn` answer with words that would
+clear a terminal.
 """
 
 import base64
@@ -120,18 +121,20 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_GET
 
     def dispatch(self):
-        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         for method, pattern, step in ROUTES:
             found = re.fullmatch(pattern, self.path.partition("?")[0])
             if found and method == self.command:
                 return self.answer(step, **found.groupdict())
+        self.close_connection = True  # what was sent is not read
         return self.fail(404, "Not here")
 
     def answer(self, step, **words):
+        size = int(self.headers.get("Content-Length", 0))
+        mood = self.world.mood(step)
+        self.body = self.rfile.read(size // 2 if mood == "drop" else size)
         if step.startswith("test_"):
             return getattr(self, step)()
         self.world.log.append({"step": step, "path": self.path, "user": self.user})
-        mood = self.world.mood(step)
         if mood.isdigit():
             return self.fail(int(mood), "As you wish")
         if mood == "drop":
@@ -246,7 +249,7 @@ class Handler(BaseHTTPRequestHandler):
         commit = self.world.find(name, revision)
         if commit is None and revision not in (None, "main"):
             return self.fail(404, "No such revision", code="RevisionNotFound")
-        files = [*commit["files"], *([UP] if mood == "up" else [])] if commit else []
+        files = commit["files"] if commit else []
         return self.send_json(
             {
                 "id": name,
@@ -266,8 +269,6 @@ class Handler(BaseHTTPRequestHandler):
             {"type": "file", "path": path, "size": len(data), "oid": git_oid(data)}
             for path, data in commit["files"].items()
         ]
-        if mood == "up":
-            entries.append({"type": "file", "path": UP, "size": 3, "oid": "0" * 40})
         return self.send_json(entries)
 
     def head(self, mood, name, revision, path):
@@ -292,10 +293,14 @@ class Handler(BaseHTTPRequestHandler):
         size = 3 << 30 if mood == "huge" else len(data)
         headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(size)}
         headers["Location"] = f"{self.world.elsewhere}/_store/{sha256(data)}"
+        headers["Location"] += f"?name={UP}" if mood == "up" else ""
         return self.send(302, b"", headers)
 
     def get(self, mood, oid):
-        return self.send_file(mood, self.world.stored[oid], {"ETag": f'"{oid}"'})
+        headers = {"ETag": f'"{oid}"'}
+        if mood == "up":
+            headers["Content-Disposition"] = f'attachment; filename="{UP}"'
+        return self.send_file(mood, self.world.stored[oid], headers)
 
     def send_file(self, mood, data, headers):
         if mood == "flipped":

@@ -423,12 +423,18 @@ def test_settings_that_are_none_are_refused(textgen, hub, env, trained):
 def test_a_path_that_leads_out_is_not_followed(
     textgen, hub, env, shared, left_by_a_failure
 ):
-    """A listing of files is never believed: names are ours."""
-    hub.misbehave("info", "up")
-    hub.misbehave("tree", "up")
+    """
+    Names are ours: not those of an address, of a header or of a listing.
+
+    A listing is not asked for at all.
+    """
+    hub.misbehave("head", "up")
+    hub.misbehave("get", "up")
     done = textgen("pull", "alice/book", env=env)
 
     assert done.code == 0, done.stderr
+    assert set(hub.steps()) == {"head", "redirect", "get"}
+    assert any("evil" in path for path in hub.paths())
     assert {path.name for path in left_by_a_failure()} == set(TAKEN)
 
 
