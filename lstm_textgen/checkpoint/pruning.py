@@ -7,6 +7,8 @@ ever removed; whatever else lies in the folder stays, and then the folder stays 
 
 import contextlib
 import os
+import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,13 @@ from lstm_textgen.checkpoint.store import STATE, RunDirectory
 from lstm_textgen.errors import BusyError, OutputError, TextgenError
 
 LOCKS = {".lock", ".lock.pid"}
+NEVER = "was never finished"
+
+ARRIVING = re.compile(r"\.[0-9a-f]{16}\.part")
+"""How a folder is called into which a model is being fetched."""
+
+GIVEN_UP_S = 3600.0
+"""A fetched model is written within minutes; after this long its process is dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +55,9 @@ def plan_pruning(
     """
     What can go from the runs in *folder*. Nothing is changed.
 
-    What a killed process was writing, the state before a newest one that is whole, and
-    runs that never saved anything go always. A model that was not trained here, such as
-    one that was fetched, is no run.
+    What a killed process was writing or fetching, the state before a newest one that is
+    whole, and runs that never saved anything go always. A model that was not trained
+    here, such as one that was fetched, is no run.
 
     Args:
         folder: Where the runs are.
@@ -60,12 +69,14 @@ def plan_pruning(
     newest = [run for run in runs_in(folder) if _was_trained(run)]
     old = set() if keep is None else set(newest[keep:])
     try:
-        runs = sorted(path for path in folder.iterdir() if _was_trained(path))
+        paths = sorted(folder.iterdir())
     except OSError:
-        runs = []
+        paths = []
     removals: list[Removal] = []
     busy: list[Path] = []
-    for run in runs:
+    for part in filter(_was_given_up, paths):
+        removals += [Removal(file, size_of(file), NEVER) for file in files_of(part)]
+    for run in filter(_was_trained, paths):
         found = list(_of_run(run, old=run in old, states=states))
         if found and _is_busy(run):
             busy.append(run)
@@ -106,6 +117,16 @@ def _was_trained(path: Path) -> bool:
     return not path.is_symlink() and os.path.isfile(settings)
 
 
+def _was_given_up(path: Path) -> bool:
+    """Whether a model was on its way into *path*, and whoever fetched it was killed."""
+    if not ARRIVING.fullmatch(path.name) or path.is_symlink():
+        return False
+    try:
+        return path.is_dir() and time.time() - path.stat().st_mtime > GIVEN_UP_S
+    except OSError:
+        return False
+
+
 def _of_run(run: Path, *, old: bool, states: bool) -> Iterable[Removal]:
     names = RunDirectory(run)
     both = names.state_path, names.previous_state_path
@@ -114,7 +135,7 @@ def _of_run(run: Path, *, old: bool, states: bool) -> Iterable[Removal]:
     whole = {names.model_path, *both, names.metrics_path, names.settings_path}
     for path in files_of(run):
         if path.name.startswith(".") and path.suffix == ".part":
-            why = "was never finished"
+            why = NEVER
         elif path in whole and unborn:
             why = "belongs to a run without a model"
         elif path in whole and old:

@@ -6,10 +6,11 @@ a stranger. What came otherwise than the hub has it is taken out of the cache ag
 that the next try fetches it anew.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -167,22 +168,36 @@ def _holds(folder: Path, model: bytes) -> bool:
 
 def _place(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write all files beside the place, then give them their names at once."""
-    if _model_in(folder):
-        problem = f"{folder} holds another model."
-        raise OutputError(problem, "Choose another folder with -o.")
+    _check_place(folder)  # again: fetching has taken its time
     part = folder.parent / f".{secrets.token_hex(8)}.part"
     with translated_errors(folder):
+        if _model_in(folder):
+            problem = f"{folder} holds another model."
+            raise OutputError(problem, "Choose another folder with -o.")
         folder.parent.mkdir(parents=True, exist_ok=True)
         part.mkdir()
         try:
             for name, data in files.items():
                 write_durably(part / name, data)
             if folder.is_dir():  # it is empty, and may be where the user stands
-                for name in files:
-                    os.replace(part / name, folder / name)
+                _move(files, part, folder)
                 part.rmdir()
             else:
                 os.rename(part, folder)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+
+
+def _move(names: Iterable[str], part: Path, folder: Path) -> None:
+    """Move files into a folder that is there: all of them, or none."""
+    moved = []
+    try:
+        for name in names:
+            os.replace(part / name, folder / name)
+            moved.append(folder / name)
+    except BaseException:
+        for path in moved:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise

@@ -115,6 +115,21 @@ def test_a_closed_folder_closes_no_other(runs, monkeypatch):
     assert names(plan_pruning(runs.folder)) == ["done/state.previous.safetensors"]
 
 
+def test_a_pull_that_was_killed_leaves_nothing(runs):
+    """Its hidden folder goes, an hour after its last file came; no other one does."""
+    hidden = runs(f".{'0a' * 8}.part", "model.safetensors", "README.md")
+    os.utime(hidden, (0, 0))
+    runs(f".{'0b' * 8}.part", "README.md")
+    os.utime(runs(".mine.part", "model.safetensors"), (0, 0))
+
+    found = plan_pruning(runs.folder)
+    prune(found.removals)
+
+    assert names(found) == [f"{hidden.name}/{f}" for f in ("README.md", WHOLE[0])]
+    left = {path.name for path in runs.folder.iterdir()}
+    assert left == {f".{'0b' * 8}.part", ".mine.part"}
+
+
 def test_what_the_user_put_there_stays(runs):
     """Notes, other models, folders, links, and models that were not trained here."""
     old = runs("old", *WHOLE, "notes.txt", "best.safetensors", ".lock")
