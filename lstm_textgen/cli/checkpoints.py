@@ -127,9 +127,10 @@ def verify(
     textgen checkpoints verify model.safetensors
     textgen checkpoints verify checkpoints/* --json
 
-    Read every byte of models and runs: the digest, the settings, names and shapes, and
-    whether all numbers are finite. Ends with 65 if any of them is bad. The digest that
-    is shown is that of the weights, the same wherever the model lies.
+    Read every byte of models: the digest, the settings, names and shapes, and whether
+    all numbers are finite; of the states of a run, the digest and the numbers. Ends
+    with 65 if any of them is bad. The digest that is shown is that of the weights, the
+    same wherever the model lies.
     """
     from lstm_textgen.checkpoint.verifying import summary
     from lstm_textgen.report.terminal import say, write_text

@@ -2,8 +2,11 @@
 
 import json
 import shutil
+import struct
 
 import pytest
+
+from tests.forging import take_apart
 
 
 @pytest.fixture
@@ -104,6 +107,32 @@ def test_a_state_that_is_damaged_makes_its_run_bad(textgen, runs):
     assert outcome.code == 65
     assert "state.safetensors" in outcome.stderr
     assert "model.safetensors" in outcome.stdout
+
+
+def test_a_state_that_ran_away_makes_its_run_bad(textgen, runs):
+    """Its digest fits, and a run that went on from it would have nothing left."""
+    parts = take_apart((runs / "state.safetensors").read_bytes())
+    pieces = parts.pieces()
+    dtype, shape, raw = pieces["model.head.bias"]
+    nan = struct.pack("<f", float("nan"))
+    pieces["model.head.bias"] = (dtype, shape, nan + raw[4:])
+    (runs / "state.safetensors").write_bytes(parts.laid_out(pieces).sealed())
+
+    outcome = textgen("checkpoints", "verify", "checkpoints/book")
+
+    assert outcome.code == 65
+    assert "no finite number: model.head.bias" in outcome.stderr
+
+
+def test_states_are_verified_where_there_is_no_model(textgen, runs):
+    """A run that has not saved a model yet, or has lost it; that is still told."""
+    (runs / "model.safetensors").unlink()
+
+    outcome = textgen("checkpoints", "verify", "checkpoints/book")
+
+    assert outcome.code == 66
+    assert "has not saved a model" in outcome.stderr
+    assert outcome.stdout.startswith("fine  checkpoints/book/state.safetensors")
 
 
 def test_a_missing_file_is_a_missing_file(textgen):
