@@ -93,7 +93,7 @@ def fetch_file(repository: Repository, name: str, *, cap: int) -> Fetched:
     """
     hub = library()
     with translated(repository):
-        asked = {
+        asked: dict[str, Any] = {
             "repo_id": repository.name,
             "filename": name,
             "revision": repository.revision,
@@ -106,8 +106,32 @@ def fetch_file(repository: Repository, name: str, *, cap: int) -> Fetched:
                 f"{name} of {repository} has {said} bytes; at most {cap:,} are taken.",
                 "Take another model.",
             )
+        if hub.constants.HF_HUB_DISABLE_XET:  # Xet counts other bytes, and checks them
+            asked["tqdm_class"] = _stopping_at(size, f"{name} of {repository}")
         path = Path(hub.hf_hub_download(**asked))
     return Fetched(path=path, is_new=not found.is_cached)
+
+
+def _stopping_at(size: int, file: str) -> type:
+    """
+    A bar of progress that shows nothing and ends a file which does not end itself.
+
+    The client would write to the disk whatever comes, and compare the length then.
+    """
+
+    class Stop(library().utils.tqdm):  # type: ignore[misc]
+        came: float = 0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.came += n or 0  # less than nothing where it begins anew
+            if self.came > size:
+                raise CheckpointError(
+                    f"{file} came with more than the {size:,} bytes that were said.",
+                    "Run the same command again to fetch it anew.",
+                )
+            return bool(super().update(n))
+
+    return Stop
 
 
 @contextlib.contextmanager

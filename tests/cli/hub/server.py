@@ -11,13 +11,15 @@ everything in memory. Tests tell it at `/_test/...` how to misbehave:
 
 `drop` hangs up in the middle of the question, without an answer; `html` answers with a
 page, `loop` with a redirect to itself. Where a file is sent, `flipped` changes its
-last byte, `short` and `long` change its length and say so, `cut` hangs up half way.
+last byte, `short` and `long` change its length and say so, `cut` hangs up half way,
+`endless` goes on with zeros and `bomb` is a small body that unpacks to as many.
 `up` puts a path that leads out of the folder wherever the protocol has room for one.
 Asked about `yaml`, the head of a page, `refuse` and `warn` answer with words that would
 clear a terminal.
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -27,6 +29,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 TOKENS = {"hf_alice": "alice", "hf_bob": "bob"}
 PAGE = b"<!doctype html><html><body>Please log in to this network.</body></html>"
+MANY = 2**26
+"""Bytes of an endless body: so few that no disk is filled if nobody stops it."""
 UP = "../../../../evil"
 REPO = r"(?P<name>[^/]+/[^/]+)"
 
@@ -309,6 +313,11 @@ class Handler(BaseHTTPRequestHandler):
             data = data[:-10]
         if mood == "long":
             data += b"ten bytes."
+        if mood == "bomb":
+            data = gzip.compress(bytes(MANY))
+            headers["Content-Encoding"] = "gzip"
+        if mood == "endless":
+            return self.go_on_and_on(headers)
         if mood == "page":
             data = PAGE + b" " * (len(data) - len(PAGE))
         found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
@@ -330,6 +339,17 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return None
         return self.drop(body[: len(body) // 2]) if cut else self.wfile.write(body)
+
+    def go_on_and_on(self, headers):
+        """A body without a length, until nobody listens any more."""
+        self.send_response(200)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for _ in range(MANY // 2**16):
+            self.wfile.write(b"10000\r\n" + bytes(2**16) + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
 
     def send_json(self, value, status=200):
         body = json.dumps(value).encode()
