@@ -1,8 +1,9 @@
 """
 The mean of the weights of several models: one model that is often better than each.
 
-It works where the models lie in one valley of the loss: states of one run, or runs
-that went on from the same model. Models that were born apart give noise.
+It works where the models lie in one valley of the loss: those that one run saved one
+after the other, or runs that went on from the same model. Models that were born apart
+give noise.
 
 Source:
     Izmailov et al. (2018), Averaging Weights Leads to Wider Optima and Better
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lstm_textgen.checkpoint.container import tensors_sha256
-from lstm_textgen.checkpoint.format import Checkpoint
+from lstm_textgen.checkpoint.format import Checkpoint, versions
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.errors import CheckpointError, ConfigError
 
@@ -50,6 +51,7 @@ def average(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkpoint:
         first,
         tensors={name: _mean(models, name) for name in first.tensors},
         training=_shared_record([model.training for model in models]),
+        made_by=versions(),
         licence=licences.pop() if len(licences) == 1 else "",
         note=_note(models),
     )
@@ -92,7 +94,8 @@ def _shared_record(records: Sequence[TrainingRecord]) -> TrainingRecord:
     """
     What can be said of the training of all of them, without a loss.
 
-    Steps, epochs and time are the largest: states of one run contain each other.
+    Steps, epochs and time are the largest: what one run saved later contains what it
+    saved before. A seed is told only if it is that of all.
     """
     most = TrainingRecord(
         steps=max(each.steps for each in records),
@@ -111,6 +114,8 @@ def _shared_record(records: Sequence[TrainingRecord]) -> TrainingRecord:
     same = all(all(getattr(r, p) == getattr(first, p) for p in parts) for r in records)
     # what one of them has learned from must not judge the mean
     kept = {name: getattr(first, name) for name in (*about, *(parts if same else ()))}
+    if any(each.seed != first.seed for each in records):
+        del kept["seed"]
     return dataclasses.replace(most, **kept)
 
 

@@ -20,6 +20,7 @@ CANNOT_CREATE = {
     errno.ENOTDIR: "A file stands where a folder should be: choose another place.",
     errno.EISDIR: "A folder has this name: choose another one.",
     errno.EEXIST: "Something has this name already: choose another one.",
+    errno.ENOTEMPTY: "Something else has come into that folder: choose another one.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 """What the user can do where a place does not take the file."""

@@ -16,9 +16,14 @@ PRETRAINED = ("shakespeare", "fables")
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """The runs in *folder* that have a model, the newest model first."""
+    """
+    The runs in *folder* that have a model, the newest model first.
+
+    None that is hidden: it may be one that is still arriving.
+    """
     try:
-        models = [RunDirectory(path).model_path for path in folder.iterdir()]
+        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        models = [RunDirectory(path).model_path for path in paths]
         there = [path for path in models if os.path.isfile(path)]
         dated = [(path.stat().st_mtime_ns, path) for path in there]
     except OSError:  # no such folder, or nothing that we may look at
@@ -36,6 +41,19 @@ def free_name(folder: Path, name: str) -> Path:
     numbered = (f"{name}-{number}" for number in itertools.count(2))
     candidates = (folder / each for each in itertools.chain([name], numbered))
     return next(path for path in candidates if not os.path.lexists(path))
+
+
+def require_folder(folder: Path) -> None:
+    """
+    See that a folder of runs is there, unless it is the usual one.
+
+    Raises:
+        MissingError: There is no such folder.
+    """
+    if folder != RUNS and not os.path.isdir(folder):
+        raise MissingError(
+            f"There is no folder {folder}.", "Check the name, or leave --in out."
+        )
 
 
 def require_free(path: Path) -> None:

@@ -106,10 +106,20 @@ def checkpoint_of(
             name: tensor.detach().to("cpu", dtype, copy=True)
             for name, tensor in model.state_dict().items()
         },
-        made_by=_versions(),
+        made_by=versions(),
         licence=licence,
         note=note,
     )
+
+
+def versions() -> dict[str, str]:
+    """Of this program and what it stands on: what made a model."""
+    try:
+        own = version("lstm-textgen")
+    except PackageNotFoundError:  # run from a checkout
+        own = "unknown"
+    python = platform.python_version()
+    return {"lstm_textgen": own, "torch": torch.__version__, "python": python}
 
 
 def build_model(
@@ -280,12 +290,3 @@ def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
                 f"{name} holds a weight that is no number from -2^53 to 2^53: {key}.",
                 "Train it again with a lower learning rate, or take an earlier one.",
             )
-
-
-def _versions() -> dict[str, str]:
-    try:
-        own = version("lstm-textgen")
-    except PackageNotFoundError:  # run from a checkout
-        own = "unknown"
-    python = platform.python_version()
-    return {"lstm_textgen": own, "torch": torch.__version__, "python": python}

@@ -46,13 +46,14 @@ def list_models(folder: Path) -> list[Listed]:
     """
     The runs and model files in a folder, newest first, and the bundled models.
 
-    Tensors are not read, so that a long list comes at once; `verify` reads them.
+    Tensors are not read, so that a long list comes at once; `verify` reads them. What
+    is hidden may still be arriving, and is not looked at.
 
     Args:
         folder: Where to look; nothing below its runs is looked at.
     """
     try:
-        paths = sorted(folder.iterdir())
+        paths = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     except OSError:  # no such folder, or nothing that we may look at
         paths = []
     found = [listed for path in paths if (listed := _look(path)) is not None]

@@ -1,5 +1,6 @@
 """Read models and runs whole, and say of every file whether it is fine."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,21 +32,18 @@ class Verdict:
 
 def verify(argument: str) -> list[Verdict]:
     """
-    Read a model, and of a run its states too.
+    Read a model, and of a run its states too, also before it has a model.
 
     Args:
         argument: As for `resolve_checkpoint`.
     """
     try:
-        path = resolve_checkpoint(argument)
+        found = [_of_model(resolve_checkpoint(argument))]
     except TextgenError as error:
-        return [Verdict(argument, error=error)]
-    run = RunDirectory(path.parent)
-    found = [_of_model(path)]
-    if path != Path(argument) and path == run.model_path:
-        states = run.state_path, run.previous_state_path
-        found += [_of_state(state) for state in states if state.exists()]
-    return found
+        found = [Verdict(argument, error=error)]
+    run = RunDirectory(Path(argument))  # of a file, nothing is below it
+    states = run.state_path, run.previous_state_path
+    return found + [_of_state(state) for state in states if os.path.exists(state)]
 
 
 def summary(verdicts: Sequence[Verdict]) -> TextgenError:
@@ -75,8 +73,16 @@ def _of_model(path: Path) -> Verdict:
 
 
 def _of_state(path: Path) -> Verdict:
+    """Whether it is whole and its numbers are finite; not whether it fits the run."""
     try:
         with open_container(path, STATE) as container:
-            return Verdict(path, tensors_sha256(container.read_tensors()))
+            tensors = container.read_tensors()
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise CheckpointError(
+                    f"{path} holds something that is no finite number: {name}.",
+                    "Restore it from a copy, or train with a lower learning rate.",
+                )
     except TextgenError as error:
         return Verdict(path, error=error)
+    return Verdict(path, tensors_sha256(tensors))

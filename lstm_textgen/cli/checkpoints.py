@@ -7,10 +7,11 @@ import typer
 
 from lstm_textgen.cli import checkpoints_change
 from lstm_textgen.cli.options import AsJson, Debug, Quiet, option, print_json
-from lstm_textgen.errors import ConfigError
+from lstm_textgen.errors import ConfigError, TextgenError
 
 if TYPE_CHECKING:
     from lstm_textgen.checkpoint.listing import Listed
+    from lstm_textgen.checkpoint.verifying import Verdict
 
 app = typer.Typer(
     help="""
@@ -28,7 +29,8 @@ Look at runs and models, check them, compare them, and clear them up.
 Model = Annotated[
     str,
     typer.Argument(
-        help="A model, a run, or shakespeare or fables.", show_default=False
+        help="A model, a run, hf://user/repo, or shakespeare or fables.",
+        show_default=False,
     ),
 ]
 
@@ -53,21 +55,35 @@ def list_checkpoints(
     vocabulary, held-out loss in nats, age.
     """
     if context.invoked_subcommand is not None:
-        source = context.get_parameter_source("folder")
-        if source and source.name == "COMMANDLINE":  # or prune would look elsewhere
-            raise ConfigError(
-                f"--in {folder} stands before {context.invoked_subcommand}.",
-                "Put it after the command: textgen checkpoints prune --in runs",
-            )
+        _refuse_early(context)
         return
+    from lstm_textgen.checkpoint.finding import require_folder
     from lstm_textgen.checkpoint.listing import list_models
     from lstm_textgen.report.tables import show_models
 
+    require_folder(folder)
     found = list_models(folder)
     if json:
         print_json({"checkpoints": [_listed(each) for each in found]})
     else:
         show_models(found)
+
+
+def _refuse_early(context: typer.Context) -> None:
+    """
+    See that no option stands before the command that it is meant for.
+
+    It would be dropped in silence: prune would look elsewhere, verify print no JSON.
+    """
+    given = {"folder": "--in", "json": "--json", "quiet": "--quiet"}
+    for name, spelled in given.items():
+        source = context.get_parameter_source(name)
+        if source and source.name == "COMMANDLINE":
+            command = context.invoked_subcommand
+            raise ConfigError(
+                f"{spelled} stands before {command}.",
+                f"Put it after the command: textgen checkpoints {command} {spelled}",
+            )
 
 
 def _listed(each: "Listed") -> dict[str, Any]:
@@ -111,15 +127,15 @@ def verify(
     textgen checkpoints verify model.safetensors
     textgen checkpoints verify checkpoints/* --json
 
-    Read every byte of models and runs: the digest, the settings, names and shapes, and
-    whether all numbers are finite. Ends with 65 if any of them is bad. The digest that
-    is shown is that of the weights, the same wherever the model lies.
+    Read every byte of models: the digest, the settings, names and shapes, and whether
+    all numbers are finite; of the states of a run, the digest and the numbers. Ends
+    with 65 if any of them is bad. The digest that is shown is that of the weights, the
+    same wherever the model lies.
     """
     from lstm_textgen.checkpoint.verifying import summary
-    from lstm_textgen.checkpoint.verifying import verify as look
     from lstm_textgen.report.terminal import say, write_text
 
-    found = [each for model in models for each in look(model)]
+    found = [each for model in models for each in _verdicts(model)]
     bad = [each for each in found if each.error is not None]
     if json:
         files = [
@@ -140,6 +156,24 @@ def verify(
         say(f"bad   {each.error}".replace("\n", " "))
     if bad:
         raise summary(found)
+
+
+def _verdicts(model: str) -> "list[Verdict]":
+    """What is found out about a model; one on a hub is fetched, and called by that."""
+    import dataclasses
+
+    from lstm_textgen.checkpoint.verifying import Verdict
+    from lstm_textgen.checkpoint.verifying import verify as look
+    from lstm_textgen.sharing.models import find_checkpoint
+    from lstm_textgen.sharing.repository import is_on_hub
+
+    if not is_on_hub(model):
+        return look(model)
+    try:
+        found = look(str(find_checkpoint(model)))
+    except TextgenError as error:
+        return [Verdict(model, error=error)]
+    return [dataclasses.replace(each, path=model) for each in found]
 
 
 @app.command("diff", short_help="What differs between two models.")

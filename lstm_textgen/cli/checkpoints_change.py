@@ -50,8 +50,9 @@ def average(
         --text book.txt --split validation
 
     Make the model whose every weight is the mean of those of other models. It helps
-    where they are states of one run, or went on from one model; models that were born
-    apart give noise. With --text, all of them are judged by it.
+    where they are copies of model.safetensors that you put aside while one run trained,
+    or went on from one model; models that were born apart give noise. The state files
+    of a run are not taken. With --text, all models are judged by it.
     """
     from lstm_textgen.checkpoint import averaging
     from lstm_textgen.checkpoint.finding import require_free
@@ -130,11 +131,13 @@ def prune(
     were not trained here, files that textgen did not write, and runs at work stay.
     """
     from lstm_textgen.checkpoint import pruning
+    from lstm_textgen.checkpoint.finding import require_folder
     from lstm_textgen.config.checks import check
     from lstm_textgen.report.tables import show_removals
     from lstm_textgen.report.terminal import say
 
     check("keep", keep, keep is None or keep >= 0, "0 or more")
+    require_folder(folder)
     found = pruning.plan_pruning(folder, keep=keep, states=states)
     for run in found.busy:
         say(f"note: {run} is in use and stays.")

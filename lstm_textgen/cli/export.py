@@ -48,7 +48,7 @@ def export(
 
     choice("format", format, FORMATS)
     path = find_checkpoint(checkpoint)
-    target = output or Path(f"{_name(path)}.{format}")
+    target = output or Path(f"{_name(checkpoint, path)}.{format}")
     require_free(target)
     data = _exported(format, load_checkpoint(path))
     write_durably(target, data)
@@ -69,8 +69,12 @@ NEXT = {
 """What to do with the file."""
 
 
-def _name(path: Path) -> str:
-    """What to call a model: a run by its folder, another one by its file."""
+def _name(argument: str | None, path: Path) -> str:
+    """What to call a model: as on a hub, or a run by its folder, or by its file."""
+    from lstm_textgen.sharing.repository import is_on_hub, parse_repository
+
+    if argument is not None and is_on_hub(argument):
+        return parse_repository(argument).short_name
     return path.resolve().parent.name if path.name == "model.safetensors" else path.stem
 
 

@@ -1,6 +1,7 @@
 """What `textgen push` puts together: the model, how it was made, what it writes."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 from lstm_textgen import __version__
@@ -47,7 +48,7 @@ def pack(
         folder: An empty folder for the three files.
         private: Whether a new repository is to be seen by its owner only.
         licence: Written into the model too; None leaves what it says.
-        language: Two letters; None takes that of a corpus with a name.
+        language: Two or three letters; None takes that of a corpus with a name.
         message: Empty for one that names this program.
 
     Raises:
@@ -56,9 +57,9 @@ def pack(
         SettingsFileError: The settings of the run are damaged.
         ConfigError: The language is not a code.
     """
-    if language is not None and not (language.isalpha() and len(language) in (2, 3)):
+    if language is not None and not re.fullmatch("[a-z]{2,3}", language):
         problem = f"{language!r} is no code of a language."
-        raise ConfigError(problem, "Give two or three letters: en, es, it, ...")
+        raise ConfigError(problem, "Give two or three small letters: en, es, it, ...")
     path = find_checkpoint(model)
     checkpoint = load_checkpoint(path)
     if licence is not None:

@@ -53,7 +53,7 @@ class About:
     """How many characters it was asked for."""
 
     language: str | None = None
-    """The language of the text as a code of two letters, if it is known."""
+    """The language of the text as a code of two or three letters, if known."""
 
     config: RunConfig | None = None
     """How it was trained, where that is still known."""

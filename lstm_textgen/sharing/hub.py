@@ -23,6 +23,7 @@ from lstm_textgen.errors import (
     TextgenError,
     UnavailableError,
 )
+from lstm_textgen.sharing.hub_cache import Fetched
 from lstm_textgen.sharing.refusals import LATER, refused
 from lstm_textgen.sharing.repository import Repository
 
@@ -42,6 +43,9 @@ SAFE_COMMIT = re.compile(r"[0-9a-f]{40}")
 BELIEVED = {"ETag": SAFE_TAG, "X-Linked-Etag": SAFE_TAG, "X-Repo-Commit": SAFE_COMMIT}
 """Answers of a server that become names of files in the cache."""
 
+BAD_CARD = "Invalid metadata in README.md."
+"""How the client says that a hub does not take the head of a page."""
+
 SIZES = re.compile(r"of size (\d+) but has size (\d+)")
 """How the client says that a file is too short or too long."""
 
@@ -52,7 +56,7 @@ def library() -> Any:
     The client, set up.
 
     Raises:
-        UnavailableError: It is not installed.
+        UnavailableError: It is not installed, or too old.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -63,12 +67,18 @@ def library() -> Any:
             f"A hub is reached by huggingface_hub, which does not load ({error}).",
             "Install it: pip install 'lstm-textgen[hub]'",
         ) from error
-    hub.logging.set_verbosity(logging.CRITICAL)  # what went wrong is told here
-    hub.set_client_factory(_connection)
+    try:
+        hub.logging.set_verbosity(logging.CRITICAL)  # what went wrong is told here
+        hub.set_client_factory(_connection)
+    except AttributeError as error:
+        raise UnavailableError(
+            f"huggingface_hub {hub.__version__} is too old to reach a hub with.",
+            "Install a newer one: pip install 'lstm-textgen[hub]'",
+        ) from error
     return hub
 
 
-def fetch_file(repository: Repository, name: str, *, cap: int) -> tuple[Path, str]:
+def fetch_file(repository: Repository, name: str, *, cap: int) -> Fetched:
     """
     Bring one file to the client's cache, or find it there.
 
@@ -77,36 +87,51 @@ def fetch_file(repository: Repository, name: str, *, cap: int) -> tuple[Path, st
         name: Its name there, one of ours.
         cap: Bytes of the largest file that is fetched.
 
-    Returns:
-        Where it lies, and the full name of the commit that it belongs to.
-
     Raises:
         CheckpointError: It is too large, or not as long as was said.
         MissingError, AccessError, UnavailableError: As `translated`.
     """
     hub = library()
     with translated(repository):
-        asked = {
+        asked: dict[str, Any] = {
             "repo_id": repository.name,
             "filename": name,
             "revision": repository.revision,
         }
-        size = hub.hf_hub_download(**asked, dry_run=True).file_size
+        found = hub.hf_hub_download(**asked, dry_run=True)
+        size = found.file_size
         if size is None or size > cap:
             said = "an unknown number of" if size is None else f"{size:,}"
             raise CheckpointError(
                 f"{name} of {repository} has {said} bytes; at most {cap:,} are taken.",
                 "Take another model.",
             )
+        if hub.constants.HF_HUB_DISABLE_XET:  # Xet counts other bytes, and checks them
+            asked["tqdm_class"] = _stopping_at(size, f"{name} of {repository}")
         path = Path(hub.hf_hub_download(**asked))
-    return path, path.parent.name  # the cache has a folder for each commit
+    return Fetched(path=path, is_new=not found.is_cached)
 
 
-def forget(path: Path) -> None:
-    """Take a file that is no good out of the client's cache."""
-    for each in (Path(os.path.realpath(path)), path):
-        with contextlib.suppress(OSError):
-            each.unlink()
+def _stopping_at(size: int, file: str) -> type:
+    """
+    A bar of progress that shows nothing and ends a file which does not end itself.
+
+    The client would write to the disk whatever comes, and compare the length then.
+    """
+
+    class Stop(library().utils.tqdm):  # type: ignore[misc]
+        came: float = 0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.came += n or 0  # less than nothing where it begins anew
+            if self.came > size:
+                raise CheckpointError(
+                    f"{file} came with more than the {size:,} bytes that were said.",
+                    "Run the same command again to fetch it anew.",
+                )
+            return bool(super().update(n))
+
+    return Stop
 
 
 @contextlib.contextmanager
@@ -118,11 +143,12 @@ def translated(repository: Repository) -> Iterator[None]:
         MissingError: There is no such repository, revision or file.
         AccessError: The hub wants a login, or refuses the one it has.
         UnavailableError: No connection, or a server that fails or talks nonsense.
-        CheckpointError: A file of another length than was said.
+        CheckpointError: A file of another length than was said, or a page that the
+            hub does not take.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # among its libraries
+            warnings.simplefilter("ignore")  # some hold the words of a server
             yield
     except TextgenError:
         raise
@@ -174,6 +200,8 @@ def _understood(error: Exception, repository: Repository) -> TextgenError | None
             return _not_in_cache(repository)
         if isinstance(cause, httpx.HTTPError | ConnectionError):
             return _broken(cause)
+        if isinstance(cause, ValueError) and str(cause).startswith(BAD_CARD):
+            return _card_refused(str(cause).removeprefix(BAD_CARD))
         if isinstance(cause, errors.FileMetadataError | ValueError | KeyError):
             return _nonsense(str(cause))
     if isinstance(error, OSError) and error.errno is not None:
@@ -216,6 +244,13 @@ def _nonsense(what: str) -> UnavailableError:
     return UnavailableError(
         f"{host()} does not answer as a hub does ({' '.join(what.split())}).",
         f"Check HF_ENDPOINT, and whether this network wants a login. {LATER}",
+    )
+
+
+def _card_refused(said: str) -> CheckpointError:
+    return CheckpointError(
+        f"{host()} does not take the head of the page ({' '.join(said.split())}).",
+        "Check --language and --licence; --dry-run shows the page.",
     )
 
 

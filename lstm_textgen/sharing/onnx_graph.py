@@ -34,7 +34,8 @@ def onnx_bytes(checkpoint: Checkpoint) -> bytes:
     Inputs are `id` (N), int64, and for each layer n its memory `hidden_n` (N, H), for
     an LSTM also `cell_n`; outputs are `logits` (N, V) and the memory after the step,
     `hidden_n_after` and `cell_n_after`. A text begins with a memory of zeros. What
-    the checkpoint says of itself is in the metadata, under `lstm_textgen`.
+    the checkpoint says of itself is in the metadata, under `lstm_textgen`. The mark for
+    unknown characters has a logit as any other; it is for the caller not to draw it.
 
     Raises:
         CheckpointError: It is larger than such a file can be.

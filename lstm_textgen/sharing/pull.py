@@ -2,14 +2,15 @@
 Fetch a model from a hub: whole, checked, and never half under its name.
 
 What arrives lies in the hub's own cache first. It is read as strictly as any file of
-a stranger; what does not pass is taken out of the cache again, so that the next try
-fetches it anew.
+a stranger. What came otherwise than the hub has it is taken out of the cache again, so
+that the next try fetches it anew.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from lstm_textgen.checkpoint.durable import translated_errors, write_durably
 from lstm_textgen.checkpoint.finding import RUNS, free_name
 from lstm_textgen.checkpoint.format import SIZE_CAP, load_checkpoint
 from lstm_textgen.checkpoint.plain_json import parse
+from lstm_textgen.checkpoint.reader import AGAIN as COPY_AGAIN
 from lstm_textgen.errors import CheckpointError, MissingError, OutputError
-from lstm_textgen.sharing.hub import fetch_file, forget
+from lstm_textgen.sharing.hub import fetch_file
+from lstm_textgen.sharing.hub_cache import Fetched
 from lstm_textgen.sharing.repository import (
     CARD_FILE,
     MODEL_FILE,
@@ -33,6 +36,7 @@ TEXT_CAP = 2**20
 """Bytes of the largest card, and of the largest file of settings."""
 
 AGAIN = "Run the same command again to fetch it anew, or take another model."
+ANOTHER = "Take another model, or another revision of it: the hub has this one so."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,15 +79,15 @@ def fetch_model(repository: Repository) -> Arrived:
         UnavailableError: No connection, no client, or a server that fails.
         StorageError: The disk is full or fails.
     """
-    path, commit = fetch_file(repository, MODEL_FILE, cap=SIZE_CAP)
+    there = fetch_file(repository, MODEL_FILE, cap=SIZE_CAP)
     try:
-        load_checkpoint(path)
+        load_checkpoint(there.path)
     except CheckpointError as error:
-        forget(path)
-        named = f"{MODEL_FILE} of {repository} (commit {commit[:12]})"
-        problem = error.problem.replace(str(path), named)
-        raise CheckpointError(problem, AGAIN) from error
-    return Arrived(path=path, commit=commit)
+        named = f"{MODEL_FILE} of {repository} (commit {there.commit[:12]})"
+        problem = error.problem.replace(str(there.path), named)
+        remedy = ANOTHER if error.remedy == COPY_AGAIN else error.remedy
+        raise _refused(there, problem, remedy) from error
+    return Arrived(path=there.path, commit=there.commit)
 
 
 def pull(repository: Repository, folder: Path | None = None) -> Pulled:
@@ -106,7 +110,8 @@ def pull(repository: Repository, folder: Path | None = None) -> Pulled:
     files = {name: text for name in TEXTS if (text := _text(pinned, name)) is not None}
     files[MODEL_FILE] = arrived.path.read_bytes()  # last: it makes the folder a model
     there = RUNS / repository.short_name if folder is None else folder
-    was_here = _holds(there, files[MODEL_FILE])
+    with translated_errors(there):
+        was_here = _holds(there, files[MODEL_FILE])
     if not was_here:
         there = free_name(RUNS, there.name) if folder is None else folder
         _place(there, files)
@@ -117,27 +122,35 @@ def pull(repository: Repository, folder: Path | None = None) -> Pulled:
 def _text(repository: Repository, name: str) -> bytes | None:
     """The settings or the card, if there are any and they are what they should be."""
     try:
-        path, _ = fetch_file(repository, name, cap=TEXT_CAP)
+        there = fetch_file(repository, name, cap=TEXT_CAP)
     except MissingError:
         return None
-    data = path.read_bytes()
+    data = there.path.read_bytes()
     try:
         text = data.decode("utf-8")
         if name == SETTINGS_FILE and not isinstance(parse(text), dict):
             raise ValueError("not an object of settings")
     except ValueError as error:
-        forget(path)
         problem = f"{name} of {repository} is damaged ({error})."
-        raise CheckpointError(problem, AGAIN) from error
+        raise _refused(there, problem, ANOTHER) from error
     return data
+
+
+def _refused(there: Fetched, problem: str, remedy: str) -> CheckpointError:
+    """The error about a file that is no good; *remedy* if the hub has it so."""
+    is_damaged = there.is_damaged()
+    if is_damaged or there.is_new:
+        there.drop()
+    return CheckpointError(problem, AGAIN if is_damaged else remedy)
 
 
 def _check_place(folder: Path) -> None:
     """Refuse a place that is taken before anything is fetched."""
-    taken = os.path.lexists(folder) and not folder.is_dir()
-    if taken or _is_foreign(folder):
-        problem = f"{folder} exists already, and holds something else."
-        raise OutputError(problem, "Choose another folder with -o.")
+    with translated_errors(folder):
+        taken = os.path.lexists(folder) and not folder.is_dir()
+        if taken or _is_foreign(folder):
+            problem = f"{folder} exists already, and holds something else."
+            raise OutputError(problem, "Choose another folder with -o.")
 
 
 def _is_foreign(folder: Path) -> bool:
@@ -155,22 +168,36 @@ def _holds(folder: Path, model: bytes) -> bool:
 
 def _place(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write all files beside the place, then give them their names at once."""
-    if _model_in(folder):
-        problem = f"{folder} holds another model."
-        raise OutputError(problem, "Choose another folder with -o.")
+    _check_place(folder)  # again: fetching has taken its time
     part = folder.parent / f".{secrets.token_hex(8)}.part"
     with translated_errors(folder):
+        if _model_in(folder):
+            problem = f"{folder} holds another model."
+            raise OutputError(problem, "Choose another folder with -o.")
         folder.parent.mkdir(parents=True, exist_ok=True)
         part.mkdir()
         try:
             for name, data in files.items():
                 write_durably(part / name, data)
             if folder.is_dir():  # it is empty, and may be where the user stands
-                for name in files:
-                    os.replace(part / name, folder / name)
+                _move(files, part, folder)
                 part.rmdir()
             else:
                 os.rename(part, folder)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+
+
+def _move(names: Iterable[str], part: Path, folder: Path) -> None:
+    """Move files into a folder that is there: all of them, or none."""
+    moved = []
+    try:
+        for name in names:
+            os.replace(part / name, folder / name)
+            moved.append(folder / name)
+    except BaseException:
+        for path in moved:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise

@@ -1,5 +1,6 @@
 """Send a model to a hub: one commit with three files."""
 
+import contextlib
 from dataclasses import dataclass
 
 from lstm_textgen.errors import ConfigError, OutputError
@@ -44,11 +45,15 @@ def push(parcel: Parcel) -> Pushed:
         OutputError: It is to be private, and the repository is there and public.
         AccessError: The hub wants a login, or refuses the one it has.
         UnavailableError: No connection, no client, or a server that fails.
+        CheckpointError: The hub does not take the head of the page.
     """
     hub = library()
     name = parcel.repository.name
     with translated(parcel.repository):
         api = hub.HfApi()
+        # before there is a repository; by a name of the client's that may go one day
+        with contextlib.suppress(AttributeError):
+            api._validate_yaml(parcel.card())
         address = api.create_repo(name, private=parcel.private or None, exist_ok=True)
         if parcel.private and not api.model_info(name).private:
             raise OutputError(

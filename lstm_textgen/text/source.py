@@ -78,8 +78,14 @@ def find_source(arguments: Sequence[str], *, spool: Path | None = None) -> Sourc
         )
     found = tuple(paths.values())
     if len(arguments) == 1 and os.path.isdir(arguments[0]):
-        return Source(name=safe_name(Path(arguments[0]).resolve().name), paths=found)
+        return Source(name=_folder_name(Path(arguments[0]).resolve()), paths=found)
     return Source(name=safe_name(found[0].stem), paths=found)
+
+
+def _folder_name(folder: Path) -> str:
+    """Its own; but a home is called by a login, which must not go into a model."""
+    home = Path(os.path.expanduser("~")).resolve()
+    return "text" if folder == home else safe_name(folder.name)
 
 
 def safe_name(name: str) -> str:

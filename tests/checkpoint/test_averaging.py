@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lstm_textgen.checkpoint.averaging import average, with_loss
-from lstm_textgen.checkpoint.format import load_checkpoint, save_checkpoint
+from lstm_textgen.checkpoint.format import load_checkpoint, save_checkpoint, versions
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.text.tokenizer import CharTokenizer
@@ -71,6 +71,23 @@ def test_what_one_has_learned_from_does_not_judge_the_mean(checkpoint, moved):
     assert divided.corpus == "hällo"
     assert (divided.train_stop, divided.validation_stop) == (0, 0)
     assert (mixed.corpus, mixed.sha256) == ("", "")
+
+
+def test_what_is_told_of_all_is_true_of_all(checkpoint, moved):
+    """
+    The seed only if all have it; and the program that took the mean made it.
+
+    Of two seeds the first was once told, and the versions that made the first model.
+    """
+    record = checkpoint.training
+    others = [dataclasses.replace(record, seed=seed) for seed in (5, 5, 6)]
+    models = [moved(1, training=each, made_by={"torch": "1"}) for each in others]
+
+    same, mixed = average(models[:2], NAMES[:2]), average(models, NAMES)
+
+    assert (same.training.seed, mixed.training.seed) == (5, 0)
+    assert mixed.training.corpus == record.corpus
+    assert mixed.made_by == versions()
 
 
 def test_bfloat16_stays_only_among_itself(checkpoint):

@@ -43,6 +43,15 @@ def test_the_newest_run_is_that_of_the_newest_model(runs):
     assert newest_run(runs) == runs / "old"
 
 
+def test_what_is_still_arriving_is_no_run(runs):
+    """It has a hidden name until all of it is there; it was once the newest model."""
+    hidden = runs / ".0123456789abcdef.part"
+    hidden.mkdir()
+    (hidden / "model.safetensors").touch()
+
+    assert runs_in(runs) == [runs / "new", runs / "old"]
+
+
 def test_no_runs_in_no_folder(tmp_path, runs):
     """A folder that is missing, a file, or empty has no runs."""
     (tmp_path / "bare").mkdir()

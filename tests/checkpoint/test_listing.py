@@ -19,6 +19,8 @@ def folder(tmp_path, checkpoint):
     save_checkpoint(folder / "book" / "model.safetensors", checkpoint)
     save_checkpoint(folder / "loose.safetensors", checkpoint)
     (folder / "bad.safetensors").write_text("no model")
+    (folder / ".arriving.part").mkdir()
+    save_checkpoint(folder / ".arriving.part" / "model.safetensors", checkpoint)
     (folder / "notes.txt").write_text("no model either")
     (folder / "link.safetensors").symlink_to(folder / "loose.safetensors")
     for age, name in enumerate(("book/model.safetensors", "loose.safetensors")):

@@ -1,5 +1,6 @@
 """What can go from a folder of runs, and what never goes."""
 
+import errno
 import os
 
 import pytest
@@ -7,13 +8,14 @@ import torch
 from filelock import FileLock
 
 from lstm_textgen.checkpoint.container import pack
+from lstm_textgen.checkpoint.format import save_checkpoint
 from lstm_textgen.checkpoint.pruning import plan_pruning, prune
 from lstm_textgen.checkpoint.store import STATE
 
 
 @pytest.fixture
-def runs(tmp_path):
-    """A folder with runs; states are such, and other files hold their own names."""
+def runs(tmp_path, checkpoint):
+    """A folder with runs; models and states are such, other files hold their names."""
     folder = tmp_path / "runs"
     folder.mkdir()
 
@@ -24,6 +26,7 @@ def runs(tmp_path):
             (run / file).write_bytes(STATE_BYTES if "state" in file else file.encode())
         model = run / "model.safetensors"
         if model.exists():
+            save_checkpoint(model, checkpoint)
             os.utime(model, ns=(0, 10**18 - age_s * 10**9))
         return run
 
@@ -81,6 +84,50 @@ def test_states_and_old_runs_go_if_it_is_asked_for(runs):
         f"{name}/state.safetensors" for name in ("new", "older", "oldest")
     ]
     assert names(old) == sorted(f"oldest/{name}" for name in WHOLE)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_states_stay_where_the_model_is_damaged(runs, damage):
+    """
+    They hold the last good weights.
+
+    It was once enough that a file of the name was there, whatever was in it.
+    """
+    model = runs("done", *WHOLE) / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-1]) if damage == "cut" else model.unlink()
+
+    assert names(plan_pruning(runs.folder, states=True)) == []
+
+
+def test_a_closed_folder_closes_no_other(runs, monkeypatch):
+    """What may not be looked into is no run; the others are pruned all the same."""
+    closed = str(runs("closed", *WHOLE))
+    runs("done", *WHOLE, "state.previous.safetensors")
+    stat = os.stat
+
+    def refusing(path, *args, **more):
+        if str(path).startswith(f"{closed}/"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return stat(path, *args, **more)
+
+    monkeypatch.setattr(os, "stat", refusing)
+
+    assert names(plan_pruning(runs.folder)) == ["done/state.previous.safetensors"]
+
+
+def test_a_pull_that_was_killed_leaves_nothing(runs):
+    """Its hidden folder goes, an hour after its last file came; no other one does."""
+    hidden = runs(f".{'0a' * 8}.part", "model.safetensors", "README.md")
+    os.utime(hidden, (0, 0))
+    runs(f".{'0b' * 8}.part", "README.md")
+    os.utime(runs(".mine.part", "model.safetensors"), (0, 0))
+
+    found = plan_pruning(runs.folder)
+    prune(found.removals)
+
+    assert names(found) == [f"{hidden.name}/{f}" for f in ("README.md", WHOLE[0])]
+    left = {path.name for path in runs.folder.iterdir()}
+    assert left == {f".{'0b' * 8}.part", ".mine.part"}
 
 
 def test_what_the_user_put_there_stays(runs):

@@ -2,8 +2,11 @@
 
 import json
 import shutil
+import struct
 
 import pytest
+
+from tests.forging import take_apart
 
 
 @pytest.fixture
@@ -104,6 +107,32 @@ def test_a_state_that_is_damaged_makes_its_run_bad(textgen, runs):
     assert outcome.code == 65
     assert "state.safetensors" in outcome.stderr
     assert "model.safetensors" in outcome.stdout
+
+
+def test_a_state_that_ran_away_makes_its_run_bad(textgen, runs):
+    """Its digest fits, and a run that went on from it would have nothing left."""
+    parts = take_apart((runs / "state.safetensors").read_bytes())
+    pieces = parts.pieces()
+    dtype, shape, raw = pieces["model.head.bias"]
+    nan = struct.pack("<f", float("nan"))
+    pieces["model.head.bias"] = (dtype, shape, nan + raw[4:])
+    (runs / "state.safetensors").write_bytes(parts.laid_out(pieces).sealed())
+
+    outcome = textgen("checkpoints", "verify", "checkpoints/book")
+
+    assert outcome.code == 65
+    assert "no finite number: model.head.bias" in outcome.stderr
+
+
+def test_states_are_verified_where_there_is_no_model(textgen, runs):
+    """A run that has not saved a model yet, or has lost it; that is still told."""
+    (runs / "model.safetensors").unlink()
+
+    outcome = textgen("checkpoints", "verify", "checkpoints/book")
+
+    assert outcome.code == 66
+    assert "has not saved a model" in outcome.stderr
+    assert outcome.stdout.startswith("fine  checkpoints/book/state.safetensors")
 
 
 def test_a_missing_file_is_a_missing_file(textgen):
@@ -266,8 +295,23 @@ def test_a_folder_before_the_command_is_refused(textgen, runs):
         "checkpoints", "--in", "elsewhere", "prune", "--keep", "0", "--yes"
     )
 
-    outcome.assert_refused(2, "--in elsewhere", "after the command")
+    outcome.assert_refused(2, "--in", "prune", "after the command")
     assert (runs / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("flag", ["--json", "-q"])
+def test_no_option_before_a_command_is_lost(textgen, flag):
+    """It was once dropped in silence: a program that wanted JSON got lines."""
+    outcome = textgen("checkpoints", flag, "verify", "fables")
+
+    outcome.assert_refused(2, "stands before verify", "after the command")
+
+
+@pytest.mark.parametrize("command", [(), ("prune",)])
+def test_a_folder_that_is_not_there(textgen, command):
+    """A slip of the finger once looked like a folder without runs."""
+    textgen("checkpoints", *command, "--in", "nosuch").assert_refused(66, "nosuch")
+    assert textgen("checkpoints", *command).code == 0
 
 
 def test_a_part_of_no_text(textgen, trained):

@@ -157,6 +157,37 @@ def test_a_model_of_bytes_writes_whole_characters(make_model, open_page, tmp_pat
     assert found[:100] == expected  # of several at once, all are given
 
 
+@pytest.mark.parametrize("temperature", [0.8, 0.0])
+def test_the_unknown_mark_is_never_written(
+    make_model, open_page, tmp_path, temperature
+):
+    """
+    A model from `--min-count` reads the mark for a rare character, and never writes it.
+
+    The page once drew from all logits: it wrote the mark, and another text from there
+    on.
+    """
+    model = make_model(4, dtype=torch.float32)
+    with torch.no_grad():
+        model.head.bias[3] += 9
+    tokenizer = CharTokenizer("\nab\ufffd", "\ufffd")
+    checkpoint = checkpoint_of(model, tokenizer, TrainingRecord())
+    page = page_bytes(checkpoint)
+    path = tmp_path / "model.html"
+    path.write_bytes(page)
+    ours = Writer(rounded_model(page.decode(), checkpoint), tokenizer)
+    dice = Dice(seed=1)
+    rolls = [dice.roll() for _ in range(100)]
+
+    opened = open_page(path)
+    opened.run(f"globalThis.rolls = {rolls}; 0")
+    found = opened.run(written("aé狐b", 100, temperature, "() => rolls.shift()"))
+
+    config = SampleConfig(seed=1, temperature=temperature)
+    assert found == ours.write("aé狐b", length=100, config=config)
+    assert "\ufffd" not in found
+
+
 def test_it_writes_at_least_a_thousand_characters_a_second(opened, capsys):
     """
     Counted in seconds of a core, all threads of the page together, by the best try.

@@ -65,7 +65,7 @@ def test_the_same_model_gives_the_same_bytes():
 
 def test_the_reader_is_short(code):
     """Short enough to be written again in any language."""
-    assert len(code.splitlines()) <= 40
+    assert len(code.splitlines()) <= 45
     assert set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE)) == {
         *("json", "numpy")
     }
@@ -102,3 +102,40 @@ def test_the_reader_knows_every_cell(tmp_path, make_model, reader, cell, residua
     )
 
     assert "".join(reader["write"](path, "abe", 200, 3)) == expected
+
+
+@pytest.mark.parametrize("temperature", [0.8, 0.01])
+def test_the_reader_never_draws_the_unknown_mark(
+    tmp_path, make_model, reader, temperature
+):
+    """
+    A model from `--min-count` reads the mark for a rare character, and never writes it.
+
+    The reader once drew from all logits: it wrote the mark, and another text from there
+    on. And it failed on a prompt with a character that is not in the vocabulary.
+    """
+    model = make_model(4, dtype=torch.float32)
+    with torch.no_grad():
+        model.head.bias[3] += 9
+    tokenizer = CharTokenizer("\nab\ufffd", "\ufffd")
+    path = tmp_path / "model.npz"
+    path.write_bytes(npz_bytes(checkpoint_of(model, tokenizer, TrainingRecord())))
+    config = SampleConfig(seed=3, temperature=temperature)
+
+    expected = Writer(model, tokenizer).write("aé狐b", length=100, config=config)
+    found = "".join(reader["write"](path, "aé狐b", 100, 3, temperature))
+
+    assert found == expected
+    assert "\ufffd" not in found
+
+
+def test_the_reader_opens_a_text_as_the_sampler_does(tmp_path, make_model, reader):
+    """Without a line end among the characters, after the first of them."""
+    model = make_model(3, dtype=torch.float32)
+    tokenizer = CharTokenizer("ab\ufffd", "\ufffd")
+    path = tmp_path / "model.npz"
+    path.write_bytes(npz_bytes(checkpoint_of(model, tokenizer, TrainingRecord())))
+
+    expected = Writer(model, tokenizer).write(length=100, config=SampleConfig(seed=3))
+
+    assert "".join(reader["write"](path, "", 100, 3)) == expected

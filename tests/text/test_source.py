@@ -81,6 +81,15 @@ def test_pattern_is_expanded_and_sorted(folder):
     assert names == ["books/a.md", "books/b.txt", "books/deep/er/c.TXT"]
 
 
+def test_a_home_is_not_named_after_its_owner(folder, monkeypatch):
+    """The name of a text stands in models that are given away; a login must not."""
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.chdir(folder)
+
+    assert find_source(["."]).name == "text"
+    assert find_source([str(folder)]).name == "text"
+
+
 def test_file_whose_name_looks_like_a_pattern(folder):
     """A file that exists under a name with brackets is that file."""
     Path("a[1].txt").write_text("x")

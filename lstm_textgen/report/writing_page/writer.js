@@ -65,6 +65,8 @@ class Writer {
     const decode = this.alphabet.decoder();
     let left = length;
     while (left > 0) {
+      const { unknown } = this.alphabet; // stands for what was read, is never written
+      if (unknown !== undefined) this.logits[unknown] = -Infinity;
       const id = draw(this.logits, temperature, random());
       const piece = decode(id);
       this.logits = this.network.read(id, this.memory);

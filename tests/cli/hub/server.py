@@ -4,18 +4,22 @@ A small hub, as a process of its own: what its client needs to send and fetch mo
 It prints its port, serves on the loopback interface, and ends with its stdin. It keeps
 everything in memory. Tests tell it at `/_test/...` how to misbehave:
 
-    step      what the client is doing: create, preupload, batch, upload, verify,
-              commit, info, tree, head, get
+    step      what the client is doing: create, yaml, preupload, batch, upload,
+              verify, commit, info, tree, head, get
     mood      how to answer: a status such as 403, or one of the words below
     times     how often; afterwards the step is done as it should be
 
-`drop` hangs up in the middle of the answer, `html` answers with a page, `loop` with a
-redirect to itself. Where a file is sent, `flipped` changes its last byte, `short` and
-`long` change its length and say so, `cut` hangs up half way. `up` puts a path that
-leads out of the folder wherever the protocol has room for one.
+`drop` hangs up in the middle of the question, without an answer; `html` answers with a
+page, `loop` with a redirect to itself. Where a file is sent, `flipped` changes its
+last byte, `short` and `long` change its length and say so, `cut` hangs up half way,
+`endless` goes on with zeros and `bomb` is a small body that unpacks to as many.
+`up` puts a path that leads out of the folder wherever the protocol has room for one.
+Asked about `yaml`, the head of a page, `refuse` and `warn` answer with words that would
+clear a terminal.
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -25,6 +29,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 TOKENS = {"hf_alice": "alice", "hf_bob": "bob"}
 PAGE = b"<!doctype html><html><body>Please log in to this network.</body></html>"
+MANY = 2**26
+"""Bytes of an endless body: so few that no disk is filled if nobody stops it."""
 UP = "../../../../evil"
 REPO = r"(?P<name>[^/]+/[^/]+)"
 
@@ -119,18 +125,20 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_GET
 
     def dispatch(self):
-        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         for method, pattern, step in ROUTES:
             found = re.fullmatch(pattern, self.path.partition("?")[0])
             if found and method == self.command:
                 return self.answer(step, **found.groupdict())
+        self.close_connection = True  # what was sent is not read
         return self.fail(404, "Not here")
 
     def answer(self, step, **words):
+        size = int(self.headers.get("Content-Length", 0))
+        mood = self.world.mood(step)
+        self.body = self.rfile.read(size // 2 if mood == "drop" else size)
         if step.startswith("test_"):
             return getattr(self, step)()
         self.world.log.append({"step": step, "path": self.path, "user": self.user})
-        mood = self.world.mood(step)
         if mood.isdigit():
             return self.fail(int(mood), "As you wish")
         if mood == "drop":
@@ -177,7 +185,11 @@ class Handler(BaseHTTPRequestHandler):
         return self.send_json({"url": f"{self.address}/{name}", "name": name})
 
     def yaml(self, mood):
-        return self.send_json({"errors": [], "warnings": []})
+        told = [{"message": "\x1b[2Jlanguage is odd"}]
+        if mood == "refuse":
+            return self.send_json({"errors": told, "warnings": []}, 400)
+        warnings = told if mood == "warn" else []
+        return self.send_json({"errors": [], "warnings": warnings})
 
     def preupload(self, mood, name, revision):
         newest = self.world.find(name, None)
@@ -241,7 +253,7 @@ class Handler(BaseHTTPRequestHandler):
         commit = self.world.find(name, revision)
         if commit is None and revision not in (None, "main"):
             return self.fail(404, "No such revision", code="RevisionNotFound")
-        files = [*commit["files"], *([UP] if mood == "up" else [])] if commit else []
+        files = commit["files"] if commit else []
         return self.send_json(
             {
                 "id": name,
@@ -261,8 +273,6 @@ class Handler(BaseHTTPRequestHandler):
             {"type": "file", "path": path, "size": len(data), "oid": git_oid(data)}
             for path, data in commit["files"].items()
         ]
-        if mood == "up":
-            entries.append({"type": "file", "path": UP, "size": 3, "oid": "0" * 40})
         return self.send_json(entries)
 
     def head(self, mood, name, revision, path):
@@ -287,10 +297,14 @@ class Handler(BaseHTTPRequestHandler):
         size = 3 << 30 if mood == "huge" else len(data)
         headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(size)}
         headers["Location"] = f"{self.world.elsewhere}/_store/{sha256(data)}"
+        headers["Location"] += f"?name={UP}" if mood == "up" else ""
         return self.send(302, b"", headers)
 
     def get(self, mood, oid):
-        return self.send_file(mood, self.world.stored[oid], {"ETag": f'"{oid}"'})
+        headers = {"ETag": f'"{oid}"'}
+        if mood == "up":
+            headers["Content-Disposition"] = f'attachment; filename="{UP}"'
+        return self.send_file(mood, self.world.stored[oid], headers)
 
     def send_file(self, mood, data, headers):
         if mood == "flipped":
@@ -299,6 +313,11 @@ class Handler(BaseHTTPRequestHandler):
             data = data[:-10]
         if mood == "long":
             data += b"ten bytes."
+        if mood == "bomb":
+            data = gzip.compress(bytes(MANY))
+            headers["Content-Encoding"] = "gzip"
+        if mood == "endless":
+            return self.go_on_and_on(headers)
         if mood == "page":
             data = PAGE + b" " * (len(data) - len(PAGE))
         found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
@@ -321,9 +340,20 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self.drop(body[: len(body) // 2]) if cut else self.wfile.write(body)
 
-    def send_json(self, value):
+    def go_on_and_on(self, headers):
+        """A body without a length, until nobody listens any more."""
+        self.send_response(200)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for _ in range(MANY // 2**16):
+            self.wfile.write(b"10000\r\n" + bytes(2**16) + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def send_json(self, value, status=200):
         body = json.dumps(value).encode()
-        self.send(200, body, {"Content-Type": "application/json"})
+        self.send(status, body, {"Content-Type": "application/json"})
 
     def fail(self, status, words, *, code="", **more):
         code = code or {401: "", 404: "RepoNotFound"}.get(status, "")

@@ -274,6 +274,42 @@ def test_a_server_that_refuses(textgen, trained, hub, env, step, mood, code, wor
     assert hub.files("alice/book") == {}
 
 
+def test_a_page_that_the_hub_refuses(textgen, trained, hub, env):
+    """
+    Its words are shown, safe ones only, and no empty repository is left behind.
+
+    The client makes a `ValueError` of it, which was once taken for nonsense.
+    """
+    hub.misbehave("yaml", "refuse")
+    words = ("push", trained.run, "alice/book", "--language", "xx")
+    refused = textgen(*words, env=env)
+
+    refused.assert_refused(65, "language is odd", "--language")
+    assert "\x1b" not in refused.stderr
+    assert hub.repository("alice/book") is None
+
+
+@pytest.mark.parametrize("language", ["EN", "éé", "e", "engl", "e1", ""])
+def test_a_language_that_is_no_code(textgen, trained, hub, env, language):
+    """The hub would refuse it, or show it as none."""
+    words = ("push", trained.run, "alice/book", "--language", language)
+
+    textgen(*words, env=env).assert_refused(2, repr(language), "small letters")
+    assert hub.steps() == []
+
+
+def test_a_warning_of_the_server_steers_no_terminal(textgen, trained, hub, env):
+    """The client prints it as it comes, past the one place that makes text safe."""
+    hub.misbehave("yaml", "warn")
+    with textgen.screen() as screen:
+        done = textgen("push", trained.run, "alice/book", env=env, stderr=screen)
+
+    assert done.code == 0
+    assert "yaml" in hub.steps()
+    assert "alice/book" in screen.text
+    assert "\x1b" not in screen.text
+
+
 def test_without_a_login(textgen, trained, hub, env):
     """It says how to log in."""
     nobody = {k: v for k, v in env.items() if k != "HF_TOKEN"}
