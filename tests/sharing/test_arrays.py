@@ -65,7 +65,7 @@ def test_the_same_model_gives_the_same_bytes():
 
 def test_the_reader_is_short(code):
     """Short enough to be written again in any language."""
-    assert len(code.splitlines()) <= 45
+    assert len([line for line in code.splitlines() if line.strip()]) <= 40
     assert set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE)) == {
         *("json", "numpy")
     }
