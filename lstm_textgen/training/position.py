@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from lstm_textgen.training.events import StopReason
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Position:
@@ -22,3 +24,9 @@ class Position:
     """Steps in a row, up to now, whose loss or gradient was no number."""
     setbacks: int = 0
     """Times that the run ran away and went back; each halves the learning rate."""
+    over: StopReason | None = None
+    """Why the run has ended, once its last evaluation is made."""
+    final_nats: float | None = None
+    """Of all held-out text, once the best model is judged: nothing is left to do."""
+    final_characters: int = 0
+    """How many characters these nats are the sum over."""

@@ -77,7 +77,12 @@ def begin_epoch(trainer: Trainer) -> None:
     """
     at = trainer.position
     trainer.position = dataclasses.replace(
-        at, epoch=at.epoch + 1, tick=0, best_nats_per_char=None
+        at,
+        epoch=at.epoch + 1,
+        tick=0,
+        best_nats_per_char=None,
+        over=None,
+        final_nats=None,
     )
     trainer.memory = trainer.model.zero_state(trainer.streams.streams)
 

@@ -20,28 +20,25 @@ from torch import Tensor
 
 from lstm_textgen.config import RunConfig
 from lstm_textgen.errors import DivergedError
-from lstm_textgen.evaluation.perplexity import (
-    Loss,
-    count_characters,
-    estimate,
-    summed_loss,
-)
+from lstm_textgen.evaluation.perplexity import count_characters, summed_loss
 from lstm_textgen.model.dropout import draw_noise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.state import StackState
 from lstm_textgen.text.streams import IGNORE, Streams
 from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.events import (
+    BY_SIGNAL,
     Evaluated,
     Skipped,
     StepDone,
     Stopped,
     StopReason,
 )
+from lstm_textgen.training.judging import glance
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.optimizer import Optimizer
 from lstm_textgen.training.position import Position
-from lstm_textgen.training.schedule import rate_factor
+from lstm_textgen.training.schedule import rate_factor, share_since
 from lstm_textgen.training.tally import Tally
 
 EVALUATIONS = 20
@@ -127,8 +124,8 @@ class Trainer:
         progress = self.meter.progress(self.position.step)
         if self.tally.characters:
             yield self.read_losses(progress)
-        if reason in ("budget", "no improvement"):
-            yield self._evaluate(progress)
+        if reason not in BY_SIGNAL and self.position.over is None:
+            yield self._evaluate(progress, over=reason)
         yield Stopped(
             step=self.position.step,
             reason=reason,
@@ -164,6 +161,8 @@ class Trainer:
     def _stop_reason(self) -> StopReason | None:
         if self.asked_to_stop is not None:
             return self.asked_to_stop
+        if self.position.over is not None:
+            return self.position.over
         progress = self.meter.progress(self.position.step)
         if progress >= 1 and self.position.step > 0:
             return "budget"
@@ -224,9 +223,11 @@ class Trainer:
         return math.isfinite(float(nats.detach())) and math.isfinite(float(norm))
 
     def _rate(self, progress: float) -> float:
-        settings = self.config.optimizer
-        factor = rate_factor(self._share(progress), settings.warm_up)
-        return factor * settings.learning_rate * 0.5**self.position.setbacks
+        settings, at = self.config.optimizer, self.position
+        began = progress if at.began is None else at.began
+        share = share_since(began, self.meter.progress(at.step + 0.5))
+        factor = rate_factor(share, settings.warm_up)
+        return factor * settings.learning_rate * 0.5**at.setbacks
 
     def _skipped(self) -> Skipped:
         """
@@ -240,12 +241,6 @@ class Trainer:
             found = f"The gradient of {at.skipped} steps in a row is no number"
             raise self._ran_away(found)
         return Skipped(step=at.step, in_a_row=at.skipped)
-
-    def _share(self, progress: float) -> float:
-        """How much of the time between first and last step is over, 0 to 1."""
-        began = progress if self.position.began is None else self.position.began
-        middle = self.meter.progress(self.position.step + 0.5)
-        return max(0.0, middle - began) / max(1 - began, 1e-9)
 
     def _advance(self, characters: int, progress: float, applied: bool) -> None:
         at = self.position
@@ -262,22 +257,24 @@ class Trainer:
         if last:  # the next epoch starts elsewhere: what is remembered is not before it
             self.memory = self.model.zero_state(self.streams.streams)
 
-    def _evaluate(self, progress: float) -> Evaluated:
-        """Estimate the loss of the held-out text; a run without one counts as best."""
-        loss = Loss(0.0, 0)
-        if len(self.held_out) >= 2:
-            with self.machine.autocast():
-                loss = estimate(
-                    self.model,
-                    self.held_out,
-                    characters=self.sample,
-                    begins=self.begins,
-                )
-            if not math.isfinite(loss.nats):  # else the first would count as the best
-                raise self._ran_away(f"The loss of the held-out text is {loss.nats}")
+    def _evaluate(self, progress: float, over: StopReason | None = None) -> Evaluated:
+        """
+        Estimate the loss of the held-out text; a run without one counts as best.
+
+        Args:
+            progress: Share of the budget that is used.
+            over: Why the run ends with this evaluation. That is kept, because a new
+                best, looked at again, might have patience for more.
+        """
+        with self.machine.autocast():
+            loss = glance(self.model, self.held_out, self.sample, self.begins)
+        if not math.isfinite(loss.nats):  # else the first would count as the best
+            raise self._ran_away(f"The loss of the held-out text is {loss.nats}")
         best_so_far = self.position.best_nats_per_char
         best = best_so_far is None or loss.nats_per_char < best_so_far
-        self.position = replace(self.position, evaluations=int(progress * EVALUATIONS))
+        self.position = replace(
+            self.position, evaluations=int(progress * EVALUATIONS), over=over
+        )
         if best and loss.characters:
             self.position = replace(
                 self.position,

@@ -150,6 +150,8 @@ def test_killed_at_every_call(book, disturbed, kill, call, tmp_path):
         assert report.broken == [], (call, moment)
         train(book, run)
         assert kill.digest(run) == expected, (call, moment)
+        kill.check_metrics(run, book.parent / "whole", 2, report)
+        assert report.broken == [], (call, moment)
         assert list(run.glob(".*.part")) == [], (call, moment)
     else:
         pytest.fail(f"{MOST} calls of {call} and no end")

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from lstm_textgen.errors import DivergedError
+from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.training.events import Evaluated, Skipped, StepDone, Stopped
-from lstm_textgen.training.resume import snapshot
+from lstm_textgen.training.resume import restore, snapshot
 from lstm_textgen.training.trainer import Trainer
 
 
@@ -73,6 +74,25 @@ class TestStopping:
         assert [e.best for e in evaluated] == [True] + [False] * 3
         assert [e.step for e in evaluated] == [5, 10, 15, 18]
         assert (events[-1].reason, events[-1].step) == ("no improvement", 18)
+
+    def test_a_last_look_that_is_the_best(self, make_trainer, monkeypatch):
+        """
+        A run that is over stays over, though its last look found a new best.
+
+        The best was then young again, and going on trained some more.
+        """
+        nats = iter([100.0, 200.0, 200.0, 50.0])
+        monkeypatch.setattr(
+            "lstm_textgen.training.trainer.glance", lambda *_: Loss(next(nats), 100)
+        )
+        trainer = make_trainer(steps=100, patience=0.125)
+        events = list(trainer.fit())
+        again = make_trainer(steps=100, patience=0.125)
+        restore(again, *snapshot(trainer))
+        (stopped,) = again.fit()
+
+        assert [e.best for e in of(Evaluated, events)] == [True, False, False, True]
+        assert (stopped.reason, stopped.step) == ("no improvement", 18)
 
     def test_patience_of_one_is_off(self, make_trainer):
         """The same text is read to the end of the budget."""

@@ -165,6 +165,28 @@ class TestTheLog:
         assert events[-1].reason == "budget"
         assert steps_logged(prepared.path) == [*range(1, 11)]
 
+    def test_a_log_that_cannot_be_shortened_stops_no_resume(
+        self, text, make_wishes, machine, train, follow, every_step
+    ):
+        """It is shortened as soon as the disk lets us; that used to end the process."""
+        prepared, _ = train(text, make_wishes(), stop=4)
+        path = prepared.path / "metrics.jsonl"
+        path.write_text(path.read_text() + '{"event": "StepDone", "step": 5}\n')
+        path.rename(path.with_suffix(".aside"))
+        path.mkdir()
+
+        def act(session, event):
+            if isinstance(event, StepDone) and event.step == 8:
+                path.rmdir()
+                path.with_suffix(".aside").rename(path)
+
+        again = prepare(text, make_wishes(), machine, output=prepared.path, resume=True)
+        events, _ = follow(again, act, save_every_s=0.0)
+
+        assert "metrics.jsonl" in of(Warned, events)[0].text
+        assert len(of(Warned, events)) == 1
+        assert steps_logged(prepared.path) == [*range(1, 11)]
+
 
 class TestSignals:
     def test_saving_on_request(self, text, make_wishes, machine, follow, every_step):
