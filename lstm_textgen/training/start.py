@@ -39,7 +39,7 @@ from lstm_textgen.training.recorded import (
 )
 from lstm_textgen.training.session import Session
 from lstm_textgen.training.trainer import Trainer
-from lstm_textgen.training.wishes import Wishes, with_preset
+from lstm_textgen.training.wishes import Wishes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +91,7 @@ def prepare(
     recorded = None
     if resume and directory.settings_path.exists():
         recorded = read_recorded(directory)
-        check_same(with_preset(wishes, machine), recorded)
+        check_same(wishes, recorded, machine)
     else:
         check_free(path)
     config = recorded.config.text if recorded else TextConfig(**wishes.text)
