@@ -22,11 +22,14 @@ def glance(
     held_out: NDArray[np.unsignedinteger[Any]],
     characters: int,
     begins: NDArray[np.bool_] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Loss:
     """An estimate during a run; of nothing where no text is held out."""
     if len(held_out) < 2:
         return Loss(0.0, 0)
-    return estimate(model, held_out, characters=characters, begins=begins)
+    return estimate(
+        model, held_out, characters=characters, begins=begins, progress=progress
+    )
 
 
 def judge(
@@ -39,7 +42,13 @@ def judge(
     if len(held_out) <= EXACT_LIMIT:
         return evaluate(model, held_out, begins=begins, progress=progress)
     streams = min(MOST_STREAMS, len(held_out) // LONG_STREAM)
-    return estimate(model, held_out, streams=streams, warm_up=256, begins=begins)
+    return estimate(
+        *(model, held_out),
+        streams=streams,
+        warm_up=256,
+        begins=begins,
+        progress=progress,
+    )
 
 
 def judging_seconds(characters: int, read_per_second: float) -> float:

@@ -212,7 +212,11 @@ class Session:
     def _is_due(self) -> bool:
         """Whether later would be too late, or a signal has asked."""
         since_s = time.monotonic() - self._saved_at_s
-        return self._asked_to_save or since_s + REPORT_EVERY_S > self.save_every_s
+        next_s = REPORT_EVERY_S
+        trainer = self.trainer
+        if trainer.is_to_evaluate(trainer.meter.progress(trainer.position.step)):
+            next_s += trainer.evaluation_s
+        return self._asked_to_save or since_s + next_s > self.save_every_s
 
     def _is_complete(self) -> bool:
         """Whether nothing is left to do, so that no file need change."""
@@ -236,7 +240,7 @@ class Session:
             model = build_model(checkpoint, device=self.trainer.machine.device)
             begins = self.text.tokenizer.begins
             try:
-                loss = judge(model, self.held_out, begins, self._go_on)
+                loss = judge(model, self.held_out, begins, self.trainer.heed)
             except InterruptedError:  # all is saved; the run keeps its last estimate
                 return False
             self.directory.save_model(with_figure(checkpoint, loss))
@@ -259,11 +263,6 @@ class Session:
                 final=True,
                 elapsed_s=self.trainer.meter.elapsed_s(),
             )
-
-    def _go_on(self, characters: int) -> None:
-        """Called while the model is judged: a signal is heard there too."""
-        if self.trainer.asked_to_stop is not None:
-            raise InterruptedError
 
     @property
     def held_out(self) -> NDArray[np.unsignedinteger[Any]]:

@@ -9,12 +9,18 @@ import torch
 from lstm_textgen.errors import DivergedError
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.training.events import Evaluated, Skipped, StepDone, Stopped
+from lstm_textgen.training.judging import glance
 from lstm_textgen.training.resume import restore, snapshot
 from lstm_textgen.training.trainer import Trainer
 
 
 def of(kind, events):
     return [event for event in events if isinstance(event, kind)]
+
+
+def told(events):
+    """Of each look at the held-out text its step and what was found."""
+    return [(e.step, e.loss, e.best) for e in of(Evaluated, events)]
 
 
 class TestStopping:
@@ -52,6 +58,39 @@ class TestStopping:
         (event,) = trainer.fit()
 
         assert (event.step, event.characters, event.reason) == (0, 0, "interrupted")
+
+    @pytest.mark.parametrize("look", [1, 2, 20])
+    def test_stop_while_the_held_out_text_is_read(
+        self, make_trainer, seldom, monkeypatch, look
+    ):
+        """
+        A look may take longer than a scheduler waits, so a signal ends it.
+
+        Whoever goes on makes it again, as if nothing had been: one on the way, or the
+        last one, after the last step.
+        """
+        looks = []
+
+        def glance_and_stop(*given):
+            looks.append(given)
+            if len(looks) == look:
+                trainer.stop("terminated")
+            return glance(*given)
+
+        trainer = make_trainer(steps=40, dropout=0.3)
+        expected = list(trainer.fit())
+        trainer = make_trainer(steps=40, dropout=0.3)
+        monkeypatch.setattr("lstm_textgen.training.trainer.glance", glance_and_stop)
+        first = list(trainer.fit())
+        again = make_trainer(steps=40, dropout=0.3)
+        restore(again, *snapshot(trainer))
+        second = list(again.fit())
+
+        assert first[-1].reason == "terminated"
+        assert [type(event) for event in first[-2:]] == [StepDone, Stopped]
+        assert trainer.position.over is None
+        assert told(first + second) == told(expected)
+        assert second[-1].reason == "budget"
 
     def test_no_improvement(self, make_trainer):
         """

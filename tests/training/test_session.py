@@ -347,6 +347,58 @@ class TestGoingOn:
 
 
 class TestTrouble:
+    def test_it_saves_before_a_long_look(
+        self, text, make_wishes, machine, every_step, monkeypatch
+    ):
+        """
+        A crash while the held-out text is read costs no more work than promised.
+
+        A look as long as the last one would reach beyond the next save here.
+        """
+        prepared = prepare(text, make_wishes(), machine)
+        with open_session(prepared, started_s=0.0, save_every_s=1e6) as (session, _):
+            trainer = session.trainer
+            always = property(lambda _: 1e7, lambda *_: None)
+            monkeypatch.setattr(type(trainer), "evaluation_s", always, raising=False)
+            events = list(session.run())
+        places = [
+            place
+            for place, event in enumerate(events)
+            if isinstance(event, Evaluated) and not event.final
+        ]
+
+        assert len(places) == 5
+        for place in places:
+            saved = events[place - 1]
+            assert isinstance(saved, Saved)
+            assert (saved.what, saved.step) == ("state", events[place].step)
+        assert sum(isinstance(event, Saved) for event in events) < 20
+
+    @pytest.mark.parametrize("limit", [10, 1000])
+    def test_a_signal_while_it_is_judged(
+        self, text, make_wishes, machine, train, monkeypatch, limit
+    ):
+        """
+        Exactly or, where that would take long, nearly: both hear it.
+
+        Everything is saved by then, and going on judges the model.
+        """
+        for name in ("EXACT_LIMIT", "LONG_STREAM"):
+            monkeypatch.setattr(f"lstm_textgen.training.judging.{name}", limit)
+        prepared = prepare(text, make_wishes(), machine)
+        with open_session(prepared, started_s=0.0) as (session, _):
+            saved = []
+            for event in session.run():
+                saved += [event] if isinstance(event, Saved) else []
+                if session.trainer.position.over:
+                    session.trainer.stop("terminated")
+        _, events = train(text, make_wishes(), resume=True)
+
+        assert (event.step, event.reason) == (10, "terminated")
+        assert saved[-1].what == "state"
+        finals = [e for e in events if isinstance(e, Evaluated)]
+        assert [e.final for e in finals] == [True]
+
     def test_a_signal_saves(self, text, make_wishes, machine, every_step):
         """Ctrl-C ends the run after the step; model and state are on disk."""
         prepared = prepare(text, make_wishes(), machine)
