@@ -169,8 +169,14 @@ class TestSignals:
         assert took_s < 1.0
         assert_whole(textgen.folder / "checkpoints" / "book")
 
-    def test_before_the_training_begins(self, textgen):
-        """SIGTERM while stdin is copied leaves neither a run nor the copy."""
+    @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+    def test_before_the_training_begins(self, textgen, name):
+        """
+        A signal while stdin is copied leaves neither a run nor the copy.
+
+        SIGUSR1 comes too early to save anything, and does nothing; it used to end the
+        process. Ctrl-C ends it by SIGINT, as later on, not with 130.
+        """
         spool = textgen.folder / "tmp"
         spool.mkdir()
         with subprocess.Popen(
@@ -179,6 +185,7 @@ class TestSignals:
             env=textgen.environment | {"TMPDIR": str(spool)},
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as running:
             running.stdin.write(b"the beginning of a long text\n" * 1000)
             running.stdin.flush()
@@ -186,12 +193,39 @@ class TestSignals:
                 if list(spool.glob("textgen-*/stdin")):
                     break
                 time.sleep(0.05)
-            running.send_signal(signal.SIGTERM)
+            running.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
+            running.send_signal(getattr(signal, name))
             running.wait(30)
 
-        assert running.returncode == -signal.SIGTERM
+        assert running.returncode == -getattr(signal, name)
         assert list(spool.iterdir()) == []
         assert textgen.left() == ["tmp"]
+
+    def test_after_the_training(self, textgen, book):
+        """
+        While the result is told SIGUSR1 does nothing, and Ctrl-C ends it as before.
+        """
+        code = PATCHED.format(patch=SLOW_TO_TELL)
+        command = ("train", book, *SMALL, "--steps", "5", "-q")
+        with subprocess.Popen(
+            [sys.executable, "-c", code, *command],
+            cwd=textgen.folder,
+            env=textgen.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as running:
+            wait_for(textgen.folder / "telling")
+            running.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
+            still = running.poll() is None
+            running.send_signal(signal.SIGINT)
+            running.wait(30)
+
+        assert still
+        assert running.returncode == -signal.SIGINT
+        assert_whole(textgen.folder / "checkpoints" / "book")
 
 
 class TestDisks:
@@ -344,6 +378,15 @@ def save(*args):
     open("saving", "w").close()
     time.sleep(60)
 RunDirectory.save_state = save
+"""
+
+SLOW_TO_TELL = """
+import time
+from lstm_textgen.report import terminal
+def write_text(text):
+    open("telling", "w").close()
+    time.sleep(60)
+terminal.write_text = write_text
 """
 
 NOT_A_NUMBER = """
