@@ -14,6 +14,7 @@ import pytest
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import BudgetConfig
 from lstm_textgen.text.source import find_source
+from lstm_textgen.training.events import Evaluated
 from lstm_textgen.training.machine import choose_machine
 from lstm_textgen.training.start import open_session, prepare
 from lstm_textgen.training.wishes import Wishes
@@ -47,8 +48,8 @@ def words(book, run):
     return ["train", str(book), "-o", str(run), *SETTINGS, "-q", "--resume"]
 
 
-def train(book, run):
-    """The same in this very process: torch need not be imported again."""
+def train(book, run, *, stop=False):
+    """The same in this very process; to *stop* is after the first of its two steps."""
     wishes = Wishes(
         model={"hidden": 8, "layers": 1, "embedding": 4},
         optimizer={"streams": 4, "window": 16},
@@ -59,7 +60,9 @@ def train(book, run):
     source = find_source([str(book)])
     prepared = prepare(source, wishes, machine, output=run, resume=True)
     with open_session(prepared, started_s=time.monotonic()) as (session, _):
-        list(session.run())
+        for event in session.run():
+            if stop and isinstance(event, Evaluated):
+                session.trainer.stop("interrupted")
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +162,7 @@ def test_killed_at_every_call(book, disturbed, kill, call, tmp_path):
     assert moment > 3, process.stderr
 
 
-@pytest.mark.parametrize(
+FAULTS = pytest.mark.parametrize(
     ("call", "error", "told"),
     [
         ("fsync", "EIO", "Input/output error"),
@@ -167,8 +170,11 @@ def test_killed_at_every_call(book, disturbed, kill, call, tmp_path):
         ("/^rename", "EIO", "Input/output error"),
     ],
 )
+
+
+@FAULTS
 @pytest.mark.parametrize("moment", [1, 3, 6])
-def test_a_disk_that_fails(book, disturbed, tmp_path, call, error, told, moment):
+def test_a_disk_that_fails(book, disturbed, kill, tmp_path, call, error, told, moment):
     """
     From the n-th call on the disk refuses: code 74, two lines, and no word "saved".
 
@@ -184,7 +190,33 @@ def test_a_disk_that_fails(book, disturbed, tmp_path, call, error, told, moment)
     assert "saved" not in process.stderr
     assert process.stdout == ""
     assert list(run.glob(".*.part")) == []
-    directory = RunDirectory(run)
-    if directory.state_path.exists():
-        assert directory.load_state() is not None
+    report = kill.Report()
+    kill.inspect(run, report)
+    assert report.broken == []
     train(book, run)
+    assert kill.digest(run) == kill.digest(book.parent / "whole")
+
+
+@FAULTS
+def test_a_disk_that_fails_when_a_run_goes_on(
+    book, disturbed, kill, tmp_path, call, error, told
+):
+    """
+    A disk that takes nothing at all leaves the model and the state as they were.
+
+    To the byte; on a disk that is mended the run ends as one that met no fault.
+    """
+    run = tmp_path / "run"
+    train(book, run, stop=True)
+    directory = RunDirectory(run)
+    paths = directory.model_path, directory.state_path, directory.previous_state_path
+    before = [path.read_bytes() for path in paths]
+    process = disturbed(run, call, f"error={error}:when=1+")
+
+    assert process.returncode == 74, process.stderr
+    assert told in process.stderr.splitlines()[-2]
+    assert "saved" not in process.stderr
+    assert [path.read_bytes() for path in paths] == before
+    assert list(run.glob(".*.part")) == []
+    train(book, run)
+    assert kill.digest(run) == kill.digest(book.parent / "whole")
