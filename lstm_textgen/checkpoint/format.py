@@ -106,7 +106,7 @@ def checkpoint_of(
             name: tensor.detach().to("cpu", dtype, copy=True)
             for name, tensor in model.state_dict().items()
         },
-        made_by=_versions(),
+        made_by=versions(),
         licence=licence,
         note=note,
     )
@@ -282,7 +282,8 @@ def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
             )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of this program and of what it computes with."""
     try:
         own = version("lstm-textgen")
     except PackageNotFoundError:  # run from a checkout

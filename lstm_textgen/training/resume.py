@@ -101,9 +101,9 @@ def differences(trainer: Trainer, progress: dict[str, Any]) -> list[str]:
     if not isinstance(then, dict):
         return []
     return [
-        f"{name} {now[name]}, not {then.get(name)}"
+        f"{name} {now[name]}, not {then[name]}"
         for name in now
-        if now[name] != then.get(name)
+        if name in then and now[name] != then[name]  # old states know less
     ]
 
 

@@ -208,17 +208,36 @@ class TestAnotherMachine:
     def test_what_moves_the_last_bits_is_told(
         self, text, make_wishes, machine, train, follow, monkeypatch
     ):
-        """Another number of threads or version of torch: it goes on, and says so."""
+        """Other threads, another torch or textgen: it goes on, and says so."""
         prepared, _ = train(text, make_wishes(), stop=3)
         other = dataclasses.replace(machine, threads=3)
         monkeypatch.setattr(torch, "__version__", "9.9")
+        monkeypatch.setattr(
+            "lstm_textgen.training.machine.versions", lambda: {"lstm_textgen": "8.8"}
+        )
         again = prepare(text, make_wishes(), other, output=prepared.path, resume=True)
         with open_session(again, started_s=0.0) as (_, warnings):
             pass
 
         (warning,) = warnings
         assert "threads 3, not 1; torch 9.9, not 2." in warning
+        assert "textgen 8.8, not " in warning
+        assert "numpy" not in warning
         assert "not bit for bit" in warning
+
+    def test_a_state_that_knows_less(self, text, make_wishes, machine, train):
+        """What an older version did not write down is no difference."""
+        prepared, _ = train(text, make_wishes(), stop=3)
+        directory = RunDirectory(prepared.path)
+        tensors, progress, _ = directory.load_state()
+        for name in ("numpy", "textgen"):
+            del progress["circumstances"][name]
+        directory.save_state(tensors, progress)
+        again = prepare(text, make_wishes(), machine, output=prepared.path, resume=True)
+        with open_session(again, started_s=0.0) as (_, warnings):
+            pass
+
+        assert warnings == []
 
     def test_a_precision_that_does_not_run_here(
         self, text, make_wishes, machine, train, monkeypatch
