@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from lstm_textgen.checkpoint.format import Checkpoint, checkpoint_of
+from lstm_textgen.checkpoint.format import Checkpoint, checkpoint_of, out_of_range
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.text.cache import EncodedText
@@ -41,6 +41,19 @@ def model_of(
     )
     checkpoint = checkpoint_of(trainer.model, text.tokenizer, training)
     return with_figure(checkpoint, loss) if loss.characters else checkpoint
+
+
+def check_weights(trainer: Trainer) -> None:
+    """
+    See that the weights can be kept, before a file is made of them.
+
+    Raises:
+        DivergedError: One is no number, or larger than any checkpoint holds.
+    """
+    name = out_of_range(trainer.model.state_dict())
+    if name is not None:
+        found = f"A weight of {name} is no number from -2^53 to 2^53"
+        raise trainer.ran_away(found)
 
 
 def with_figure(checkpoint: Checkpoint, loss: Loss) -> Checkpoint:

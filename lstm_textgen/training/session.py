@@ -52,7 +52,7 @@ from lstm_textgen.training.resume import (
     restore,
     snapshot,
 )
-from lstm_textgen.training.saved_model import model_of, with_figure
+from lstm_textgen.training.saved_model import check_weights, model_of, with_figure
 from lstm_textgen.training.signals import polite_signals
 from lstm_textgen.training.trainer import REPORT_EVERY_S, Trainer
 
@@ -270,12 +270,14 @@ class Session:
         return self.trainer.held_out
 
     def _save_model(self, loss: Loss) -> Saved:
+        check_weights(self.trainer)
         model = model_of(self.trainer, self.text, self.split, loss)
         self.directory.save_model(model)
         step, path = self.trainer.position.step, self.directory.model_path
         return Saved(step=step, path=path, what="model")
 
     def _save_state(self) -> Saved:
+        check_weights(self.trainer)
         self.log.sync()  # it is never behind the state
         tensors, progress = snapshot(self.trainer)
         self.directory.save_state(tensors, progress | {"log_lines": self.log.lines})

@@ -147,7 +147,7 @@ class Trainer:
         loss, norm = self.tally.loss(), self.tally.norm()
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
             found = f"The loss is {loss.nats:.4g} and the gradient {norm:.4g}"
-            raise self._ran_away(found)
+            raise self.ran_away(found)
         told = StepDone(
             step=self.position.step,
             epoch=self.position.epoch,
@@ -246,7 +246,7 @@ class Trainer:
         at = self.position
         if at.skipped >= MOST_SKIPPED:
             found = f"The gradient of {at.skipped} steps in a row is no number"
-            raise self._ran_away(found)
+            raise self.ran_away(found)
         return Skipped(step=at.step, in_a_row=at.skipped)
 
     def is_to_evaluate(self, progress: float) -> bool:
@@ -281,7 +281,7 @@ class Trainer:
             return
         self.evaluation_s = time.monotonic() - began_s
         if not math.isfinite(loss.nats):  # else the first would count as the best
-            raise self._ran_away(f"The loss of the held-out text is {loss.nats}")
+            raise self.ran_away(f"The loss of the held-out text is {loss.nats}")
         position, best = self.position.after_look(loss, progress)
         evaluations = int(progress * EVALUATIONS)
         self.position = replace(position, evaluations=evaluations, over=over)
@@ -293,7 +293,7 @@ class Trainer:
             elapsed_s=self.meter.elapsed_s(),
         )
 
-    def _ran_away(self, found: str) -> DivergedError:
+    def ran_away(self, found: str) -> DivergedError:
         return DivergedError(
             f"{found} at step {self.position.step}: training ran away.",
             f"Lower --lr; it was {self.config.optimizer.learning_rate:g}.",

@@ -140,6 +140,35 @@ class TestRunningAway:
         assert "best model" not in caught.value.remedy
         assert RunDirectory(prepared.path).load_state()[1]["position"]["step"] == 0
 
+    @pytest.mark.parametrize(
+        ("save_every_s", "validation"), [(0.0, 0.1), (1e9, 0.0), (1e9, 0.1)]
+    )
+    def test_weights_that_no_file_holds(
+        self, text, make_wishes, machine, follow, every_step, save_every_s, validation
+    ):
+        """
+        They are seen before the state or the model is saved, and the run goes back.
+
+        A number above 2^53 gives a finite loss, if a bad one. The run used to end with
+        65, as if a file were damaged, or kept it in its state.
+        """
+        broken = []
+
+        def act(session, event):
+            if isinstance(event, StepDone) and event.step == 7 and not broken:
+                broken.append(event)
+                session.trainer.model.embedding.weight.data[0, 0] = 1e17
+
+        wishes = make_wishes(text={"validation": validation})
+        prepared = prepare(text, wishes, machine)
+        events, _ = follow(prepared, act, save_every_s=save_every_s)
+
+        assert len(of(WentBack, events)) == 1
+        assert "embedding.weight" in of(WentBack, events)[0].reason
+        assert events[-1].reason == "budget"
+        assert steps_logged(prepared.path) == [*range(1, 11)]
+        assert RunDirectory(prepared.path).load_state()[1]["position"]["setbacks"] == 1
+
 
 class TestTheLog:
     def test_a_log_that_cannot_be_written_stops_nothing(
