@@ -325,6 +325,23 @@ class TestAnotherText:
         assert record.sha256 == once_more.text.sha256
         assert steps_logged(begun.path) == [*range(1, 21)]
 
+    def test_of_a_run_that_is_over(
+        self, text, make_source, make_wishes, machine, train, follow, every_step
+    ):
+        """No step is left, and the model gets its figure on the new text."""
+        prepared, _ = train(text, make_wishes())
+        other = make_source("cats", TEXT.replace("rat", "cat")[:-100])
+        accept = {"resume": True, "accept_corpus_change": True}
+        events, _ = follow(prepare(other, make_wishes(), machine, **accept))
+        record = load_checkpoint(prepared.path / "model.safetensors").training
+
+        assert not of(StepDone, events)
+        assert [e.final for e in of(Evaluated, events)] == [False, True]
+        assert record.validation_nats_per_char == (
+            of(Evaluated, events)[-1].loss.nats_per_char
+        )
+        assert record.characters == len(TEXT) - 100
+
     def test_refused(self, begun, make_source, make_wishes, machine):
         """Without a word for it, the way on is named."""
         other = make_source("cats", TEXT.replace("rat", "bat"))
