@@ -22,6 +22,7 @@ CANNOT_CREATE = {
     errno.EEXIST: "Something has this name already: choose another one.",
     errno.ENOTEMPTY: "Something else has come into that folder: choose another one.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.ELOOP: "Links lead in a circle here: choose another place.",
 }
 """What the user can do where a place does not take the file."""
 
@@ -61,6 +62,27 @@ def write_durably(path: Path, data: Bytes | Iterable[Bytes]) -> None:
                 part.unlink()
             raise
         _sync_folder(path.parent)
+
+
+def is_there(path: Path) -> bool:
+    """
+    Whether something has this name. A name that nothing can have is an error.
+
+    Raises:
+        OutputError: The name is too long, or of no characters that a name may have,
+            or in a folder where we may not look.
+    """
+    with translated_errors(path):
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except ValueError as error:
+            raise OutputError(
+                f"{str(path)!r} can be no name: it holds a NUL or half a character.",
+                "Choose another name.",
+            ) from error
+    return True
 
 
 @contextmanager

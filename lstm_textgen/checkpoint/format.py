@@ -281,12 +281,20 @@ def _check_specs(
             )
 
 
-def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
+def out_of_range(tensors: dict[str, Tensor]) -> str | None:
+    """The first of *tensors* with a weight that no checkpoint holds, or None."""
     for key, tensor in tensors.items():
         # no mask of the size of the tensor; both are NaN where any weight is
         lowest, highest = tensor.aminmax()
         if not (lowest >= -LARGEST and highest <= LARGEST):
-            raise CheckpointError(
-                f"{name} holds a weight that is no number from -2^53 to 2^53: {key}.",
-                "Train it again with a lower learning rate, or take an earlier one.",
-            )
+            return key
+    return None
+
+
+def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
+    key = out_of_range(tensors)
+    if key is not None:
+        raise CheckpointError(
+            f"{name} holds a weight that is no number from -2^53 to 2^53: {key}.",
+            "Train it again with a lower learning rate, or take an earlier one.",
+        )

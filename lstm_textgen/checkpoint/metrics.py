@@ -48,15 +48,35 @@ def sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def truncate(path: Path, step: int) -> None:
+def truncate(path: Path, step: int, most: int | None = None) -> int:
     """
-    Forget what was logged after *step*, so that going on logs nothing twice.
+    Forget what was logged after a moment, so that going on logs nothing twice.
 
     Lines that are no JSON objects go too: a crash may have torn one.
+
+    Args:
+        path: The log; it need not exist.
+        step: Lines of later steps go.
+        most: How many lines there were at that moment, where that is known; those
+            of this very step that came later go too.
+
+    Returns:
+        How many lines are left.
+
+    Raises:
+        OutputError: The file may not be written to.
+        StorageError: The disk is full or fails; the file is as it was.
     """
-    with translated_errors(path), contextlib.suppress(FileNotFoundError):
-        lines = path.read_bytes().splitlines(keepends=True)
-        write_durably(path, [line for line in lines if _keeps(line, step)])
+    with translated_errors(path):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return 0
+        lines = data.splitlines(keepends=True)
+        kept = [line for line in lines if _keeps(line, step)][:most]
+        if kept != lines:
+            write_durably(path, kept)
+    return len(kept)
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -14,7 +14,11 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from lstm_textgen.checkpoint.container import Kind, pack
-from lstm_textgen.checkpoint.durable import translated_errors, write_durably
+from lstm_textgen.checkpoint.durable import (
+    is_there,
+    translated_errors,
+    write_durably,
+)
 from lstm_textgen.checkpoint.format import Checkpoint, save_checkpoint
 from lstm_textgen.checkpoint.opening import open_file
 from lstm_textgen.checkpoint.plain_json import parse
@@ -164,9 +168,9 @@ class RunDirectory:
 
         Raises:
             BusyError: Another run works here.
-            OutputError: The folder may not be written to.
+            OutputError: The folder may not be written to, or its name cannot be.
         """
-        if (self.path / ".lock").exists():
+        if is_there(self.path) and is_there(self.path / ".lock"):
             self._locked().release()
 
     def _locked(self) -> FileLock:

@@ -5,11 +5,16 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
 NUMBERS = {"interrupted": "SIGINT", "terminated": "SIGTERM", "hung up": "SIGHUP"}
 """The signals by what a run calls them."""
+
+
+UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)
+"""How Python handles signals that nobody has said anything about."""
 
 
 class EndedBySignal(BaseException):
@@ -22,19 +27,29 @@ class EndedBySignal(BaseException):
 
 def hear_signals() -> None:
     """
-    Let SIGTERM and SIGHUP unwind the process; a second one ends it at once.
+    Let SIGINT, SIGTERM and SIGHUP unwind the process; a second one ends it at once.
 
-    A process that was started deaf to one of them, as by nohup, stays so.
+    SIGUSR1, which asks a run to save, does nothing while there is nothing to save: it
+    would end the process. A process that was started deaf to one of them, as by
+    nohup, stays so.
     """
-    for name in ("SIGTERM", "SIGHUP"):
+    wanted: dict[str, Callable[[int, FrameType | None], None]] = {
+        **dict.fromkeys(NUMBERS.values(), _unwind),
+        "SIGUSR1": _pass_over,
+    }
+    for name, handler in wanted.items():
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _unwind)
+        if number is not None and signal.getsignal(number) in UNTOUCHED:
+            signal.signal(number, handler)
 
 
 def _unwind(number: int, frame: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     raise EndedBySignal(number)
+
+
+def _pass_over(number: int, frame: FrameType | None) -> None:
+    pass
 
 
 def end_by_signal(stopped_by: str | None) -> None:

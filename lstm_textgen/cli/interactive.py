@@ -157,6 +157,21 @@ class Conversation:
         write_text((self._session.text.rstrip("\n").rpartition("\n")[2]) + "\n")
 
 
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts what is being done, and not the program."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@_interruptible()
 def converse(
     writer: Writer,
     begun: tuple[Beginning, str],

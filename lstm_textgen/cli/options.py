@@ -9,8 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from lstm_textgen.checkpoint.opening import open_file
 from lstm_textgen.config import unknown_key
 from lstm_textgen.errors import ConfigError, MissingError, SettingsFileError
+
+SETTINGS_CAP = 2**20
+"""Bytes of the largest settings file that is read."""
 
 
 def option(*names: str, help: str, default: object = None, **more: Any) -> Any:
@@ -111,13 +115,17 @@ def read_settings(context: typer.Context, path: Path | None) -> Path | None:
     Take the options of a command from a TOML file, below flags and environment.
 
     Raises:
-        MissingError: It cannot be read.
-        SettingsFileError: It is not TOML, or names an unknown option.
+        MissingError: It cannot be read, or is no file.
+        SettingsFileError: It is too large or not TOML, or names an unknown option.
     """
     if path is None:
         return None
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        with open_file(path) as file:
+            data = file.read(SETTINGS_CAP + 1)
+        if len(data) > SETTINGS_CAP:
+            raise ValueError(f"it has more than {SETTINGS_CAP:,} bytes")
+        settings = tomllib.loads(data.decode("utf-8"))
     except OSError as error:
         raise MissingError(
             f"{path} cannot be read ({error.strerror}).",

@@ -131,6 +131,7 @@ def estimate(
     characters: int | None = None,
     warm_up: int = 64,
     begins: NDArray[np.bool_] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Loss:
     """
     A quick estimate of `evaluate`: several places of the text read side by side.
@@ -147,6 +148,7 @@ def estimate(
             stream; None for the whole text.
         warm_up: Characters that a stream reads before it counts.
         begins: Which ids begin a character; the others are nats without one.
+        progress: Called with the number of ids counted in each window read.
 
     Raises:
         CorpusError: The text has fewer than 2 characters.
@@ -170,6 +172,8 @@ def estimate(
         logits, state = model(inputs, state)
         nats = summed_loss(logits, torch.from_numpy(targets).to(device))
         total += Loss(nats.item(), count_characters(targets, begins))
+        if progress is not None:
+            progress(int(counted.sum()))
     return total
 
 

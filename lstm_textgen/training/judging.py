@@ -1,4 +1,4 @@
-"""What a finished model loses on the held-out text, and how long that takes to find."""
+"""What a model loses on the held-out text, and how long that takes to find."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +17,21 @@ LONG_STREAM = 16_384
 MOST_STREAMS = 64
 
 
+def glance(
+    model: CharModel,
+    held_out: NDArray[np.unsignedinteger[Any]],
+    characters: int,
+    begins: NDArray[np.bool_] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Loss:
+    """An estimate during a run; of nothing where no text is held out."""
+    if len(held_out) < 2:
+        return Loss(0.0, 0)
+    return estimate(
+        model, held_out, characters=characters, begins=begins, progress=progress
+    )
+
+
 def judge(
     model: CharModel,
     held_out: NDArray[np.unsignedinteger[Any]],
@@ -27,7 +42,13 @@ def judge(
     if len(held_out) <= EXACT_LIMIT:
         return evaluate(model, held_out, begins=begins, progress=progress)
     streams = min(MOST_STREAMS, len(held_out) // LONG_STREAM)
-    return estimate(model, held_out, streams=streams, warm_up=256, begins=begins)
+    return estimate(
+        *(model, held_out),
+        streams=streams,
+        warm_up=256,
+        begins=begins,
+        progress=progress,
+    )
 
 
 def judging_seconds(characters: int, read_per_second: float) -> float:

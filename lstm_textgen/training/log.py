@@ -26,6 +26,8 @@ class RunLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._unwritten: deque[dict[str, Any]] = deque(maxlen=MOST_KEPT)
+        self._written = 0
+        self._goes_back: tuple[int, int | None] | None = None
 
     def add(self, event: Event) -> str | None:
         """
@@ -38,26 +40,45 @@ class RunLog:
         failed_before = bool(self._unwritten)
         self._unwritten.append(_record(event))
         try:
+            if self._goes_back is not None:
+                self._written = metrics.truncate(self.path, *self._goes_back)
+                self._goes_back = None
             metrics.append(self.path, self._unwritten)
         except (OutputError, StorageError) as error:
             return None if failed_before else f"{error.problem} Training goes on."
+        self._written += len(self._unwritten)
         self._unwritten.clear()
         return None
+
+    @property
+    def lines(self) -> int | None:
+        """How many lines there are up to now; None where that is not known."""
+        written = self._goes_back[1] if self._goes_back else self._written
+        return None if written is None else written + len(self._unwritten)
 
     def sync(self) -> None:
         """Bring the lines to the disk, if it lets us."""
         with contextlib.suppress(OutputError, StorageError):
             metrics.sync(self.path)
 
-    def go_back(self, step: int) -> None:
+    def go_back(self, step: int, lines: int | None) -> None:
         """
-        Forget what came after *step*, and a line that a crash has torn.
+        Forget what came after a moment, and a line that a crash has torn.
 
-        Raises:
-            StorageError: The disk is full or fails.
+        The file is shortened when the next line is added; `add` tells if it cannot be.
+
+        Args:
+            step: The step of that moment.
+            lines: How many lines there were, as `lines` told then.
         """
-        self._unwritten.clear()
-        metrics.truncate(self.path, step)
+        now = self.lines
+        if lines is None or now is None:
+            self._unwritten.clear()
+            self._goes_back = step, lines
+            return
+        for _ in range(min(len(self._unwritten), max(0, now - lines))):
+            self._unwritten.pop()
+        self._goes_back = step, lines - len(self._unwritten)
 
 
 def _record(event: Event) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
 
+from lstm_textgen.checkpoint.format import versions
 from lstm_textgen.config import OptimizerConfig, Precision
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.evaluation.perplexity import summed_loss
@@ -53,7 +55,8 @@ class Machine:
         On what the last bits of a run depend, apart from its settings.
 
         The order of sums changes with the number of threads, the kernels with the
-        processor and the version of torch.
+        processor and the version of torch; where windows begin is drawn by numpy, and
+        what is done with all that is ours.
         """
         kind = self.device.type
         on_cpu = kind == "cpu"
@@ -63,6 +66,8 @@ class Machine:
             "threads": self.threads if on_cpu else 1,
             "precision": str(self.dtype).removeprefix("torch."),
             "torch": torch.__version__,
+            "numpy": np.__version__,
+            "textgen": versions()["lstm_textgen"],
         }
 
 

@@ -16,8 +16,9 @@ from lstm_textgen.errors import (
 from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.encode import default_cache, encode_with
 from lstm_textgen.text.source import Source
+from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import Plan
-from lstm_textgen.training.wishes import Wishes
+from lstm_textgen.training.wishes import Wishes, differences_anywhere
 
 
 def settings_of(
@@ -91,14 +92,14 @@ def as_recorded(config: RunConfig) -> Wishes:
     )
 
 
-def check_same(wishes: Wishes, recorded: Recorded) -> None:
+def check_same(wishes: Wishes, recorded: Recorded, machine: Machine) -> None:
     """
-    What the user sets must be what the run was made with.
+    What the user sets must be what the run was made with, here or elsewhere.
 
     Raises:
         OutputError: It is not.
     """
-    differences = wishes.differences(recorded.config)
+    differences = differences_anywhere(wishes, recorded.config, machine)
     if differences:
         raise OutputError(
             f"The run in {recorded.path} was made with other settings: "

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from lstm_textgen.config import from_json
@@ -39,6 +40,9 @@ def restore(
     """
     Put a freshly built trainer where another one stood.
 
+    A generator of random numbers cannot go on on another kind of device: there the
+    noise begins anew, from the seed and the step.
+
     Raises:
         CheckpointError: The state is that of another model or another batch.
     """
@@ -46,8 +50,11 @@ def restore(
         trainer.model.load_state_dict(_under("model.", tensors))
         trainer.optimizer.load(_under("optimizer.", tensors))
         trainer.memory = _memory_like(trainer.memory, _under("memory.", tensors))
-        trainer.generator.set_state(tensors["generator"])
         trainer.position = from_json(Position, progress["position"], "position")
+        if _was_elsewhere(trainer, progress):
+            _begin_noise(trainer)
+        else:
+            trainer.generator.set_state(tensors["generator"])
     except (KeyError, RuntimeError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(
             f"The saved state does not fit these settings ({_first_line(error)}).",
@@ -77,7 +84,12 @@ def begin_epoch(trainer: Trainer) -> None:
     """
     at = trainer.position
     trainer.position = dataclasses.replace(
-        at, epoch=at.epoch + 1, tick=0, best_nats_per_char=None
+        at,
+        epoch=at.epoch + 1,
+        tick=0,
+        best_nats_per_char=None,
+        over=None,
+        final_nats=None,
     )
     trainer.memory = trainer.model.zero_state(trainer.streams.streams)
 
@@ -89,10 +101,22 @@ def differences(trainer: Trainer, progress: dict[str, Any]) -> list[str]:
     if not isinstance(then, dict):
         return []
     return [
-        f"{name} {now[name]}, not {then.get(name)}"
+        f"{name} {now[name]}, not {then[name]}"
         for name in now
-        if now[name] != then.get(name)
+        if name in then and now[name] != then[name]  # old states know less
     ]
+
+
+def _was_elsewhere(trainer: Trainer, progress: dict[str, Any]) -> bool:
+    """Whether a state was saved on another kind of device."""
+    then = progress.get("circumstances")
+    device = then.get("device") if isinstance(then, dict) else None
+    return device not in (None, trainer.machine.device.type)
+
+
+def _begin_noise(trainer: Trainer) -> None:
+    words = np.random.SeedSequence([trainer.config.seed, trainer.position.step])
+    trainer.generator.manual_seed(int(words.generate_state(1, np.uint64)[0] >> 1))
 
 
 def _memory_like(memory: StackState, tensors: dict[str, Tensor]) -> StackState:

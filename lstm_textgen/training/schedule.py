@@ -21,3 +21,8 @@ def rate_factor(progress: float, warm_up: float) -> float:
     if progress < warm_up:
         return progress / warm_up
     return (1 - progress) / (1 - warm_up)
+
+
+def share_since(began: float, progress: float) -> float:
+    """How much of the time from *began* to the end of the budget is over, 0 to 1."""
+    return max(0.0, progress - began) / max(1 - began, 1e-9)

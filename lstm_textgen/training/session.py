@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from lstm_textgen.checkpoint.format import (
     build_model,
-    checkpoint_of,
     load_checkpoint,
+    read_card,
 )
-from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import DivergedError
@@ -53,6 +52,7 @@ from lstm_textgen.training.resume import (
     restore,
     snapshot,
 )
+from lstm_textgen.training.saved_model import check_weights, model_of, with_figure
 from lstm_textgen.training.signals import polite_signals
 from lstm_textgen.training.trainer import REPORT_EVERY_S, Trainer
 
@@ -105,6 +105,10 @@ class Session:
             ConfigError: There is not enough memory for these settings.
             StorageError: The disk is full or fails; what was saved before is whole.
         """
+        if self._is_complete():
+            yield from self._judged()
+            yield from self.trainer.fit()  # which says why it ended
+            return
         config = self.plan.config
         with (
             polite_signals(self.trainer.stop, self._ask_to_save),
@@ -120,6 +124,7 @@ class Session:
         """Go on where the directory's state is. Returns warnings."""
         warnings = []
         loaded = self.directory.load_state()
+        progress: dict[str, Any] = {"log_lines": 0}
         if loaded is None:
             warnings.append("nothing was saved yet: starting from the beginning")
         else:
@@ -134,7 +139,7 @@ class Session:
                     f"{'; '.join(changed)}: the end will be near that of a run "
                     "without a stop, but not bit for bit the same"
                 )
-        self.log.go_back(self.trainer.position.step)
+        self._cut_log(progress)
         return warnings
 
     def turn_to(self, settings: dict[str, Any]) -> None:
@@ -170,7 +175,7 @@ class Session:
         tensors, progress, _ = loaded
         go_back(self.trainer, tensors, progress)
         now = self.trainer.position
-        self.log.go_back(now.step)
+        self._cut_log(progress)
         yield WentBack(
             step=now.step,
             from_step=at.step,
@@ -197,8 +202,9 @@ class Session:
             if isinstance(event, Evaluated):
                 if event.best:
                     yield self._save_model(event.loss)
-                    yield self._save_state()  # which knows of this best
                 yield self._preview()
+                if event.best:
+                    yield self._save_state()  # which knows of this best
             # at other events a loss is summed up that no state knows of
             if isinstance(event, StepDone | Evaluated) and self._is_due():
                 yield self._save_state()
@@ -206,40 +212,57 @@ class Session:
     def _is_due(self) -> bool:
         """Whether later would be too late, or a signal has asked."""
         since_s = time.monotonic() - self._saved_at_s
-        return self._asked_to_save or since_s + REPORT_EVERY_S > self.save_every_s
+        next_s = REPORT_EVERY_S
+        trainer = self.trainer
+        if trainer.is_to_evaluate(trainer.meter.progress(trainer.position.step)):
+            next_s += trainer.evaluation_s
+        return self._asked_to_save or since_s + next_s > self.save_every_s
+
+    def _is_complete(self) -> bool:
+        """Whether nothing is left to do, so that no file need change."""
+        at = self.trainer.position
+        return at.final_nats is not None and self.directory.model_path.exists()
 
     def _finish(self, stopped: Stopped) -> Iterator[Event]:
         """Save what is needed; after a whole run, judge the best model exactly."""
         if not self.directory.model_path.exists():
             yield self._save_model(Loss(0.0, 0))
         yield self._save_state()
-        if stopped.reason in BY_SIGNAL or len(self.held_out) < 2:
-            return
-        checkpoint = load_checkpoint(self.directory.model_path)
-        model = build_model(checkpoint, device=self.trainer.machine.device)
-        try:
-            loss = judge(model, self.held_out, self.text.tokenizer.begins, self._go_on)
-        except InterruptedError:  # all is saved; the run keeps its last estimate
-            return
-        training = dataclasses.replace(
-            checkpoint.training,
-            validation_nats_per_char=loss.nats_per_char,
-            validation_characters=loss.characters,
-        )
-        self.directory.save_model(dataclasses.replace(checkpoint, training=training))
-        yield Evaluated(
-            step=checkpoint.training.steps,
-            progress=1.0,
-            loss=loss,
-            best=True,
-            final=True,
-            elapsed_s=self.trainer.meter.elapsed_s(),
-        )
+        if stopped.reason not in BY_SIGNAL and self._judge():
+            yield from self._judged()
+            yield self._save_state()  # which knows that nothing is left
 
-    def _go_on(self, characters: int) -> None:
-        """Called while the model is judged: a signal is heard there too."""
-        if self.trainer.asked_to_stop is not None:
-            raise InterruptedError
+    def _judge(self) -> bool:
+        """Give the best model its last figure, unless a signal comes meanwhile."""
+        loss = Loss(0.0, 0)
+        if len(self.held_out) >= 2:
+            checkpoint = load_checkpoint(self.directory.model_path)
+            model = build_model(checkpoint, device=self.trainer.machine.device)
+            begins = self.text.tokenizer.begins
+            try:
+                loss = judge(model, self.held_out, begins, self.trainer.heed)
+            except InterruptedError:  # all is saved; the run keeps its last estimate
+                return False
+            self.directory.save_model(with_figure(checkpoint, loss))
+        self.trainer.position = dataclasses.replace(
+            self.trainer.position,
+            final_nats=loss.nats,
+            final_characters=loss.characters,
+        )
+        return True
+
+    def _judged(self) -> Iterator[Evaluated]:
+        """Tell the last figure, if there is one."""
+        at = self.trainer.position
+        if at.final_nats is not None and at.final_characters:
+            yield Evaluated(
+                step=read_card(self.directory.model_path).training.steps,
+                progress=1.0,
+                loss=Loss(at.final_nats, at.final_characters),
+                best=True,
+                final=True,
+                elapsed_s=self.trainer.meter.elapsed_s(),
+            )
 
     @property
     def held_out(self) -> NDArray[np.unsignedinteger[Any]]:
@@ -247,37 +270,27 @@ class Session:
         return self.trainer.held_out
 
     def _save_model(self, loss: Loss) -> Saved:
-        at, text = self.trainer.position, self.text
-        training = TrainingRecord(
-            corpus=text.name,
-            characters=len(text.ids),
-            sha256=text.sha256,
-            encoding=self.plan.config.text.encoding,
-            train_start=self.split.train[0],
-            train_stop=self.split.train[1],
-            validation_start=self.split.validation[0],
-            validation_stop=self.split.validation[1],
-            test_start=self.split.test[0],
-            test_stop=self.split.test[1],
-            steps=at.step,
-            epochs=at.characters / len(self.trainer.streams.ids),
-            seconds=self.trainer.meter.elapsed_s(),
-            seed=self.plan.config.seed,
-            validation_nats_per_char=loss.nats_per_char if loss.characters else None,
-            validation_characters=loss.characters,
-        )
-        self.directory.save_model(
-            checkpoint_of(self.trainer.model, text.tokenizer, training)
-        )
-        return Saved(step=at.step, path=self.directory.model_path, what="model")
+        check_weights(self.trainer)
+        model = model_of(self.trainer, self.text, self.split, loss)
+        self.directory.save_model(model)
+        step, path = self.trainer.position.step, self.directory.model_path
+        return Saved(step=step, path=path, what="model")
 
     def _save_state(self) -> Saved:
+        check_weights(self.trainer)
         self.log.sync()  # it is never behind the state
-        self.directory.save_state(*snapshot(self.trainer))
+        tensors, progress = snapshot(self.trainer)
+        self.directory.save_state(tensors, progress | {"log_lines": self.log.lines})
         asked, self._asked_to_save = self._asked_to_save, False
         self._saved_at_s = time.monotonic()
         step, path = self.trainer.position.step, self.directory.state_path
         return Saved(step=step, path=path, what="state", asked=asked)
+
+    def _cut_log(self, progress: dict[str, Any]) -> None:
+        """Forget in the log what came after a state was saved."""
+        lines = progress.get("log_lines")  # old states have none
+        known = type(lines) is int and lines >= 0
+        self.log.go_back(self.trainer.position.step, lines if known else None)
 
     def _preview(self) -> Wrote:
         writer = Writer(self.trainer.model, self.text.tokenizer)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from lstm_textgen.checkpoint.durable import translated_errors
 from lstm_textgen.checkpoint.finding import RUNS, free_name
 from lstm_textgen.checkpoint.format import VOCABULARY_CAP
 from lstm_textgen.checkpoint.store import RunDirectory
@@ -39,7 +40,7 @@ from lstm_textgen.training.recorded import (
 )
 from lstm_textgen.training.session import Session
 from lstm_textgen.training.trainer import Trainer
-from lstm_textgen.training.wishes import Wishes, with_preset
+from lstm_textgen.training.wishes import Wishes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,9 +90,9 @@ def prepare(
     directory = RunDirectory(path)
     directory.check_idle()
     recorded = None
-    if resume and directory.settings_path.exists():
+    if resume and os.path.exists(directory.settings_path):
         recorded = read_recorded(directory)
-        check_same(with_preset(wishes, machine), recorded)
+        check_same(wishes, recorded, machine)
     else:
         check_free(path)
     config = recorded.config.text if recorded else TextConfig(**wishes.text)
@@ -212,8 +213,9 @@ def check_free(path: Path) -> None:
         OutputError: Something is there, or no folder can be made there.
     """
     # hidden files are no run: a process that was killed early left a lock
-    if os.path.isdir(path) and all(name[0] == "." for name in os.listdir(path)):
-        return
+    with translated_errors(path):
+        if os.path.isdir(path) and all(name[0] == "." for name in os.listdir(path)):
+            return
     if os.path.lexists(path):
         is_run = os.path.exists(RunDirectory(path).settings_path)
         raise OutputError(

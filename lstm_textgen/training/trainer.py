@@ -9,6 +9,7 @@ Shapes: T steps, B streams.
 """
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -20,28 +21,25 @@ from torch import Tensor
 
 from lstm_textgen.config import RunConfig
 from lstm_textgen.errors import DivergedError
-from lstm_textgen.evaluation.perplexity import (
-    Loss,
-    count_characters,
-    estimate,
-    summed_loss,
-)
+from lstm_textgen.evaluation.perplexity import count_characters, summed_loss
 from lstm_textgen.model.dropout import draw_noise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.state import StackState
 from lstm_textgen.text.streams import IGNORE, Streams
 from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.events import (
+    BY_SIGNAL,
     Evaluated,
     Skipped,
     StepDone,
     Stopped,
     StopReason,
 )
+from lstm_textgen.training.judging import glance
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.optimizer import Optimizer
 from lstm_textgen.training.position import Position
-from lstm_textgen.training.schedule import rate_factor
+from lstm_textgen.training.schedule import rate_factor, share_since
 from lstm_textgen.training.tally import Tally
 
 EVALUATIONS = 20
@@ -95,9 +93,9 @@ class Trainer:
         self.memory = model.zero_state(streams.streams)
         self.optimizer = Optimizer(model, config.optimizer)
         self.generator = torch.Generator(machine.device).manual_seed(config.seed)
-        self._parameters = list(model.parameters())
         self.asked_to_stop: StopReason | None = None
         self.tally = Tally(machine.device)
+        self.evaluation_s = 0.0
 
     def stop(self, reason: StopReason) -> None:
         """Ask the run to end after the step that is under way."""
@@ -114,21 +112,21 @@ class Trainer:
         self.tally.clear()
         while (reason := self._stop_reason()) is None:
             progress = self.meter.progress(self.position.step)
-            due = int(progress * EVALUATIONS) > self.position.evaluations
-            if due and self.position.step > 0:
-                if self.tally.characters:
-                    yield self.read_losses(progress)
-                yield self._evaluate(progress)
+            if self.is_to_evaluate(progress):
+                yield from self._losses(progress)
+                yield from self._evaluate(progress)
                 self.tally.wait()  # saving is no training
+                if self.asked_to_stop is not None:
+                    continue
             if not self._step(progress):
                 yield self._skipped()
-            if self.tally.characters and self.tally.seconds() >= REPORT_EVERY_S:
-                yield self.read_losses(progress)
+            if self.tally.seconds() >= REPORT_EVERY_S:
+                yield from self._losses(progress)
         progress = self.meter.progress(self.position.step)
-        if self.tally.characters:
-            yield self.read_losses(progress)
-        if reason in ("budget", "no improvement"):
-            yield self._evaluate(progress)
+        yield from self._losses(progress)
+        if reason not in BY_SIGNAL and self.position.over is None:
+            yield from self._evaluate(progress, over=reason)
+            reason = self.position.over or self.asked_to_stop or reason
         yield Stopped(
             step=self.position.step,
             reason=reason,
@@ -137,18 +135,20 @@ class Trainer:
             characters=self.position.characters,
         )
 
-    def read_losses(self, progress: float) -> StepDone:
+    def _losses(self, progress: float) -> Iterator[StepDone]:
         """
-        Sum up the steps since the last reading, and see that all is finite.
+        Sum up the steps since the last reading, if any, and see that all is finite.
 
         Raises:
             DivergedError: The loss or the gradient is no longer a number.
         """
+        if not self.tally.characters:
+            return
         loss, norm = self.tally.loss(), self.tally.norm()
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
             found = f"The loss is {loss.nats:.4g} and the gradient {norm:.4g}"
-            raise self._ran_away(found)
-        record = StepDone(
+            raise self.ran_away(found)
+        told = StepDone(
             step=self.position.step,
             epoch=self.position.epoch,
             progress=progress,
@@ -159,11 +159,13 @@ class Trainer:
             characters_per_second=loss.characters / max(self.tally.seconds(), 1e-9),
         )
         self.tally.clear()
-        return record
+        yield told
 
     def _stop_reason(self) -> StopReason | None:
         if self.asked_to_stop is not None:
             return self.asked_to_stop
+        if self.position.over is not None:
+            return self.position.over
         progress = self.meter.progress(self.position.step)
         if progress >= 1 and self.position.step > 0:
             return "budget"
@@ -183,7 +185,7 @@ class Trainer:
         nats, memory = self._read(inputs, targets)
         torch.autograd.backward(nats / characters)
         norm = torch.nn.utils.clip_grad_norm_(
-            self._parameters, self.config.optimizer.clip or math.inf
+            self.optimizer.parameters.values(), self.config.optimizer.clip or math.inf
         )
         applied = self._is_number(nats, norm)
         if applied:
@@ -193,7 +195,11 @@ class Trainer:
             self.memory = memory.map(lambda tensor: tensor.detach().to(norm.dtype))
         else:
             self.optimizer.forget_gradients()
-        self._advance(characters, progress, applied)
+        self.position = at.after_window(
+            characters, progress=progress, applied=applied, ticks=self.streams.ticks
+        )
+        if self.position.tick == 0:  # what is remembered is not before the next epoch
+            self.memory = self.model.zero_state(self.streams.streams)
         return applied
 
     def _read(self, inputs: Window, targets: Window) -> tuple[Tensor, StackState]:
@@ -217,16 +223,18 @@ class Trainer:
         """
         Whether loss and gradient are finite; a GPU, which would wait, is not asked.
 
-        There `read_losses` finds it, twice a second.
+        There `_losses` finds it, twice a second.
         """
         if norm.device.type != "cpu":
             return True
         return math.isfinite(float(nats.detach())) and math.isfinite(float(norm))
 
     def _rate(self, progress: float) -> float:
-        settings = self.config.optimizer
-        factor = rate_factor(self._share(progress), settings.warm_up)
-        return factor * settings.learning_rate * 0.5**self.position.setbacks
+        settings, at = self.config.optimizer, self.position
+        began = progress if at.began is None else at.began
+        share = share_since(began, self.meter.progress(at.step + 0.5))
+        factor = rate_factor(share, settings.warm_up)
+        return factor * settings.learning_rate * 0.5**at.setbacks
 
     def _skipped(self) -> Skipped:
         """
@@ -238,53 +246,46 @@ class Trainer:
         at = self.position
         if at.skipped >= MOST_SKIPPED:
             found = f"The gradient of {at.skipped} steps in a row is no number"
-            raise self._ran_away(found)
+            raise self.ran_away(found)
         return Skipped(step=at.step, in_a_row=at.skipped)
 
-    def _share(self, progress: float) -> float:
-        """How much of the time between first and last step is over, 0 to 1."""
-        began = progress if self.position.began is None else self.position.began
-        middle = self.meter.progress(self.position.step + 0.5)
-        return max(0.0, middle - began) / max(1 - began, 1e-9)
+    def is_to_evaluate(self, progress: float) -> bool:
+        """Whether the held-out text is to be read before the next step."""
+        due = int(progress * EVALUATIONS) > self.position.evaluations
+        return due and self.position.step > 0
 
-    def _advance(self, characters: int, progress: float, applied: bool) -> None:
-        at = self.position
-        last = at.tick + 1 == self.streams.ticks
-        self.position = replace(
-            at,
-            step=at.step + 1,
-            began=progress if at.began is None else at.began,
-            epoch=at.epoch + last,
-            tick=0 if last else at.tick + 1,
-            characters=at.characters + characters,
-            skipped=0 if applied else at.skipped + 1,
-        )
-        if last:  # the next epoch starts elsewhere: what is remembered is not before it
-            self.memory = self.model.zero_state(self.streams.streams)
+    def heed(self, characters: int) -> None:
+        """Called while a text is read: a signal is heard there too."""
+        if self.asked_to_stop is not None:
+            raise InterruptedError
 
-    def _evaluate(self, progress: float) -> Evaluated:
-        """Estimate the loss of the held-out text; a run without one counts as best."""
-        loss = Loss(0.0, 0)
-        if len(self.held_out) >= 2:
+    def _evaluate(
+        self, progress: float, over: StopReason | None = None
+    ) -> Iterator[Evaluated]:
+        """
+        Estimate the loss of the held-out text; a run without one counts as best.
+
+        A signal ends it and nothing has changed: it is made again by who goes on.
+
+        Args:
+            progress: Share of the budget that is used.
+            over: Why the run ends with it. A new best would have patience again.
+        """
+        began_s = time.monotonic()
+        try:
             with self.machine.autocast():
-                loss = estimate(
-                    self.model,
-                    self.held_out,
-                    characters=self.sample,
-                    begins=self.begins,
+                loss = glance(
+                    self.model, self.held_out, self.sample, self.begins, self.heed
                 )
-            if not math.isfinite(loss.nats):  # else the first would count as the best
-                raise self._ran_away(f"The loss of the held-out text is {loss.nats}")
-        best_so_far = self.position.best_nats_per_char
-        best = best_so_far is None or loss.nats_per_char < best_so_far
-        self.position = replace(self.position, evaluations=int(progress * EVALUATIONS))
-        if best and loss.characters:
-            self.position = replace(
-                self.position,
-                best_nats_per_char=loss.nats_per_char,
-                best_progress=progress,
-            )
-        return Evaluated(
+        except InterruptedError:
+            return
+        self.evaluation_s = time.monotonic() - began_s
+        if not math.isfinite(loss.nats):  # else the first would count as the best
+            raise self.ran_away(f"The loss of the held-out text is {loss.nats}")
+        position, best = self.position.after_look(loss, progress)
+        evaluations = int(progress * EVALUATIONS)
+        self.position = replace(position, evaluations=evaluations, over=over)
+        yield Evaluated(
             step=self.position.step,
             progress=progress,
             loss=loss,
@@ -292,7 +293,7 @@ class Trainer:
             elapsed_s=self.meter.elapsed_s(),
         )
 
-    def _ran_away(self, found: str) -> DivergedError:
+    def ran_away(self, found: str) -> DivergedError:
         return DivergedError(
             f"{found} at step {self.position.step}: training ran away.",
             f"Lower --lr; it was {self.config.optimizer.learning_rate:g}.",

@@ -17,6 +17,8 @@ PRESETS: dict[str, dict[str, tuple[int, int]]] = {
 }
 """Layers and hidden units by name, for each kind of device."""
 
+KINDS = ("cpu", "gpu")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wishes:
@@ -59,10 +61,34 @@ def with_preset(wishes: Wishes, machine: Machine) -> Wishes:
     Raises:
         ConfigError: There is no preset of that name.
     """
+    return _sized(wishes, _kind(machine))
+
+
+def differences_anywhere(
+    wishes: Wishes, config: RunConfig, machine: Machine
+) -> list[str]:
+    """
+    Where an existing run is other than what was set, on whatever it was begun.
+
+    A preset has other sizes on another kind of device: there are no differences if
+    there are none for one of the kinds, and else they are those for this machine.
+
+    Raises:
+        ConfigError: There is no preset of that name.
+    """
+    found = {kind: _sized(wishes, kind).differences(config) for kind in KINDS}
+    return found[_kind(machine)] if all(found.values()) else []
+
+
+def _kind(machine: Machine) -> str:
+    return "cpu" if machine.device.type == "cpu" else "gpu"
+
+
+def _sized(wishes: Wishes, kind: str) -> Wishes:
+    """With the sizes of the preset on a kind of device; other wishes are stronger."""
     check_preset(wishes.preset)
     if wishes.preset is None:
         return wishes
-    kind = "cpu" if machine.device.type == "cpu" else "gpu"
     layers, hidden = PRESETS[wishes.preset][kind]
     model = {"layers": layers, "hidden": hidden} | dict(wishes.model)
     return dataclasses.replace(wishes, model=model)

@@ -47,9 +47,20 @@ def test_truncating_forgets_what_came_after(log):
     assert log.read_bytes() == kept + b'{"step": 3}\n'
 
 
+def test_truncating_to_a_number_of_lines(log):
+    """What is of the same step and came later goes too; a good log is not touched."""
+    log.write_bytes(b'{"step": 1}\n{"step": 2}\n{"step": 2, "more": 1}\n{"step": 3}\n')
+
+    assert metrics.truncate(log, 2, 2) == 2
+    assert log.read_bytes() == b'{"step": 1}\n{"step": 2}\n'
+    before = log.stat().st_ino
+    assert metrics.truncate(log, 2, 3) == 2
+    assert log.stat().st_ino == before
+
+
 def test_a_log_that_is_not_there(log):
     """A run without a log has none afterwards either."""
-    metrics.truncate(log, 5)
+    assert metrics.truncate(log, 5) == 0
     metrics.sync(log)
 
     assert not log.exists()

@@ -206,6 +206,8 @@ def test_a_hundred_thousand_different_characters(textgen):
         ("book.txt", ["book.txt exists already"]),
         ("book.txt/run", ["book.txt/run cannot be created", "not a folder"]),
         ("full", ["full exists already"]),
+        ("a" * 300, ["aaa cannot be written", "shorter name"]),
+        ("round/run", ["round", "Links lead in a circle"]),
     ],
 )
 @pytest.mark.parametrize("more", [[], ["--resume"]])
@@ -213,11 +215,41 @@ def test_an_output_that_cannot_be(textgen, output, words, more):
     """It is refused before the text is read; --resume is no help without a run."""
     textgen.write("book.txt", TEXT)
     textgen.write("full/of.things", "")
+    (textgen.folder / "round").symlink_to("round")
     outcome = textgen("train", "book.txt", "-o", output, *more)
 
     outcome.assert_refused(73, *words)
     assert "--resume" not in outcome.stderr
-    assert textgen.left() == ["book.txt", "full"]
+    assert textgen.left() == ["book.txt", "full", "round"]
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_an_output_with_a_nul(textgen, more):
+    """A settings file can hold what no shell lets through."""
+    textgen.write("book.txt", TEXT)
+    textgen.write("run.toml", 'output = "a\\u0000b"')
+    outcome = textgen("train", "book.txt", "--config", "run.toml", *more)
+
+    outcome.assert_refused(2, "--output", "null byte")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("pipe", 66, ["pipe cannot be read", "not a regular file"]),
+        ("/dev/zero", 66, ["/dev/zero", "not a regular file"]),
+        (".", 66, ["not a regular file"]),
+        ("large.toml", 65, ["large.toml", "more than 1,048,576 bytes"]),
+    ],
+)
+def test_a_settings_file_that_may_never_end(textgen, name, code, words):
+    """A pipe was waited for, and a device filled the memory."""
+    textgen.write("book.txt", TEXT)
+    textgen.write("large.toml", "#" * (2**20 + 1))
+    os.mkfifo(textgen.folder / "pipe")
+    outcome = textgen("train", "book.txt", "--config", name)
+
+    outcome.assert_refused(code, *words)
 
 
 def test_debug_shows_where(textgen):

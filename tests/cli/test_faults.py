@@ -10,7 +10,9 @@ import sys
 import time
 
 import pytest
+import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.checkpoint.store import RunDirectory
@@ -169,8 +171,14 @@ class TestSignals:
         assert took_s < 1.0
         assert_whole(textgen.folder / "checkpoints" / "book")
 
-    def test_before_the_training_begins(self, textgen):
-        """SIGTERM while stdin is copied leaves neither a run nor the copy."""
+    @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+    def test_before_the_training_begins(self, textgen, name):
+        """
+        A signal while stdin is copied leaves neither a run nor the copy.
+
+        SIGUSR1 comes too early to save anything, and does nothing; it used to end the
+        process. Ctrl-C ends it by SIGINT, as later on, not with 130.
+        """
         spool = textgen.folder / "tmp"
         spool.mkdir()
         with subprocess.Popen(
@@ -179,6 +187,7 @@ class TestSignals:
             env=textgen.environment | {"TMPDIR": str(spool)},
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as running:
             running.stdin.write(b"the beginning of a long text\n" * 1000)
             running.stdin.flush()
@@ -186,50 +195,118 @@ class TestSignals:
                 if list(spool.glob("textgen-*/stdin")):
                     break
                 time.sleep(0.05)
-            running.send_signal(signal.SIGTERM)
+            running.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
+            running.send_signal(getattr(signal, name))
             running.wait(30)
 
-        assert running.returncode == -signal.SIGTERM
+        assert running.returncode == -getattr(signal, name)
         assert list(spool.iterdir()) == []
         assert textgen.left() == ["tmp"]
 
+    def test_after_the_training(self, textgen, book):
+        """
+        While the result is told SIGUSR1 does nothing, and Ctrl-C ends it as before.
+        """
+        code = PATCHED.format(patch=SLOW_TO_TELL)
+        command = ("train", book, *SMALL, "--steps", "5", "-q")
+        with subprocess.Popen(
+            [sys.executable, "-c", code, *command],
+            cwd=textgen.folder,
+            env=textgen.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as running:
+            wait_for(textgen.folder / "telling")
+            running.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
+            still = running.poll() is None
+            running.send_signal(signal.SIGINT)
+            running.wait(30)
+
+        assert still
+        assert running.returncode == -signal.SIGINT
+        assert_whole(textgen.folder / "checkpoints" / "book")
+
 
 class TestDisks:
-    def test_files_may_not_grow_so_large(self, process, textgen, book):
+    @pytest.fixture
+    def halfway(self, textgen, book):
+        """The command of a run that was stopped on its way, in a folder `run`."""
+        command = ("train", book, *SMALL, "--steps", "1500", "-q", "-o")
+        with textgen.running(*command, "run") as running:
+            wait_for(textgen.folder / "run" / "model.safetensors")
+            running.send_signal(signal.SIGTERM)
+            running.wait(30)
+        progress = RunDirectory(textgen.folder / "run").load_state()[1]
+        assert 0 < progress["position"]["step"] < 1500
+        return command
+
+    def refused_and_as_before(self, outcome, words, before, after):
+        """Code 74, nothing said to be saved, and nothing changed but the log."""
+        *_, problem, remedy = outcome.stderr.splitlines()
+
+        assert (outcome.code, outcome.stdout) == (74, ""), outcome.stderr
+        assert problem.startswith("error: ")
+        assert words in problem
+        assert remedy.startswith("  try: ")
+        assert "saved" not in outcome.stderr
+        for files in (before, after):
+            files.pop("metrics.jsonl", None)
+        assert {"model.safetensors", "state.safetensors"} < set(before)
+        assert after == before
+
+    def assert_same_end(self, run, whole):
+        """What was learned, and all that going on needs, is that of the other run."""
+        for name in ("model.safetensors", "state.safetensors"):
+            ours, theirs = load_file(run / name), load_file(whole / name)
+            assert ours.keys() == theirs.keys()
+            assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
+
+    @pytest.mark.parametrize("save_every", [0, 30])
+    def test_files_may_not_grow_so_large(self, process, textgen, halfway, save_every):
         """
         A limit on the size of files is told as one, with exit code 74.
 
-        The state fits at first, the larger one of a longer run would not: here the
-        limit comes down while the run is stopped, and what was saved stays.
+        The model and the state from before stay, to the byte, whichever is to be
+        saved first, and going on without the limit ends as if there had been none.
         """
-        command = ("train", book, *SMALL, "-o", "run", "--steps", "500")
-        assert process(*command).code == 0
-        before = contents(textgen.folder / "run")
-        more = ("train", book, *SMALL, "-o", "other", "--steps", "500", "-q")
-        small = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        run = textgen.folder / "run"
+        before = contents(run)
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         outcome = process(
-            *more,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, small)),
+            *(*halfway, "run", "--resume", "--save-every", save_every),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard)),
         )
 
-        outcome.assert_refused(74, "File too large")
-        assert "saved" not in outcome.stderr
-        assert contents(textgen.folder / "run") == before
-        assert set(contents(textgen.folder / "other")) <= {"run.json", "metrics.jsonl"}
+        self.refused_and_as_before(outcome, "File too large", before, contents(run))
+        assert textgen(*halfway, "run", "--resume").code == 0
+        assert textgen(*halfway, "whole").code == 0
+        self.assert_same_end(run, textgen.folder / "whole")
 
-    def test_a_disk_that_gets_full(self, process, textgen, book, mounted):
-        """On a disk of 2 MB that fills up, the run ends with 74; old files stay."""
+    def test_a_disk_that_gets_full(self, process, textgen, halfway, mounted):
+        """
+        On a disk without any space left the run ends with 74.
+
+        The model and the state from before stay, to the byte, and with space again
+        the run ends as if nothing had been.
+        """
         disk = mounted(size="2m")
-        command = ("train", book, *SMALL, "-o", disk.path / "run", "--steps", "400")
-        assert process(*command, before=disk.before).code == 0
+        run, there = textgen.folder / "run", textgen.folder / "there"
+        before = contents(run)
+        disk.keep(run)
+        command = (*halfway, disk.path / "run", "--resume")
 
-        outcome = process(*command, "--resume", before=disk.before_filled)
-        words = ("train", book, *SMALL, "-o", disk.path / "more", "--steps", "4", "-q")
-        other = process(*words, before=disk.before_filled)
-
-        assert outcome.code in (0, 74)
-        other.assert_refused(74, "No space left")
-        assert "saved" not in other.stderr
+        outcome = process(*command, before=disk.before_filled)
+        disk.show(there)
+        after = contents(there / "run")
+        self.refused_and_as_before(outcome, "No space left", before, after)
+        outcome = process(*command, before=disk.before)
+        disk.show(there)
+        assert outcome.code == 0, outcome.stderr
+        assert textgen(*halfway, "whole").code == 0
+        self.assert_same_end(there / "run", textgen.folder / "whole")
 
     def test_a_read_only_folder(self, process, book, mounted):
         """It is refused before the text is read, with code 73."""
@@ -275,6 +352,18 @@ def mounted(textgen, needs):
         def __init__(self, size, read_only=False):
             self.path.mkdir()
             self.size, self.read_only = size, read_only
+
+        def keep(self, folder):
+            """What it holds from now on."""
+            subprocess.run(
+                ["tar", "cf", self.store, "-C", folder.parent, folder.name], check=True
+            )
+
+        def show(self, folder):
+            """Put what it holds into *folder*."""
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            subprocess.run(["tar", "xf", self.store, "-C", folder], check=True)
 
         @property
         def before(self):
@@ -344,6 +433,15 @@ def save(*args):
     open("saving", "w").close()
     time.sleep(60)
 RunDirectory.save_state = save
+"""
+
+SLOW_TO_TELL = """
+import time
+from lstm_textgen.report import terminal
+def write_text(text):
+    open("telling", "w").close()
+    time.sleep(60)
+terminal.write_text = write_text
 """
 
 NOT_A_NUMBER = """

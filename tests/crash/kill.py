@@ -20,6 +20,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -76,12 +77,19 @@ def digest(run: Path) -> str:
     return total.hexdigest()
 
 
-def logged(run: Path) -> list[dict[str, float]]:
-    """The lines of the metrics about steps; a torn one may be the last."""
+def logged(run: Path, *kinds: str) -> list[dict[str, Any]]:
+    """The lines of the metrics about some events; a torn one may be the last."""
     path = RunDirectory(run).metrics_path
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     records = [json.loads(line) for line in lines]
-    return [record for record in records if record["event"] == "StepDone"]
+    return [record for record in records if record["event"] in kinds]
+
+
+def looks(run: Path) -> list[tuple[Any, ...]]:
+    """What the metrics tell of the held-out text and of what the model writes."""
+    found = ("event", "step", "nats_per_char", "characters", "text")
+    records = logged(run, "Evaluated", "Wrote")
+    return [tuple(record.get(name) for name in found) for record in records]
 
 
 def inspect(run: Path, report: Report) -> None:
@@ -91,7 +99,7 @@ def inspect(run: Path, report: Report) -> None:
         load_checkpoint(directory.model_path)
     loaded = directory.load_state()
     if loaded is None:
-        steps = logged(run)
+        steps = logged(run, "StepDone")
         if steps:
             report.broken.append(f"{steps[-1]['step']} steps and no state")
         return
@@ -157,9 +165,11 @@ def unsaved_s(run: Path) -> float:
     return time.time() - max(opened_s, saved_s)
 
 
-def check_metrics(run: Path, steps: int, report: Report) -> None:
-    """Each character that was learned from stands in the metrics once."""
-    records = logged(run)
+def check_metrics(run: Path, whole: Path, steps: int, report: Report) -> None:
+    """Each character and each look stands in the metrics once, as in *whole*."""
+    if looks(run) != looks(whole):
+        report.broken.append("the metrics tell of other looks than without kills")
+    records = logged(run, "StepDone")
     told = [record["step"] for record in records]
     loaded = RunDirectory(run).load_state()
     assert loaded is not None
@@ -198,7 +208,7 @@ def main() -> int:
                 one = run_and_kill(book, killed, steps, seed, chance, left)
                 if digest(whole) != digest(killed):
                     one.broken.append(f"seed {seed}: another end than without kills")
-                check_metrics(killed, steps, one)
+                check_metrics(killed, whole, steps, one)
                 total.kills += one.kills
                 total.runs += 1
                 total.while_training += one.while_training

@@ -84,9 +84,11 @@ def test_estimate_is_several_readers(
         assert len(mine) == stop - start
         costs += mine if limit is None else mine[: math.ceil(limit / 4)]
 
-    loss = estimate(model, ids, streams=4, characters=limit, warm_up=warm_up)
+    read = []
+    how = {"streams": 4, "characters": limit, "warm_up": warm_up}
+    loss = estimate(model, ids, **how, progress=read.append)
 
-    assert loss.characters == len(costs)
+    assert loss.characters == sum(read) == len(costs)
     assert loss.nats == pytest.approx(math.fsum(costs), abs=1e-9)
 
 

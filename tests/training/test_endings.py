@@ -7,13 +7,20 @@ import pytest
 import torch
 
 from lstm_textgen.errors import DivergedError
+from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.training.events import Evaluated, Skipped, StepDone, Stopped
-from lstm_textgen.training.resume import snapshot
+from lstm_textgen.training.judging import glance
+from lstm_textgen.training.resume import restore, snapshot
 from lstm_textgen.training.trainer import Trainer
 
 
 def of(kind, events):
     return [event for event in events if isinstance(event, kind)]
+
+
+def told(events):
+    """Of each look at the held-out text its step and what was found."""
+    return [(e.step, e.loss, e.best) for e in of(Evaluated, events)]
 
 
 class TestStopping:
@@ -52,6 +59,39 @@ class TestStopping:
 
         assert (event.step, event.characters, event.reason) == (0, 0, "interrupted")
 
+    @pytest.mark.parametrize("look", [1, 2, 20])
+    def test_stop_while_the_held_out_text_is_read(
+        self, make_trainer, seldom, monkeypatch, look
+    ):
+        """
+        A look may take longer than a scheduler waits, so a signal ends it.
+
+        Whoever goes on makes it again, as if nothing had been: one on the way, or the
+        last one, after the last step.
+        """
+        looks = []
+
+        def glance_and_stop(*given):
+            looks.append(given)
+            if len(looks) == look:
+                trainer.stop("terminated")
+            return glance(*given)
+
+        trainer = make_trainer(steps=40, dropout=0.3)
+        expected = list(trainer.fit())
+        trainer = make_trainer(steps=40, dropout=0.3)
+        monkeypatch.setattr("lstm_textgen.training.trainer.glance", glance_and_stop)
+        first = list(trainer.fit())
+        again = make_trainer(steps=40, dropout=0.3)
+        restore(again, *snapshot(trainer))
+        second = list(again.fit())
+
+        assert first[-1].reason == "terminated"
+        assert [type(event) for event in first[-2:]] == [StepDone, Stopped]
+        assert trainer.position.over is None
+        assert told(first + second) == told(expected)
+        assert second[-1].reason == "budget"
+
     def test_no_improvement(self, make_trainer):
         """
         A held-out text that gets worse ends the run when the best is too old.
@@ -73,6 +113,25 @@ class TestStopping:
         assert [e.best for e in evaluated] == [True] + [False] * 3
         assert [e.step for e in evaluated] == [5, 10, 15, 18]
         assert (events[-1].reason, events[-1].step) == ("no improvement", 18)
+
+    def test_a_last_look_that_is_the_best(self, make_trainer, monkeypatch):
+        """
+        A run that is over stays over, though its last look found a new best.
+
+        The best was then young again, and going on trained some more.
+        """
+        nats = iter([100.0, 200.0, 200.0, 50.0])
+        monkeypatch.setattr(
+            "lstm_textgen.training.trainer.glance", lambda *_: Loss(next(nats), 100)
+        )
+        trainer = make_trainer(steps=100, patience=0.125)
+        events = list(trainer.fit())
+        again = make_trainer(steps=100, patience=0.125)
+        restore(again, *snapshot(trainer))
+        (stopped,) = again.fit()
+
+        assert [e.best for e in of(Evaluated, events)] == [True, False, False, True]
+        assert (stopped.reason, stopped.step) == ("no improvement", 18)
 
     def test_patience_of_one_is_off(self, make_trainer):
         """The same text is read to the end of the budget."""

@@ -140,6 +140,35 @@ class TestRunningAway:
         assert "best model" not in caught.value.remedy
         assert RunDirectory(prepared.path).load_state()[1]["position"]["step"] == 0
 
+    @pytest.mark.parametrize(
+        ("save_every_s", "validation"), [(0.0, 0.1), (1e9, 0.0), (1e9, 0.1)]
+    )
+    def test_weights_that_no_file_holds(
+        self, text, make_wishes, machine, follow, every_step, save_every_s, validation
+    ):
+        """
+        They are seen before the state or the model is saved, and the run goes back.
+
+        A number above 2^53 gives a finite loss, if a bad one. The run used to end with
+        65, as if a file were damaged, or kept it in its state.
+        """
+        broken = []
+
+        def act(session, event):
+            if isinstance(event, StepDone) and event.step == 7 and not broken:
+                broken.append(event)
+                session.trainer.model.embedding.weight.data[0, 0] = 1e17
+
+        wishes = make_wishes(text={"validation": validation})
+        prepared = prepare(text, wishes, machine)
+        events, _ = follow(prepared, act, save_every_s=save_every_s)
+
+        assert len(of(WentBack, events)) == 1
+        assert "embedding.weight" in of(WentBack, events)[0].reason
+        assert events[-1].reason == "budget"
+        assert steps_logged(prepared.path) == [*range(1, 11)]
+        assert RunDirectory(prepared.path).load_state()[1]["position"]["setbacks"] == 1
+
 
 class TestTheLog:
     def test_a_log_that_cannot_be_written_stops_nothing(
@@ -165,6 +194,28 @@ class TestTheLog:
         assert events[-1].reason == "budget"
         assert steps_logged(prepared.path) == [*range(1, 11)]
 
+    def test_a_log_that_cannot_be_shortened_stops_no_resume(
+        self, text, make_wishes, machine, train, follow, every_step
+    ):
+        """It is shortened as soon as the disk lets us; that used to end the process."""
+        prepared, _ = train(text, make_wishes(), stop=4)
+        path = prepared.path / "metrics.jsonl"
+        path.write_text(path.read_text() + '{"event": "StepDone", "step": 5}\n')
+        path.rename(path.with_suffix(".aside"))
+        path.mkdir()
+
+        def act(session, event):
+            if isinstance(event, StepDone) and event.step == 8:
+                path.rmdir()
+                path.with_suffix(".aside").rename(path)
+
+        again = prepare(text, make_wishes(), machine, output=prepared.path, resume=True)
+        events, _ = follow(again, act, save_every_s=0.0)
+
+        assert "metrics.jsonl" in of(Warned, events)[0].text
+        assert len(of(Warned, events)) == 1
+        assert steps_logged(prepared.path) == [*range(1, 11)]
+
 
 class TestSignals:
     def test_saving_on_request(self, text, make_wishes, machine, follow, every_step):
@@ -186,17 +237,36 @@ class TestAnotherMachine:
     def test_what_moves_the_last_bits_is_told(
         self, text, make_wishes, machine, train, follow, monkeypatch
     ):
-        """Another number of threads or version of torch: it goes on, and says so."""
+        """Other threads, another torch or textgen: it goes on, and says so."""
         prepared, _ = train(text, make_wishes(), stop=3)
         other = dataclasses.replace(machine, threads=3)
         monkeypatch.setattr(torch, "__version__", "9.9")
+        monkeypatch.setattr(
+            "lstm_textgen.training.machine.versions", lambda: {"lstm_textgen": "8.8"}
+        )
         again = prepare(text, make_wishes(), other, output=prepared.path, resume=True)
         with open_session(again, started_s=0.0) as (_, warnings):
             pass
 
         (warning,) = warnings
         assert "threads 3, not 1; torch 9.9, not 2." in warning
+        assert "textgen 8.8, not " in warning
+        assert "numpy" not in warning
         assert "not bit for bit" in warning
+
+    def test_a_state_that_knows_less(self, text, make_wishes, machine, train):
+        """What an older version did not write down is no difference."""
+        prepared, _ = train(text, make_wishes(), stop=3)
+        directory = RunDirectory(prepared.path)
+        tensors, progress, _ = directory.load_state()
+        for name in ("numpy", "textgen"):
+            del progress["circumstances"][name]
+        directory.save_state(tensors, progress)
+        again = prepare(text, make_wishes(), machine, output=prepared.path, resume=True)
+        with open_session(again, started_s=0.0) as (_, warnings):
+            pass
+
+        assert warnings == []
 
     def test_a_precision_that_does_not_run_here(
         self, text, make_wishes, machine, train, monkeypatch
@@ -254,6 +324,23 @@ class TestAnotherText:
         assert (warnings, events[-1].step) == ([], 20)
         assert record.sha256 == once_more.text.sha256
         assert steps_logged(begun.path) == [*range(1, 21)]
+
+    def test_of_a_run_that_is_over(
+        self, text, make_source, make_wishes, machine, train, follow, every_step
+    ):
+        """No step is left, and the model gets its figure on the new text."""
+        prepared, _ = train(text, make_wishes())
+        other = make_source("cats", TEXT.replace("rat", "cat")[:-100])
+        accept = {"resume": True, "accept_corpus_change": True}
+        events, _ = follow(prepare(other, make_wishes(), machine, **accept))
+        record = load_checkpoint(prepared.path / "model.safetensors").training
+
+        assert not of(StepDone, events)
+        assert [e.final for e in of(Evaluated, events)] == [False, True]
+        assert record.validation_nats_per_char == (
+            of(Evaluated, events)[-1].loss.nats_per_char
+        )
+        assert record.characters == len(TEXT) - 100
 
     def test_refused(self, begun, make_source, make_wishes, machine):
         """Without a word for it, the way on is named."""

@@ -26,7 +26,13 @@ from lstm_textgen.training.recipe import (
     fitting_streams,
     size_for,
 )
-from lstm_textgen.training.wishes import PRESETS, Wishes, check_preset, with_preset
+from lstm_textgen.training.wishes import (
+    PRESETS,
+    Wishes,
+    check_preset,
+    differences_anywhere,
+    with_preset,
+)
 
 CPU = Machine(torch.device("cpu"), 1)
 SPEED = 10_000.0
@@ -394,6 +400,27 @@ class TestDifferences:
         assert wishes.differences(self.CONFIG) == [f"hidden 100, not {hidden}"] * (
             layers == self.CONFIG.model.layers
         )
+
+    @pytest.mark.parametrize("kind", ["cpu", "cuda"])
+    def test_a_preset_of_a_run_from_another_device(self, kind):
+        """
+        The same command goes on there, though the preset has other sizes there.
+
+        It was refused, as if the user had wished for another size.
+        """
+        here = Machine(torch.device(kind), 1)
+        for layers, hidden in PRESETS["large"].values():
+            model = ModelConfig(layers=layers, hidden=hidden)
+            config = dataclasses.replace(self.CONFIG, model=model)
+            assert differences_anywhere(Wishes(preset="large"), config, here) == []
+            wider = Wishes(preset="large", model={"hidden": 7})
+            assert differences_anywhere(wider, config, here) != []
+
+        other = dataclasses.replace(self.CONFIG, model=ModelConfig(hidden=7))
+        wishes = Wishes(preset="large")
+        assert differences_anywhere(wishes, other, here) == with_preset(
+            wishes, here
+        ).differences(other)
 
     def test_all_of_them(self):
         """One line for each."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lstm_textgen.errors import CheckpointError
 from lstm_textgen.training.events import Evaluated, StepDone
-from lstm_textgen.training.resume import restore, snapshot
+from lstm_textgen.training.resume import differences, restore, snapshot
 
 STEPS = 8  # of 3 windows an epoch: it ends in the third
 
@@ -164,6 +164,36 @@ def test_time_that_was_used(make_trainer):
     trainer = make_trainer(clock=lambda: 12.5)
 
     assert snapshot(trainer)[1]["position"]["spent_s"] == 12.5
+
+
+def test_a_state_from_another_device(build):
+    """
+    A GPU's generator has another state: here the noise begins anew, the rest goes on.
+
+    So a run that was begun there goes on here, and which noise it gets is known. It
+    was refused as a state of other settings.
+    """
+    first = build()
+    run_to(first, 4)
+    tensors, progress = snapshot(first)
+    there = {
+        "position": progress["position"],
+        "circumstances": progress["circumstances"] | {"device": "cuda"},
+    }
+    foreign = tensors | {"generator": torch.zeros(16, dtype=torch.uint8)}
+    ends, noises = [], []
+    for step in (4, 4, 5):
+        trainer = build()
+        position = there["position"] | {"step": step}
+        restore(trainer, foreign, there | {"position": position})
+        noises.append(torch.rand(3, generator=trainer.generator).tolist())
+        run_to(trainer, STEPS)
+        ends.append(pictured(trainer))
+
+    assert same(ends[0], ends[1])
+    assert not same(ends[0], ends[2])
+    assert noises[0] == noises[1] != noises[2]
+    assert "device cpu, not cuda" in differences(build(), there)
 
 
 class TestStatesThatDoNotFit:

@@ -32,6 +32,18 @@ def tensors(path):
     return load_checkpoint(path / "model.safetensors").tensors
 
 
+def contents(path):
+    return {file.name: file.read_bytes() for file in path.iterdir()}
+
+
+def told(path):
+    """Of each line about the text its kind, step and what was found, in their order."""
+    found = ("event", "step", "nats_per_char", "characters", "text")
+    kinds = ("StepDone", "Evaluated", "Wrote")
+    lines = [line for line in metrics(path) if line["event"] in kinds]
+    return [[line.get(name) for name in found] for line in lines]
+
+
 def equal(one, other):
     return one.keys() == other.keys() and all(
         torch.equal(one[name], other[name]) for name in one
@@ -96,7 +108,8 @@ class TestFiles:
         A state, losses, the evaluation, the best model, a line that it writes.
 
         The first state tells at once whether the disk takes it. At the end the state
-        is saved, the best model judged, and `Stopped` is the last of all.
+        is saved, the best model judged, which the last state knows, and `Stopped` is
+        the last of all.
         """
         _, events = train(text, make_wishes(steps=1))
 
@@ -105,14 +118,15 @@ class TestFiles:
             StepDone,
             Evaluated,
             Saved,
-            Saved,
             Wrote,
             Saved,
+            Saved,
             Evaluated,
+            Saved,
             Stopped,
         ]
         saved = [e.what for e in events if isinstance(e, Saved)]
-        assert saved == ["state", "model", "state", "state"]
+        assert saved == ["state", "model", "state", "state", "state"]
 
     def test_saving_all_the_time(self, text, make_wishes, train, every_step):
         """With no patience for crashes every step is followed by a state."""
@@ -245,15 +259,76 @@ class TestGoingOn:
         steps = [x["step"] for x in metrics(again.path) if x["event"] == "StepDone"]
         assert steps == [*range(1, 11)]
 
-    def test_a_finished_run(self, text, make_wishes, train):
-        """Going on with it makes no step and leaves the same model."""
-        prepared, _ = train(text, make_wishes())
-        before = tensors(prepared.path)
-        _, events = train(text, make_wishes(), resume=True)
+    @pytest.mark.parametrize("validation", [0.1, 0.0])
+    def test_a_finished_run(self, text, make_wishes, train, validation):
+        """
+        Going on with it tells how it ended, and changes no file.
+
+        It used to judge the model anew and to add lines to the metrics, each time.
+        """
+        wishes = make_wishes(text={"validation": validation})
+        prepared, first = train(text, wishes)
+        before = contents(prepared.path)
+        _, events = train(text, wishes, resume=True)
+        figures = [
+            [e.loss for e in of if isinstance(e, Evaluated) and e.final]
+            for of in (first, events)
+        ]
 
         assert (events[-1].step, events[-1].reason) == (10, "budget")
-        assert not any(isinstance(event, StepDone) for event in events)
-        assert equal(tensors(prepared.path), before)
+        assert len(events) == 1 + len(figures[1])
+        assert figures[0] == figures[1]
+        assert contents(prepared.path) == before
+
+    def test_a_finished_run_without_its_model(self, text, make_wishes, train):
+        """What was deleted is made again from the last weights, and judged."""
+        prepared, _ = train(text, make_wishes())
+        (prepared.path / "model.safetensors").unlink()
+        train(text, make_wishes(), resume=True)
+        record = load_checkpoint(prepared.path / "model.safetensors").training
+
+        assert record.steps == 10
+        assert record.validation_nats_per_char is not None
+
+    def test_a_death_at_any_event(
+        self, text, make_wishes, machine, train, every_step, tmp_path
+    ):
+        """
+        Wherever the process dies, the metrics have every look at the text once.
+
+        A state is saved after every step here. What was logged after it used to stay
+        if it was of the same step, and going on logged it again.
+        """
+        wishes = make_wishes(steps=5)
+        whole, events = train(text, wishes, output=tmp_path / "whole", save_every_s=0.0)
+        expected = told(whole.path)
+        assert len(expected) > 5 + 5 + 5
+        for moment in range(len(events)):
+            path = tmp_path / f"died{moment}"
+            prepared = prepare(text, wishes, machine, output=path)
+            with open_session(prepared, started_s=0.0, save_every_s=0.0) as (
+                session,
+                _,
+            ):
+                for _ in zip(range(moment + 1), session.run(), strict=False):
+                    pass
+            train(text, wishes, output=path, save_every_s=0.0, resume=True)
+            assert told(path) == expected, moment
+
+    def test_a_state_from_before(self, text, make_wishes, train, every_step, tmp_path):
+        """States that know neither the lines of the log nor how a run ended will do."""
+        whole, _ = train(text, make_wishes(), output=tmp_path / "whole")
+        parts, _ = train(text, make_wishes(), output=tmp_path / "parts", stop=5)
+        directory = RunDirectory(parts.path)
+        saved, progress, _ = directory.load_state()
+        for name in ("over", "final_nats", "final_characters"):
+            del progress["position"][name]
+        del progress["log_lines"]
+        directory.save_state(saved, progress)
+        train(text, make_wishes(), output=parts.path, resume=True)
+
+        assert equal(tensors(whole.path), tensors(parts.path))
+        assert told(parts.path) == told(whole.path)
 
     def test_minutes_of_all_parts_count(self, text, make_wishes, machine, tmp_path):
         """A run of one minute that used 45 seconds has a quarter left."""
@@ -272,6 +347,58 @@ class TestGoingOn:
 
 
 class TestTrouble:
+    def test_it_saves_before_a_long_look(
+        self, text, make_wishes, machine, every_step, monkeypatch
+    ):
+        """
+        A crash while the held-out text is read costs no more work than promised.
+
+        A look as long as the last one would reach beyond the next save here.
+        """
+        prepared = prepare(text, make_wishes(), machine)
+        with open_session(prepared, started_s=0.0, save_every_s=1e6) as (session, _):
+            trainer = session.trainer
+            always = property(lambda _: 1e7, lambda *_: None)
+            monkeypatch.setattr(type(trainer), "evaluation_s", always, raising=False)
+            events = list(session.run())
+        places = [
+            place
+            for place, event in enumerate(events)
+            if isinstance(event, Evaluated) and not event.final
+        ]
+
+        assert len(places) == 5
+        for place in places:
+            saved = events[place - 1]
+            assert isinstance(saved, Saved)
+            assert (saved.what, saved.step) == ("state", events[place].step)
+        assert sum(isinstance(event, Saved) for event in events) < 20
+
+    @pytest.mark.parametrize("limit", [10, 1000])
+    def test_a_signal_while_it_is_judged(
+        self, text, make_wishes, machine, train, monkeypatch, limit
+    ):
+        """
+        Exactly or, where that would take long, nearly: both hear it.
+
+        Everything is saved by then, and going on judges the model.
+        """
+        for name in ("EXACT_LIMIT", "LONG_STREAM"):
+            monkeypatch.setattr(f"lstm_textgen.training.judging.{name}", limit)
+        prepared = prepare(text, make_wishes(), machine)
+        with open_session(prepared, started_s=0.0) as (session, _):
+            saved = []
+            for event in session.run():
+                saved += [event] if isinstance(event, Saved) else []
+                if session.trainer.position.over:
+                    session.trainer.stop("terminated")
+        _, events = train(text, make_wishes(), resume=True)
+
+        assert (event.step, event.reason) == (10, "terminated")
+        assert saved[-1].what == "state"
+        finals = [e for e in events if isinstance(e, Evaluated)]
+        assert [e.final for e in finals] == [True]
+
     def test_a_signal_saves(self, text, make_wishes, machine, every_step):
         """Ctrl-C ends the run after the step; model and state are on disk."""
         prepared = prepare(text, make_wishes(), machine)
