@@ -1,5 +1,6 @@
 """Find the checkpoint that the user means, and names that are free."""
 
+import difflib
 import itertools
 import os
 from pathlib import Path
@@ -93,9 +94,12 @@ def resolve_checkpoint(argument: str | None, *, folder: Path = RUNS) -> Path:
         return path
     if argument in PRETRAINED:
         return _bundled(argument)
-    meant = RunDirectory(folder / argument)
-    if os.path.isfile(meant.model_path):
-        raise MissingError(f"{path} does not exist.", f"Did you mean {meant.path}?")
+    names = {run.name: str(run) for run in runs_in(folder)}
+    names |= {name: name for name in PRETRAINED}
+    near = difflib.get_close_matches(path.name, names, n=1)
+    if near:
+        problem = f"{path} does not exist."
+        raise MissingError(problem, f"Did you mean {names[near[0]]}?")
     raise MissingError(
         f"{path} does not exist.",
         f"Name a .safetensors file, the folder of a run or a bundled model "

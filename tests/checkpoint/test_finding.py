@@ -86,6 +86,7 @@ def test_what_names_a_model(runs):
         ("{runs}/none", "does not exist", "textgen train fables"),
         ("{runs}/a\0b", "does not exist", "textgen train"),
         ("old", "does not exist", "Did you mean {runs}/old?"),
+        ("shakespear", "does not exist", "Did you mean shakespeare?"),
         ("{runs}", "not one of a run", "such as {runs}/new"),
         ("{runs}/empty", "has not saved a model yet", "--resume -o {runs}/empty"),
         ("{runs}/other", "not one of a run", "Name a"),
