@@ -16,7 +16,7 @@ test: .venv/dev ## what CI runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 crash-test: .venv/dev ## about half an hour: 200 kills at random
 	$(BIN)/python tests/crash/kill.py --kills 200

@@ -14,6 +14,16 @@ from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.state import LayerState, StackState
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """
+    The order of sums, and so the last bits, do not depend on the machine.
+
+    Nor do two processes that test side by side wait for each other's threads.
+    """
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def make_model():
     """Build a network whose biases are random too, in float64 unless told."""

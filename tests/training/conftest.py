@@ -19,15 +19,6 @@ from lstm_textgen.training.wishes import Wishes
 CPU = Machine(torch.device("cpu"), 1)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """The order of sums, and so the last bits, do not depend on the machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def _ids(characters, vocabulary, seed=7):
     """Ids with something to learn: each is most often followed by the next one."""
     random = np.random.RandomState(seed)  # this one is frozen over versions

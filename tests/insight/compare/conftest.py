@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.insight.compare.pieces import Drawer
@@ -13,14 +12,6 @@ from lstm_textgen.insight.compare.reading import Material
 from lstm_textgen.insight.compare.settings import Plan, PlannedCell, PlannedTask
 from lstm_textgen.insight.compare.sizes import recurrent_parameters, sized_like
 from lstm_textgen.insight.compare.study import Subject, study
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
