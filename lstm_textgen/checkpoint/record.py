@@ -37,7 +37,7 @@ class TrainingRecord:
 
     train_start: int = 0
     train_stop: int = 0
-    """The part that was learned from."""
+    """The part that was learned from; of its very end, only the temperature."""
 
     validation_start: int = 0
     validation_stop: int = 0
@@ -58,6 +58,10 @@ class TrainingRecord:
 
     seed: int = 0
     """Where all random numbers began."""
+
+    temperature: float | None = None
+    """What the logits were divided by, once and for all, when training had ended; None
+    where they are as the last step left them."""
 
     validation_nats_per_char: float | None = None
     """Loss on the validation part; None where nothing was held out."""

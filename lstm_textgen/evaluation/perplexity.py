@@ -7,7 +7,7 @@ Shapes: T steps, B streams, V vocabulary.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,19 +107,43 @@ def evaluate(
     Raises:
         CorpusError: The text has fewer than 2 characters.
     """
+    total = Loss(0.0, 0)
+    for logits, targets in read_on(model, ids, progress):
+        nats = summed_loss(logits, targets)
+        total += Loss(nats.item(), count_characters(targets.cpu().numpy(), begins))
+    return total
+
+
+@torch.inference_mode()
+def read_on(
+    model: CharModel,
+    ids: NDArray[np.unsignedinteger],
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[tuple[Float[Tensor, "T 1 V"], Int64[Tensor, "T 1"]]]:
+    """
+    Read a text once, window by window, with the memory carried all the way.
+
+    Args:
+        model: Reads on the device and in the type of its weights.
+        ids: The text, at least 2 characters.
+        progress: Called with the number of ids of each window read.
+
+    Yields:
+        What the model expects, and what came.
+
+    Raises:
+        CorpusError: The text has fewer than 2 characters.
+    """
     _check_length(ids)
     state = model.zero_state(1)
-    total = Loss(0.0, 0)
     steps = _window(model, streams=1)
     for start in range(0, len(ids) - 1, steps):
         piece = ids[start : start + steps + 1].astype(np.int64)
         window = torch.from_numpy(piece).to(model.head.weight.device).unsqueeze(1)
         logits, state = model(window[:-1], state)
-        nats = summed_loss(logits, window[1:])
-        total += Loss(nats.item(), count_characters(piece[1:], begins))
+        yield logits, window[1:]
         if progress is not None:
             progress(len(window) - 1)
-    return total
 
 
 @torch.inference_mode()

@@ -49,6 +49,8 @@ def facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
             f"{clock(training.seconds)}, seed {training.seed}",
         )
     )
+    if training.temperature is not None:
+        told.append(("calibrated", f"logits divided by {training.temperature:.3f}"))
     told += _loss(checkpoint)
     made_by = ", ".join(f"{k} {v}" for k, v in sorted(checkpoint.made_by.items()))
     told.append(("made by", made_by))

@@ -151,6 +151,9 @@ def _training(checkpoint: Checkpoint, config: RunConfig | None) -> str:
         f"length: {training.steps:,} steps, {training.epochs:.2f} epochs, "
         f"{clock(training.seconds)} by the clock"
     )
+    if training.temperature is not None:
+        divided = f"logits divided by {training.temperature:.3f}, in the weights"
+        items.append(f"calibration: {divided}")
     if config is not None:
         items += _settings(config.optimizer)
     items.append(f"seed: {training.seed}")

@@ -18,6 +18,7 @@ from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.report.terminal import sanitise, say, wants_colour
 from lstm_textgen.training.events import (
     BY_SIGNAL,
+    Calibrated,
     Evaluated,
     Event,
     Saved,
@@ -72,8 +73,8 @@ def announce(prepared: Prepared) -> None:
         f"rate {learning.learning_rate:.3g}, dropout {learning.dropout:g}"
         + (f", weight drop {rest:g}" if rest else "")
     )
-    characters = prepared.split.train[1] - prepared.split.train[0]
-    epochs = plan.characters / characters
+    start, stop = prepared.learned
+    epochs = plan.characters / (stop - start)
     chosen = f" ({', '.join(plan.chosen)} chosen for you)" if plan.chosen else ""
     say(
         f"budget   {in_words(config.budget)}, about {epochs:.1f} epochs"
@@ -129,6 +130,8 @@ class Progress:
                 self._step(event)
             if isinstance(event, Evaluated) and event.loss.characters:
                 self._line(_evaluated(event))
+            if isinstance(event, Calibrated):
+                self._line(_calibrated(event))
             if isinstance(event, Wrote):
                 self._line(f"        {self._dim(sanitise(event.text))}")
             if isinstance(event, Saved) and event.asked:
@@ -254,6 +257,14 @@ def _evaluated(event: Evaluated) -> str:
         return f"100%  the best model on all held-out text: {loss} per character"
     mark = "best so far" if event.best else "not better"
     return f"{event.progress:4.0%}  step {event.step:,}: held-out {loss}, {mark}"
+
+
+def _calibrated(event: Calibrated) -> str:
+    unsure = event.temperature < 1
+    return (
+        f"100%  the best model was {'less' if unsure else 'more'} sure than it was "
+        f"right: logits divided by {event.temperature:.3f}"
+    )
 
 
 def clock(seconds: float) -> str:

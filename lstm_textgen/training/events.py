@@ -73,6 +73,14 @@ class Evaluated:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Calibrated:
+    """The logits of the best model were divided by what loses least on other text."""
+
+    step: int
+    temperature: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Wrote:
     """A line that the model writes at present."""
 
@@ -102,4 +110,14 @@ class Stopped:
     characters: int
 
 
-Event = StepDone | Skipped | WentBack | Warned | Evaluated | Wrote | Saved | Stopped
+Event = (
+    StepDone
+    | Skipped
+    | WentBack
+    | Warned
+    | Evaluated
+    | Calibrated
+    | Wrote
+    | Saved
+    | Stopped
+)

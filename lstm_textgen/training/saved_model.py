@@ -1,12 +1,25 @@
 """The best model of a run as it goes to disk, with what it tells of its training."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
-from lstm_textgen.checkpoint.format import Checkpoint, checkpoint_of, out_of_range
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lstm_textgen.checkpoint.format import (
+    Checkpoint,
+    build_model,
+    checkpoint_of,
+    out_of_range,
+)
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.streams import Split
+from lstm_textgen.training.calibrating import best_temperature, with_temperature
+from lstm_textgen.training.judging import judge
 from lstm_textgen.training.trainer import Trainer
 
 
@@ -41,6 +54,37 @@ def model_of(
     )
     checkpoint = checkpoint_of(trainer.model, text.tokenizer, training)
     return with_figure(checkpoint, loss) if loss.characters else checkpoint
+
+
+def finished(
+    best: Checkpoint,
+    tail: NDArray[np.unsignedinteger[Any]],
+    held_out: NDArray[np.unsignedinteger[Any]],
+    *,
+    device: torch.device,
+    heed: Callable[[int], None],
+) -> tuple[Checkpoint, Loss]:
+    """
+    The best model of a run that is over, as sure as it may be, and judged.
+
+    What is finished already stays as it is, so that a crash in between changes nothing.
+
+    Args:
+        tail: Ids that no step has read; fewer than 2 leave it as sure as it is.
+        held_out: Ids that validate; fewer than 2 for none.
+        heed: Called while they are read; what it raises ends this.
+
+    Returns:
+        The model, and its loss on all held-out ids: of no characters if there are none.
+    """
+    if best.training.temperature is None and len(tail) >= 2:
+        model = build_model(best, device=device)
+        best = with_temperature(best, best_temperature(model, tail, heed))
+    if len(held_out) < 2:
+        return best, Loss(0.0, 0)
+    model = build_model(best, device=device)
+    loss = judge(model, held_out, best.tokenizer.begins, heed)
+    return with_figure(best, loss), loss
 
 
 def check_weights(trainer: Trainer) -> None:

@@ -18,11 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_textgen.checkpoint.format import (
-    build_model,
-    load_checkpoint,
-    read_card,
-)
+from lstm_textgen.checkpoint.format import load_checkpoint, read_card
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import DivergedError
@@ -32,6 +28,7 @@ from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.streams import Split
 from lstm_textgen.training.events import (
     BY_SIGNAL,
+    Calibrated,
     Evaluated,
     Event,
     Saved,
@@ -41,7 +38,6 @@ from lstm_textgen.training.events import (
     WentBack,
     Wrote,
 )
-from lstm_textgen.training.judging import judge
 from lstm_textgen.training.log import RunLog
 from lstm_textgen.training.memory import enough_memory
 from lstm_textgen.training.plan import Plan
@@ -52,7 +48,7 @@ from lstm_textgen.training.resume import (
     restore,
     snapshot,
 )
-from lstm_textgen.training.saved_model import check_weights, model_of, with_figure
+from lstm_textgen.training.saved_model import check_weights, finished, model_of
 from lstm_textgen.training.signals import polite_signals
 from lstm_textgen.training.trainer import REPORT_EVERY_S, Trainer
 
@@ -73,6 +69,7 @@ class Session:
         split: Which part of it trains, validates and tests.
         plan: What was decided.
         directory: Where everything goes.
+        tail: Ids that no step reads, to calibrate the best model on; or none.
         save_every_s: How much work a crash may cost.
     """
 
@@ -84,6 +81,7 @@ class Session:
         plan: Plan,
         directory: RunDirectory,
         *,
+        tail: NDArray[np.unsignedinteger[Any]],
         save_every_s: float = 30.0,
     ) -> None:
         self.trainer = trainer
@@ -91,6 +89,7 @@ class Session:
         self.split = split
         self.plan = plan
         self.directory = directory
+        self.tail = tail
         self.save_every_s = save_every_s
         self._saved_at_s = time.monotonic()
         self._asked_to_save = False
@@ -233,17 +232,18 @@ class Session:
             yield self._save_state()  # which knows that nothing is left
 
     def _judge(self) -> bool:
-        """Give the best model its last figure, unless a signal comes meanwhile."""
-        loss = Loss(0.0, 0)
-        if len(self.held_out) >= 2:
-            checkpoint = load_checkpoint(self.directory.model_path)
-            model = build_model(checkpoint, device=self.trainer.machine.device)
-            begins = self.text.tokenizer.begins
-            try:
-                loss = judge(model, self.held_out, begins, self.trainer.heed)
-            except InterruptedError:  # all is saved; the run keeps its last estimate
-                return False
-            self.directory.save_model(with_figure(checkpoint, loss))
+        """Calibrate and judge the best model, unless a signal comes meanwhile."""
+        try:
+            model, loss = finished(
+                load_checkpoint(self.directory.model_path),
+                self.tail,
+                self.trainer.held_out,
+                device=self.trainer.machine.device,
+                heed=self.trainer.heed,
+            )
+        except InterruptedError:  # all is saved; the run keeps its last estimate
+            return False
+        self.directory.save_model(model)
         self.trainer.position = dataclasses.replace(
             self.trainer.position,
             final_nats=loss.nats,
@@ -251,23 +251,20 @@ class Session:
         )
         return True
 
-    def _judged(self) -> Iterator[Evaluated]:
-        """Tell the last figure, if there is one."""
-        at = self.trainer.position
+    def _judged(self) -> Iterator[Calibrated | Evaluated]:
+        """Tell what was found when the run had ended."""
+        at, best = self.trainer.position, read_card(self.directory.model_path).training
+        if best.temperature is not None:
+            yield Calibrated(step=best.steps, temperature=best.temperature)
         if at.final_nats is not None and at.final_characters:
             yield Evaluated(
-                step=read_card(self.directory.model_path).training.steps,
+                step=best.steps,
                 progress=1.0,
                 loss=Loss(at.final_nats, at.final_characters),
                 best=True,
                 final=True,
                 elapsed_s=self.trainer.meter.elapsed_s(),
             )
-
-    @property
-    def held_out(self) -> NDArray[np.unsignedinteger[Any]]:
-        """The ids that validate."""
-        return self.trainer.held_out
 
     def _save_model(self, loss: Loss) -> Saved:
         check_weights(self.trainer)

@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from lstm_textgen.checkpoint.durable import translated_errors
 from lstm_textgen.checkpoint.finding import RUNS, free_name
-from lstm_textgen.checkpoint.format import VOCABULARY_CAP
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import TextConfig
-from lstm_textgen.errors import ConfigError, CorpusError, OutputError
+from lstm_textgen.errors import ConfigError
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.cache import EncodedText
@@ -26,6 +25,8 @@ from lstm_textgen.text.encode import default_cache, encode_source
 from lstm_textgen.text.source import Source
 from lstm_textgen.text.streams import Split, Streams, split_text, with_context
 from lstm_textgen.training.budget import Meter
+from lstm_textgen.training.calibrating import tail_length
+from lstm_textgen.training.checks import check_free, check_text
 from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import Plan, make_plan
@@ -49,6 +50,8 @@ class Prepared:
 
     text: EncodedText
     split: Split
+    tail: int
+    """How many of the last ids of the training part no step reads; see calibrating."""
     plan: Plan
     path: Path
     """The run directory; it need not exist yet."""
@@ -56,6 +59,17 @@ class Prepared:
     """There is a run in it already, and it goes on."""
     other_text: bool = False
     """It goes on with another text, which the user has accepted."""
+
+    @property
+    def learned(self) -> tuple[int, int]:
+        """The part that steps read."""
+        start, stop = self.split.train
+        return start, stop - self.tail
+
+    @property
+    def kept_apart(self) -> tuple[int, int]:
+        """The tail as a part."""
+        return self.learned[1], self.split.train[1]
 
 
 def prepare(
@@ -104,10 +118,14 @@ def prepare(
     if recorded is not None and (other_text or not recorded.own_vocabulary):
         text = read_as_before(source, recorded)
     split = split_text(len(text.ids), config.validation, config.test)
+    trained = split.train[1] - split.train[0]
+    as_before = recorded is not None and not other_text
+    tail = recorded.tail if recorded and as_before else tail_length(trained)
     prepared = Prepared(
         text=text,
         split=split,
-        plan=_plan(wishes, recorded, text, split, machine),
+        tail=tail,
+        plan=_plan(wishes, recorded, text, trained - tail, machine),
         path=path,
         resumes=recorded is not None,
         other_text=other_text,
@@ -120,13 +138,13 @@ def _plan(
     wishes: Wishes,
     recorded: Recorded | None,
     text: EncodedText,
-    split: Split,
+    characters: int,
     machine: Machine,
 ) -> Plan:
     """Of a new run by its wishes, of one that goes on as it was made."""
     plan = partial(
         make_plan,
-        characters=split.train[1] - split.train[0],
+        characters=characters,
         vocabulary=text.tokenizer.size,
         machine=machine,
     )
@@ -164,7 +182,7 @@ def open_session(
     directory = RunDirectory(prepared.path)
     with directory.lock():
         if not prepared.resumes:
-            directory.begin(settings_of(prepared.plan, prepared.text))
+            directory.begin(_settings(prepared))
         trainer = build_trainer(prepared, started_s=started_s)
         session = Session(
             trainer,
@@ -172,6 +190,7 @@ def open_session(
             prepared.split,
             prepared.plan,
             directory,
+            tail=prepared.text.ids[with_context(prepared.kept_apart)],
             save_every_s=save_every_s,
         )
         warnings = session.resume() if prepared.resumes else []
@@ -182,9 +201,17 @@ def open_session(
                 "the text is another one: a new epoch of it begins, and the best model "
                 "so far will be replaced"
             )
-            plan, text = prepared.plan, prepared.text
-            session.turn_to(settings_of(plan, text, own_vocabulary=False))
+            session.turn_to(_settings(prepared))
         yield session, warnings
+
+
+def _settings(prepared: Prepared) -> dict[str, Any]:
+    return settings_of(
+        prepared.plan,
+        prepared.text,
+        prepared.tail,
+        own_vocabulary=not prepared.other_text,
+    )
 
 
 def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
@@ -205,59 +232,10 @@ def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
     )
 
 
-def check_free(path: Path) -> None:
-    """
-    A new run may not land on anything that is there, and needs a folder above it.
-
-    Raises:
-        OutputError: Something is there, or no folder can be made there.
-    """
-    # hidden files are no run: a process that was killed early left a lock
-    with translated_errors(path):
-        if os.path.isdir(path) and all(name[0] == "." for name in os.listdir(path)):
-            return
-    if os.path.lexists(path):
-        is_run = os.path.exists(RunDirectory(path).settings_path)
-        raise OutputError(
-            f"{path} exists already.",
-            f"{'Add --resume to go on with it, or choose' if is_run else 'Choose'} "
-            "another name with -o.",
-        )
-    above = next(each for each in path.absolute().parents if os.path.exists(each))
-    if not (above.is_dir() and os.access(above, os.W_OK)):
-        why = "may not be written to" if above.is_dir() else "is not a folder"
-        raise OutputError(
-            f"{path} cannot be created: {above} {why}.", "Choose another place with -o."
-        )
-
-
-def check_text(text: EncodedText) -> None:
-    """
-    There must be something to learn, and not more than a checkpoint can name.
-
-    Raises:
-        CorpusError: One character only, over and over, or too many different ones.
-    """
-    if text.tokenizer.size > VOCABULARY_CAP:
-        raise CorpusError(
-            f"The text has {text.tokenizer.size:,} different characters; a model "
-            f"knows at most {VOCABULARY_CAP:,}.",
-            "Take --tokenizer byte, or fold rare ones by --min-count 2 or more.",
-        )
-    first = text.ids[:1]
-    if (text.ids[:4096] == first).all() and (text.ids == first).all():
-        only = text.tokenizer.decode(text.ids[:1].tolist())
-        raise CorpusError(
-            f"The text is the character {only!r} and nothing else "
-            f"({len(text.ids):,} times).",
-            "Give a text with at least two different characters.",
-        )
-
-
 def _streams(prepared: Prepared) -> Streams:
     config = prepared.plan.config
     return Streams(
-        ids=prepared.text.ids[slice(*prepared.split.train)],
+        ids=prepared.text.ids[slice(*prepared.learned)],
         streams=config.optimizer.streams,
         window=config.optimizer.window,
         seed=config.seed,
@@ -265,7 +243,8 @@ def _streams(prepared: Prepared) -> Streams:
 
 
 def _meter(prepared: Prepared, started_s: float, spent_s: float) -> Meter:
-    held_out = prepared.split.validation[1] - prepared.split.validation[0]
+    start, stop = prepared.split.validation
+    held_out = stop - start + prepared.tail
     return Meter(
         prepared.plan.config.budget,
         ticks=_streams(prepared).ticks,

@@ -130,6 +130,12 @@ class Screen:
         return self._sent.decode("utf-8").replace("\r\n", "\n")
 
 
+def _hear_signals():
+    """A shell starts the background deaf to Ctrl-C, and nohup to a closed terminal."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Textgen:
     """
     Starts the program in *folder*.
@@ -198,8 +204,7 @@ class Textgen:
             cwd=self.folder,
             env=self.environment,
             encoding="utf-8",
-            # a shell starts what it puts in the background deaf to Ctrl-C
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=_hear_signals,
         ) as process:
             alarm = threading.Timer(PATIENCE_S, process.kill)
             alarm.start()

@@ -104,15 +104,16 @@ class TestSignals:
     @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
     def test_the_process_ends_by_it_with_everything_saved(self, textgen, book, name):
         """Also when the terminal is closed; a copy of stdin does not stay behind."""
+        number = getattr(signal, name)
         with textgen.running("train", book, *SMALL, "--steps", "1000000") as running:
             wait_for(textgen.folder / "checkpoints" / "book" / "metrics.jsonl")
             time.sleep(1.0)
             began_s = time.monotonic()
-            running.send_signal(getattr(signal, name))
+            running.send_signal(number)
             _, err = running.communicate()
             took_s = time.monotonic() - began_s
 
-        assert running.returncode == -getattr(signal, name)
+        assert running.returncode == -number
         assert took_s < AT_ONCE_S
         assert "everything is saved in checkpoints/book" in err
         assert_whole(textgen.folder / "checkpoints" / "book")

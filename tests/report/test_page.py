@@ -97,6 +97,8 @@ def test_a_tile_is_chosen_and_shades_the_text(small, open_page):
     address = page.run("location.hash")
     assert f"unit={chosen}" in address
     again = open_page(path, hash=address)
+    again.wait("document.querySelector('#unit-name').dataset.unit")
+    again.frame()
     assert again.text("#unit-name") == f"Unit {chosen}"
     assert again.pixels("#text-canvas") == page.pixels("#text-canvas")
 

@@ -1,0 +1,98 @@
+"""
+How sure a finished model may be: one number, found on text that no step has read.
+
+A network that has read its text many times gives the likeliest character too much of
+the probability on any other text. Dividing its logits by one temperature mends that,
+after Guo et al., 2017, "On Calibration of Modern Neural Networks". It cannot be found
+on what the network has learned from, where being sure is right, so that a tail of the
+training part is kept apart for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lstm_textgen.checkpoint.format import Checkpoint
+from lstm_textgen.evaluation.perplexity import read_on, summed_loss
+from lstm_textgen.model.network import CharModel
+
+TAIL = 16_384
+"""The most characters kept apart: the temperature is known to a hundredth by then."""
+
+LEAST_TAIL = 1024
+"""Fewer would tell of themselves only; a text too short for them keeps none apart."""
+
+TAIL_PART = 50
+"""One character of so many is kept apart."""
+
+SHARPNESS = torch.linspace(0.6, 1.2, 13)
+"""What logits are multiplied by, to see which loses least: one over the temperature."""
+
+
+def tail_length(characters: int) -> int:
+    """How many of the last *characters* of a training part are kept apart."""
+    length = min(TAIL, characters // TAIL_PART)
+    return length if length >= LEAST_TAIL else 0
+
+
+@torch.inference_mode()
+def best_temperature(
+    model: CharModel,
+    ids: NDArray[np.unsignedinteger[Any]],
+    progress: Callable[[int], None] | None = None,
+) -> float:
+    """
+    What to divide the logits of *model* by, so that it loses least on *ids*.
+
+    The loss is convex in one over the temperature: a parabola through the best of a
+    few and its neighbours has its lowest point very near the true one.
+
+    Args:
+        model: Reads on the device and in the type of its weights.
+        ids: At least 2, of a text that it has not learned from.
+        progress: Called with the number of ids of each window read.
+
+    Returns:
+        From 1 / 1.2 to 1 / 0.6.
+
+    Raises:
+        CorpusError: There are fewer than 2 ids.
+    """
+    nats = torch.zeros(len(SHARPNESS), dtype=torch.float64)
+    for logits, targets in read_on(model, ids, progress):
+        nats += torch.tensor(
+            [float(summed_loss(s * logits, targets)) for s in SHARPNESS]
+        )
+    return 1 / _lowest(SHARPNESS.double(), nats)
+
+
+def with_temperature(checkpoint: Checkpoint, temperature: float) -> Checkpoint:
+    """
+    The same model with its logits divided, once and for all who read it.
+
+    Raises:
+        ConfigError: The temperature is not finite.
+    """
+    heads = ("head.weight", "head.bias")
+    divided = {name: checkpoint.tensors[name] / temperature for name in heads}
+    return replace(
+        checkpoint,
+        tensors=checkpoint.tensors | divided,
+        training=replace(checkpoint.training, temperature=temperature),
+    )
+
+
+def _lowest(places: Float[Tensor, " n"], values: Float[Tensor, " n"]) -> float:
+    """Where the parabola through the lowest of evenly spaced values is lowest."""
+    at = int(values.argmin().clamp(1, len(values) - 2))
+    left, middle, right = values[at - 1 : at + 2].tolist()
+    step = float(places[1] - places[0])
+    bend = left - 2 * middle + right
+    moved = 0.5 * (left - right) / bend if bend > 0 else 0.0
+    return float(places[at]) + step * min(1.0, max(-1.0, moved))
