@@ -47,13 +47,13 @@ def default_rate(highest: float, hidden: int) -> float:
 
 
 def default_dropout(epochs: float) -> float:
-    """None up to 2.2 epochs, 0.19 more with every doubling from there, at most 0.25."""
-    return _noise(epochs, none_until=2.2, per_doubling=0.19, most=0.25)
+    """None up to 2.2 epochs, 0.1 more with every doubling from there, at most 0.15."""
+    return _noise(epochs, none_until=2.2, per_doubling=0.1, most=0.15)
 
 
 def default_weight_drop(epochs: float) -> float:
-    """None up to 5 epochs, 0.15 more with every doubling from there, at most 0.4."""
-    return _noise(epochs, none_until=5.0, per_doubling=0.15, most=0.4)
+    """None up to 3 epochs, 0.14 more with every doubling from there, at most 0.3."""
+    return _noise(epochs, none_until=3.0, per_doubling=0.14, most=0.3)
 
 
 def _noise(

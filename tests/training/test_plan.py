@@ -336,7 +336,7 @@ class TestDefaults:
             for epochs in (2.1, 5.0, 12.7)
         ]
 
-        assert found == [(0.0, 0.0), (0.23, 0.0), (0.25, 0.2)]
+        assert found == [(0.0, 0.0), (0.12, 0.1), (0.15, 0.29)]
 
     def test_the_precision_is_resolved(self, monkeypatch):
         """The settings of a run say what it computes in, never `auto`."""
