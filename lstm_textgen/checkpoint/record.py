@@ -37,7 +37,7 @@ class TrainingRecord:
 
     train_start: int = 0
     train_stop: int = 0
-    """The part that was learned from; of its very end, only the temperature."""
+    """The part that was learned from; of its middle, only the temperature."""
 
     validation_start: int = 0
     validation_stop: int = 0

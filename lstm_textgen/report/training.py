@@ -73,8 +73,7 @@ def announce(prepared: Prepared) -> None:
         f"rate {learning.learning_rate:.3g}, dropout {learning.dropout:g}"
         + (f", weight drop {rest:g}" if rest else "")
     )
-    start, stop = prepared.learned
-    epochs = plan.characters / (stop - start)
+    epochs = plan.characters / prepared.characters
     chosen = f" ({', '.join(plan.chosen)} chosen for you)" if plan.chosen else ""
     say(
         f"budget   {in_words(config.budget)}, about {epochs:.1f} epochs"

@@ -1,7 +1,7 @@
 """
 B read heads over a text, equally far apart; a position is (epoch, tick).
 
-Letters: N ids, B streams, T steps, L characters of the longest stream.
+Letters: N ids that are read, B streams, T steps, L characters of the longest stream.
 
 The text is read as a circle. Each epoch begins at a fresh offset; stream b
 reads from offset + floor(b N / B) to where stream b + 1 began. An epoch is cut
@@ -97,8 +97,11 @@ class Streams:
     seed: int
     """Decides where each epoch begins, 0 or more."""
 
+    apart: tuple[int, int] = (0, 0)
+    """A part that is passed over: from start, up to but without stop."""
+
     def __post_init__(self) -> None:
-        count = len(self.ids)
+        count = self.characters
         if count < 2:
             raise CorpusError(
                 f"The text to train on has {count} characters.",
@@ -115,13 +118,19 @@ class Streams:
             )
 
     @property
+    def characters(self) -> int:
+        """N, how many ids an epoch reads."""
+        start, stop = self.apart
+        return len(self.ids) - (stop - start)
+
+    @property
     def ticks(self) -> int:
         """Windows in an epoch."""
         return -(-self._longest // self.window)
 
     @property
     def _longest(self) -> int:
-        return -(-len(self.ids) // self.streams)
+        return -(-self.characters // self.streams)
 
     def window_at(
         self, epoch: int, tick: int, columns: slice = ALL
@@ -141,12 +150,15 @@ class Streams:
         assert epoch >= 0
         assert 0 <= tick < self.ticks
         first, stop = (t * self._longest // self.ticks for t in (tick, tick + 1))
-        bounds = np.arange(self.streams + 1) * len(self.ids) // self.streams
+        bounds = np.arange(self.streams + 1) * self.characters // self.streams
         starts, lengths = bounds[:-1][columns], np.diff(bounds)[columns]
         steps = np.arange(first, stop + 1)[:, None]  # one more, for the targets
-        # The last character of the text is followed by its first. That seam is
-        # false, but it is one among N, and moving it would lose characters.
-        places = (self._offset(epoch) + starts + steps) % len(self.ids)
+        # The last character of the text is followed by its first, and what is apart
+        # by what follows it. These seams are false, but they are two among N, and
+        # moving them would lose characters.
+        places = (self._offset(epoch) + starts + steps) % self.characters
+        begin, end = self.apart
+        places += (places >= begin) * (end - begin)
         read = self.ids[places].astype(np.int64)  # (T + 1, B)
         ended = steps[:-1] >= lengths
         return read[:-1], np.where(ended, IGNORE, read[1:])
@@ -154,4 +166,4 @@ class Streams:
     def _offset(self, epoch: int) -> int:
         """Where *epoch* begins; SeedSequence is stable over versions of numpy."""
         drawn = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
-        return int(drawn.generate_state(1, np.uint64)[0]) % len(self.ids)
+        return int(drawn.generate_state(1, np.uint64)[0]) % self.characters

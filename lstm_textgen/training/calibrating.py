@@ -4,8 +4,9 @@ How sure a finished model may be: one number, found on text that no step has rea
 A network that has read its text many times gives the likeliest character too much of
 the probability on any other text. Dividing its logits by one temperature mends that,
 after Guo et al., 2017, "On Calibration of Modern Neural Networks". It cannot be found
-on what the network has learned from, where being sure is right, so that a tail of the
-training part is kept apart for it.
+on what the network has learned from, where being sure is right, so that a piece of the
+training part is kept apart for it: from the middle, since what stands just before the
+held-out text is the best teacher for it, and what stands first may be a preface.
 """
 
 from collections.abc import Callable
@@ -22,23 +23,29 @@ from lstm_textgen.checkpoint.format import Checkpoint
 from lstm_textgen.evaluation.perplexity import read_on, summed_loss
 from lstm_textgen.model.network import CharModel
 
-TAIL = 16_384
+MOST_APART = 16_384
 """The most characters kept apart: the temperature is known to a hundredth by then."""
 
-LEAST_TAIL = 1024
+LEAST_APART = 1024
 """Fewer would tell of themselves only; a text too short for them keeps none apart."""
 
-TAIL_PART = 50
+ONE_IN = 50
 """One character of so many is kept apart."""
 
 SHARPNESS = torch.linspace(0.6, 1.2, 13)
 """What logits are multiplied by, to see which loses least: one over the temperature."""
 
 
-def tail_length(characters: int) -> int:
-    """How many of the last *characters* of a training part are kept apart."""
-    length = min(TAIL, characters // TAIL_PART)
-    return length if length >= LEAST_TAIL else 0
+def length_apart(characters: int) -> int:
+    """How many *characters* of a training part are kept apart."""
+    length = min(MOST_APART, characters // ONE_IN)
+    return length if length >= LEAST_APART else 0
+
+
+def place_apart(characters: int, length: int) -> tuple[int, int]:
+    """Where they stand in it: from start, up to but without stop."""
+    start = (characters - length) // 2
+    return (start, start + length) if length else (0, 0)
 
 
 @torch.inference_mode()

@@ -16,21 +16,21 @@ from lstm_textgen.errors import (
 from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.encode import default_cache, encode_with
 from lstm_textgen.text.source import Source
-from lstm_textgen.training.calibrating import TAIL
+from lstm_textgen.training.calibrating import MOST_APART
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import Plan
 from lstm_textgen.training.wishes import Wishes, differences_anywhere
 
 
 def settings_of(
-    plan: Plan, text: EncodedText, tail: int, *, own_vocabulary: bool = True
+    plan: Plan, text: EncodedText, apart: int, *, own_vocabulary: bool = True
 ) -> dict[str, Any]:
     """What `run.json` says: all that decides the result, and nothing personal."""
     return {
         "format": 1,
         "config": to_json(plan.config),
         "evaluation_sample": plan.sample,
-        "calibration_tail": tail,
+        "calibration_characters": apart,
         "corpus": {
             "name": text.name,
             "characters": len(text.ids),
@@ -48,8 +48,8 @@ class Recorded:
     config: RunConfig
     sample: int
     """How many held-out characters an evaluation during the run counts."""
-    tail: int
-    """How many of the last ids of the training part no step reads."""
+    apart: int
+    """How many ids of the training part no step reads."""
     sha256: str
     """Of its text."""
     own_vocabulary: bool
@@ -66,13 +66,13 @@ def read_recorded(directory: RunDirectory) -> Recorded:
     """
     path, settings = directory.path, directory.settings()
     corpus, sample = settings.get("corpus"), settings.get("evaluation_sample")
-    tail = settings.get("calibration_tail", 0)
+    apart = settings.get("calibration_characters", 0)
     try:
         config = from_json(RunConfig, settings.get("config"), "run.json: config")
         if type(sample) is not int or sample < 1:
             raise ConfigError(f"run.json: evaluation_sample is {sample!r}.", "")
-        if tail not in range(TAIL + 1) or type(tail) is not int:
-            raise ConfigError(f"run.json: calibration_tail is {tail!r}.", "")
+        if type(apart) is not int or not 0 <= apart <= MOST_APART:
+            raise ConfigError(f"run.json: calibration_characters is {apart!r}.", "")
     except ConfigError as error:
         raise SettingsFileError(
             f"{path}: {error.problem}", "Start a new run with -o under another name."
@@ -82,7 +82,7 @@ def read_recorded(directory: RunDirectory) -> Recorded:
         path=path,
         config=config,
         sample=sample,
-        tail=tail,
+        apart=apart,
         sha256=str(corpus.get("sha256")),
         own_vocabulary=corpus.get("own_vocabulary", True) is True,
     )

@@ -48,7 +48,7 @@ def model_of(
         test_start=split.test[0],
         test_stop=split.test[1],
         steps=at.step,
-        epochs=at.characters / len(trainer.streams.ids),
+        epochs=at.characters / trainer.streams.characters,
         seconds=trainer.meter.elapsed_s(),
         seed=config.seed,
     )
@@ -58,7 +58,7 @@ def model_of(
 
 def finished(
     best: Checkpoint,
-    tail: NDArray[np.unsignedinteger[Any]],
+    apart: NDArray[np.unsignedinteger[Any]],
     held_out: NDArray[np.unsignedinteger[Any]],
     *,
     device: torch.device,
@@ -70,16 +70,16 @@ def finished(
     What is finished already stays as it is, so that a crash in between changes nothing.
 
     Args:
-        tail: Ids that no step has read; fewer than 2 leave it as sure as it is.
+        apart: Ids that no step has read; fewer than 2 leave it as sure as it is.
         held_out: Ids that validate; fewer than 2 for none.
         heed: Called while they are read; what it raises ends this.
 
     Returns:
         The model, and its loss on all held-out ids: of no characters if there are none.
     """
-    if best.training.temperature is None and len(tail) >= 2:
+    if best.training.temperature is None and len(apart) >= 2:
         model = build_model(best, device=device)
-        best = with_temperature(best, best_temperature(model, tail, heed))
+        best = with_temperature(best, best_temperature(model, apart, heed))
     if len(held_out) < 2:
         return best, Loss(0.0, 0)
     model = build_model(best, device=device)

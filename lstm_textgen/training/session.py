@@ -69,7 +69,7 @@ class Session:
         split: Which part of it trains, validates and tests.
         plan: What was decided.
         directory: Where everything goes.
-        tail: Ids that no step reads, to calibrate the best model on; or none.
+        apart: Ids that no step reads, to calibrate the best model on; or none.
         save_every_s: How much work a crash may cost.
     """
 
@@ -81,7 +81,7 @@ class Session:
         plan: Plan,
         directory: RunDirectory,
         *,
-        tail: NDArray[np.unsignedinteger[Any]],
+        apart: NDArray[np.unsignedinteger[Any]],
         save_every_s: float = 30.0,
     ) -> None:
         self.trainer = trainer
@@ -89,7 +89,7 @@ class Session:
         self.split = split
         self.plan = plan
         self.directory = directory
-        self.tail = tail
+        self.apart = apart
         self.save_every_s = save_every_s
         self._saved_at_s = time.monotonic()
         self._asked_to_save = False
@@ -236,7 +236,7 @@ class Session:
         try:
             model, loss = finished(
                 load_checkpoint(self.directory.model_path),
-                self.tail,
+                self.apart,
                 self.trainer.held_out,
                 device=self.trainer.machine.device,
                 heed=self.trainer.heed,

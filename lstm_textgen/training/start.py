@@ -25,7 +25,7 @@ from lstm_textgen.text.encode import default_cache, encode_source
 from lstm_textgen.text.source import Source
 from lstm_textgen.text.streams import Split, Streams, split_text, with_context
 from lstm_textgen.training.budget import Meter
-from lstm_textgen.training.calibrating import tail_length
+from lstm_textgen.training.calibrating import length_apart, place_apart
 from lstm_textgen.training.checks import check_free, check_text
 from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.machine import Machine
@@ -50,8 +50,8 @@ class Prepared:
 
     text: EncodedText
     split: Split
-    tail: int
-    """How many of the last ids of the training part no step reads; see calibrating."""
+    apart: tuple[int, int]
+    """Of the training part, what no step reads, for `training.calibrating`."""
     plan: Plan
     path: Path
     """The run directory; it need not exist yet."""
@@ -61,15 +61,9 @@ class Prepared:
     """It goes on with another text, which the user has accepted."""
 
     @property
-    def learned(self) -> tuple[int, int]:
-        """The part that steps read."""
-        start, stop = self.split.train
-        return start, stop - self.tail
-
-    @property
-    def kept_apart(self) -> tuple[int, int]:
-        """The tail as a part."""
-        return self.learned[1], self.split.train[1]
+    def characters(self) -> int:
+        """How many ids an epoch reads."""
+        return self.split.train[1] - (self.apart[1] - self.apart[0])
 
 
 def prepare(
@@ -118,14 +112,14 @@ def prepare(
     if recorded is not None and (other_text or not recorded.own_vocabulary):
         text = read_as_before(source, recorded)
     split = split_text(len(text.ids), config.validation, config.test)
-    trained = split.train[1] - split.train[0]
+    trained = split.train[1]
     as_before = recorded is not None and not other_text
-    tail = recorded.tail if recorded and as_before else tail_length(trained)
+    kept = recorded.apart if recorded and as_before else length_apart(trained)
     prepared = Prepared(
         text=text,
         split=split,
-        tail=tail,
-        plan=_plan(wishes, recorded, text, trained - tail, machine),
+        apart=place_apart(trained, kept),
+        plan=_plan(wishes, recorded, text, trained - kept, machine),
         path=path,
         resumes=recorded is not None,
         other_text=other_text,
@@ -190,7 +184,7 @@ def open_session(
             prepared.split,
             prepared.plan,
             directory,
-            tail=prepared.text.ids[with_context(prepared.kept_apart)],
+            apart=prepared.text.ids[with_context(prepared.apart)],
             save_every_s=save_every_s,
         )
         warnings = session.resume() if prepared.resumes else []
@@ -209,7 +203,7 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
     return settings_of(
         prepared.plan,
         prepared.text,
-        prepared.tail,
+        prepared.apart[1] - prepared.apart[0],
         own_vocabulary=not prepared.other_text,
     )
 
@@ -235,7 +229,8 @@ def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
 def _streams(prepared: Prepared) -> Streams:
     config = prepared.plan.config
     return Streams(
-        ids=prepared.text.ids[slice(*prepared.learned)],
+        ids=prepared.text.ids[slice(*prepared.split.train)],
+        apart=prepared.apart,
         streams=config.optimizer.streams,
         window=config.optimizer.window,
         seed=config.seed,
@@ -243,8 +238,8 @@ def _streams(prepared: Prepared) -> Streams:
 
 
 def _meter(prepared: Prepared, started_s: float, spent_s: float) -> Meter:
-    start, stop = prepared.split.validation
-    held_out = stop - start + prepared.tail
+    parts = prepared.split.validation, prepared.apart
+    held_out = sum(stop - start for start, stop in parts)
     return Meter(
         prepared.plan.config.budget,
         ticks=_streams(prepared).ticks,

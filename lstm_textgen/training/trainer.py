@@ -130,7 +130,7 @@ class Trainer:
         yield Stopped(
             step=self.position.step,
             reason=reason,
-            epochs=self.position.characters / len(self.streams.ids),
+            epochs=self.position.characters / self.streams.characters,
             elapsed_s=self.meter.elapsed_s(),
             characters=self.position.characters,
         )

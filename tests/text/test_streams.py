@@ -16,8 +16,11 @@ from lstm_textgen.text.streams import IGNORE, Split, Streams, split_text
 def any_streams(draw) -> Streams:
     """Streams over ids that are all different, so that each is known again."""
     count = draw(st.integers(2, 300))
+    start, gap = draw(st.integers(0, count)), draw(st.integers(0, 30))
+    before, after = np.split(np.arange(count, dtype=np.uint16), [start])
     return Streams(
-        ids=np.arange(count, dtype=np.uint16),
+        ids=np.concatenate([before, np.full(gap, 999, np.uint16), after]),
+        apart=(start, start + gap),
         streams=draw(st.integers(1, count)),
         window=draw(st.integers(1, 40)),
         seed=draw(st.integers(0, 2**63 - 1)),
@@ -30,10 +33,10 @@ def test_every_character_is_a_target_once(streams, epoch):
     """
     In an epoch each character is predicted once, from the one before it.
 
-    The text is a circle, so the first character follows the last. What a head
-    reads next is what it predicted, over all ticks.
+    The text is a circle, so the first character follows the last; what is apart is
+    passed over. What a head reads next is what it predicted, over all ticks.
     """
-    count = len(streams.ids)
+    count = streams.characters
     windows = [streams.window_at(epoch, tick) for tick in range(streams.ticks)]
     inputs, targets = map(np.concatenate, zip(*windows, strict=True))
     counted = targets != IGNORE
@@ -48,7 +51,7 @@ def test_every_character_is_a_target_once(streams, epoch):
 @settings(deadline=None)
 def test_streams_and_windows_are_nearly_equal(streams):
     """Heads stand equally far apart and windows differ by one step at most."""
-    count, heads = len(streams.ids), streams.streams
+    count, heads = streams.characters, streams.streams
     windows = [streams.window_at(0, tick)[1] for tick in range(streams.ticks)]
     steps = [len(window) for window in windows]
     lengths = (np.concatenate(windows) != IGNORE).sum(axis=0)
@@ -70,6 +73,7 @@ def test_columns_are_a_share_of_the_whole(streams, data):
     columns = data.draw(st.slices(streams.streams))
     again = Streams(
         ids=streams.ids,
+        apart=streams.apart,
         streams=streams.streams,
         window=streams.window,
         seed=streams.seed,

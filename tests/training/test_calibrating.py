@@ -13,11 +13,12 @@ from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.source import find_source
-from lstm_textgen.text.streams import Streams, with_context
+from lstm_textgen.text.streams import with_context
 from lstm_textgen.text.tokenizer import CharTokenizer
 from lstm_textgen.training.calibrating import (
     best_temperature,
-    tail_length,
+    length_apart,
+    place_apart,
     with_temperature,
 )
 from lstm_textgen.training.events import Calibrated, Evaluated
@@ -26,7 +27,8 @@ from lstm_textgen.training.start import open_session, prepare
 from lstm_textgen.training.wishes import Wishes
 
 TEXT = "the cat sat on the mat and the rat sat on the cat; " * 1200
-TAIL = len(TEXT) * 9 // 10 // 50
+TRAINED = len(TEXT) * 9 // 10
+APART = TRAINED // 50
 VOCABULARY = 7
 
 
@@ -94,7 +96,13 @@ def test_it_stays_within_bounds(model, written, factor, edge):
 )
 def test_how_much_is_kept_apart(characters, length):
     """A fiftieth; a short text keeps all to learn from, and a long one no more."""
-    assert tail_length(characters) == length
+    assert length_apart(characters) == length
+
+
+def test_where_it_is_kept():
+    """In the middle, and nowhere if there is nothing."""
+    assert place_apart(51_201, 1024) == (25_088, 26_112)
+    assert place_apart(10_000, 0) == (0, 0)
 
 
 class TestRuns:
@@ -112,20 +120,20 @@ class TestRuns:
     def best(self, events, prepared):
         return load_checkpoint(prepared.path / "model.safetensors")
 
-    def test_no_step_reads_the_tail(self, prepared, monkeypatch):
-        """Streams end before it, validation begins after it, and nothing overlaps."""
-        seen = []
-        monkeypatch.setattr(
-            "lstm_textgen.training.start.Streams",
-            lambda **given: seen.append(given["ids"]) or Streams(**given),
-        )
+    def test_no_step_reads_it(self, prepared):
+        """It stands in the middle of what trains, and an epoch passes over it."""
+        start, stop = prepared.apart
+        ids = prepared.text.ids
         with open_session(prepared, started_s=0.0) as (session, _):
-            train, validation = prepared.split.train, prepared.split.validation
+            streams = session.trainer.streams
+            windows = [streams.window_at(0, tick) for tick in range(streams.ticks)]
+        read = np.concatenate([targets[targets >= 0] for _, targets in windows])
+        learned = np.concatenate([ids[:start], ids[stop:TRAINED]])
 
-            assert TAIL > 1024
-            assert {len(ids) for ids in seen} == {train[1] - TAIL}
-            assert len(session.tail) == TAIL + 1  # and the character before it
-            assert prepared.kept_apart == (train[1] - TAIL, validation[0])
+        assert stop - start == APART > 1024
+        assert start == (TRAINED - APART) // 2
+        assert (np.bincount(read) == np.bincount(learned)).all()
+        assert (session.apart == ids[start - 1 : stop]).all()
 
     def test_it_is_told_before_the_last_figure(self, events, best):
         """By an event and by the model itself, which is judged as it is saved."""
@@ -145,7 +153,7 @@ class TestRuns:
         ids = prepared.text.ids
         again, _ = finished(
             best,
-            ids[with_context(prepared.kept_apart)],
+            ids[with_context(prepared.apart)],
             ids[with_context(prepared.split.validation)],
             device=torch.device("cpu"),
             heed=lambda characters: None,
@@ -159,13 +167,13 @@ class TestRuns:
         """One whose settings know of no tail goes on with the streams that it had."""
         path = prepared.path / "run.json"
         settings = json.loads(path.read_text(encoding="utf-8"))
-        assert settings.pop("calibration_tail") == TAIL
+        assert settings.pop("calibration_characters") == APART
         path.write_text(json.dumps(settings), encoding="utf-8")
         source = find_source([f"{prepared.text.name}.txt"])
         again = prepare(source, Wishes(), machine, output=prepared.path, resume=True)
 
-        assert again.tail == 0
-        assert again.learned == prepared.split.train
+        assert again.apart == (0, 0)
+        assert again.characters == TRAINED
 
 
 def test_a_divided_head_divides_the_logits(model, written):
