@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lstm_textgen.checkpoint.calibrated import with_temperature
 from lstm_textgen.checkpoint.container import tensors_sha256
 from lstm_textgen.checkpoint.format import Checkpoint, versions
 from lstm_textgen.checkpoint.record import TrainingRecord
@@ -29,7 +30,8 @@ def average(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkpoint:
     """
     The model whose every number is the mean of those of *models*.
 
-    It is summed in float64, and kept in bfloat16 only if all of them are.
+    It is summed in float64, and kept in bfloat16 only if all of them are. Its logits
+    are divided by the mean of the temperatures of those that were calibrated.
 
     Args:
         models: At least 2, with the same settings and the same vocabulary.
@@ -47,14 +49,20 @@ def average(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkpoint:
     for model, name in zip(models[1:], names[1:], strict=True):
         _check_fits(first, model, names[0], name)
     licences = {model.licence for model in models}
-    return dataclasses.replace(
+    # one that was calibrated is averaged as it was before, so that all heads are alike
+    temperatures = [t for m in models if (t := m.training.temperature) is not None]
+    alike = [with_temperature(m, 1.0) if m.training.temperature else m for m in models]
+    mean = dataclasses.replace(
         first,
-        tensors={name: _mean(models, name) for name in first.tensors},
+        tensors={name: _mean(alike, name) for name in first.tensors},
         training=_shared_record([model.training for model in models]),
         made_by=versions(),
         licence=licences.pop() if len(licences) == 1 else "",
         note=_note(models),
     )
+    if not temperatures:
+        return mean
+    return with_temperature(mean, sum(temperatures) / len(temperatures))
 
 
 def _mean(models: Sequence[Checkpoint], name: str) -> Tensor:
@@ -108,7 +116,7 @@ def _shared_record(records: Sequence[TrainingRecord]) -> TrainingRecord:
     about = ("corpus", "characters", "sha256", "encoding", "newline", "seed")
     parts = [
         f"{p}_{end}"
-        for p in ("train", "validation", "test")
+        for p in ("train", "calibration", "validation", "test")
         for end in ("start", "stop")
     ]
     same = all(all(getattr(r, p) == getattr(first, p) for p in parts) for r in records)

@@ -37,7 +37,11 @@ class TrainingRecord:
 
     train_start: int = 0
     train_stop: int = 0
-    """The part that was learned from; of its middle, only the temperature."""
+    """The part that was learned from."""
+
+    calibration_start: int = 0
+    calibration_stop: int = 0
+    """Of the part that was learned from, what gave the temperature and nothing else."""
 
     validation_start: int = 0
     validation_stop: int = 0
@@ -60,8 +64,8 @@ class TrainingRecord:
     """Where all random numbers began."""
 
     temperature: float | None = None
-    """What the logits were divided by, once and for all, when training had ended; None
-    where they are as the last step left them."""
+    """What the logits were divided by, once and for all, when training had ended, more
+    than 0; None where they are as the last step left them."""
 
     validation_nats_per_char: float | None = None
     """Loss on the validation part; None where nothing was held out."""
@@ -76,11 +80,21 @@ class TrainingRecord:
             value = getattr(self, field.name)
             if isinstance(value, int | float):
                 _check_number(field.name, value)
+        if self.temperature == 0:
+            raise ConfigError("temperature is 0.", "Set it to more, or to null.")
         places = [0]
         for part in ("train", "validation", "test"):
             start, stop = getattr(self, f"{part}_start"), getattr(self, f"{part}_stop")
             places += [start, stop] if start != stop else []
         places.append(self.characters)
+        inside = [self.train_start, self.calibration_start]
+        inside += [self.calibration_stop, self.train_stop]
+        if self.calibration_start != self.calibration_stop and inside != sorted(inside):
+            raise ConfigError(
+                f"What calibrates stands at {inside[1:3]}, and what trains at "
+                f"{inside[::3]}.",
+                "Take it from the part that trains.",
+            )
         if places != sorted(places):
             raise ConfigError(
                 f"The parts of the text begin and end at {places[1:-1]}, and the text "

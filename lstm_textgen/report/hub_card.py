@@ -187,7 +187,8 @@ def _losses(checkpoint: Checkpoint, about: About) -> str:
     if len(about.curve) > 1:
         parts.append(
             "Nats per character over the steps of the training; each look reads only a "
-            "part of the text:"
+            "part of the text"
+            + (", and none was calibrated:" if checkpoint.training.temperature else ":")
         )
         parts.append(_block("\n".join(draw_curve(about.curve))))
     return "\n\n".join(parts)

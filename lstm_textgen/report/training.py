@@ -55,9 +55,11 @@ def announce(prepared: Prepared) -> None:
         say(f"note: {note}")
     if crowded := _crowded(prepared):
         say(f"note: {crowded}")
+    apart = prepared.apart[1] - prepared.apart[0]
     say(
         f"text     {text.name}: {len(text.ids):,} {unit}, {text.tokenizer.size} "
         f"different; the last {held_out:,} validate"
+        + (f", {apart:,} calibrate" if apart else "")
     )
     layers = f"{model.layers} layer{'s' if model.layers > 1 else ''}"
     say(
@@ -260,10 +262,10 @@ def _evaluated(event: Evaluated) -> str:
 
 def _calibrated(event: Calibrated) -> str:
     unsure = event.temperature < 1
-    return (
-        f"100%  the best model was {'less' if unsure else 'more'} sure than it was "
-        f"right: logits divided by {event.temperature:.3f}"
-    )
+    more = "as" if abs(event.temperature - 1) < 0.005 else "less" if unsure else "more"
+    than = "as" if more == "as" else "than"
+    divided = f"logits divided by {event.temperature:.3f}"
+    return f"100%  the best model was {more} sure {than} it was right: {divided}"
 
 
 def clock(seconds: float) -> str:

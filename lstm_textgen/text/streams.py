@@ -3,9 +3,10 @@ B read heads over a text, equally far apart; a position is (epoch, tick).
 
 Letters: N ids that are read, B streams, T steps, L characters of the longest stream.
 
-The text is read as a circle. Each epoch begins at a fresh offset; stream b
-reads from offset + floor(b N / B) to where stream b + 1 began. An epoch is cut
-into ticks of nearly the same number of steps, so that no tail is dropped.
+The text is read as a circle, with a part of it passed over. Each epoch begins at a
+fresh offset; stream b reads from offset + floor(b N / B) to where stream b + 1 began.
+An epoch is cut into ticks of nearly the same number of steps, so that no tail is
+dropped.
 """
 
 import math
@@ -78,15 +79,15 @@ class Streams:
     """
     Windows of inputs and targets, each found from its position alone.
 
-    In an epoch every character is a target exactly once.
+    In an epoch every character that is not apart is a target exactly once.
 
     Raises:
         CorpusError: The text has fewer than two characters.
         ConfigError: There are more streams than characters.
     """
 
-    ids: UInt[np.ndarray, " N"]
-    """The text; only what a window needs is read."""
+    ids: UInt[np.ndarray, " whole"]
+    """The text, with what is apart; only what a window needs is read."""
 
     streams: int
     """B, how many places are read side by side."""
@@ -101,6 +102,7 @@ class Streams:
     """A part that is passed over: from start, up to but without stop."""
 
     def __post_init__(self) -> None:
+        assert 0 <= self.apart[0] <= self.apart[1] <= len(self.ids)
         count = self.characters
         if count < 2:
             raise CorpusError(

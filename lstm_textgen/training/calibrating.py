@@ -10,7 +10,6 @@ held-out text is the best teacher for it, and what stands first may be a preface
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lstm_textgen.checkpoint.format import Checkpoint
 from lstm_textgen.evaluation.perplexity import read_on, summed_loss
 from lstm_textgen.model.network import CharModel
 
@@ -32,14 +30,19 @@ LEAST_APART = 1024
 ONE_IN = 50
 """One character of so many is kept apart."""
 
-SHARPNESS = torch.linspace(0.6, 1.2, 13)
+SHARPNESS = torch.linspace(0.6, 1.2, 7)
 """What logits are multiplied by, to see which loses least: one over the temperature."""
 
 
 def length_apart(characters: int) -> int:
     """How many *characters* of a training part are kept apart."""
     length = min(MOST_APART, characters // ONE_IN)
-    return length if length >= LEAST_APART else 0
+    return length if is_length_apart(length) else 0
+
+
+def is_length_apart(length: int) -> bool:
+    """Whether so many characters tell a temperature."""
+    return LEAST_APART <= length <= MOST_APART
 
 
 def place_apart(characters: int, length: int) -> tuple[int, int]:
@@ -73,26 +76,9 @@ def best_temperature(
     """
     nats = torch.zeros(len(SHARPNESS), dtype=torch.float64)
     for logits, targets in read_on(model, ids, progress):
-        nats += torch.tensor(
-            [float(summed_loss(s * logits, targets)) for s in SHARPNESS]
-        )
+        each = [float(summed_loss(sharp * logits, targets)) for sharp in SHARPNESS]
+        nats += torch.tensor(each, dtype=torch.float64)
     return 1 / _lowest(SHARPNESS.double(), nats)
-
-
-def with_temperature(checkpoint: Checkpoint, temperature: float) -> Checkpoint:
-    """
-    The same model with its logits divided, once and for all who read it.
-
-    Raises:
-        ConfigError: The temperature is not finite.
-    """
-    heads = ("head.weight", "head.bias")
-    divided = {name: checkpoint.tensors[name] / temperature for name in heads}
-    return replace(
-        checkpoint,
-        tensors=checkpoint.tensors | divided,
-        training=replace(checkpoint.training, temperature=temperature),
-    )
 
 
 def _lowest(places: Float[Tensor, " n"], values: Float[Tensor, " n"]) -> float:

@@ -53,10 +53,10 @@ def judge(
 
 def judging_seconds(characters: int, read_per_second: float) -> float:
     """
-    How long `judge` will take, with a third to spare.
+    How long `judge` or `best_temperature` will take, with a third to spare.
 
     Args:
-        characters: Of the held-out text.
+        characters: Of the text to read.
         read_per_second: Characters a second of a single stream; side by side, many
             streams are several times as fast, as little as three times on a CPU.
     """

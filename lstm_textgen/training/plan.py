@@ -77,7 +77,7 @@ def make_plan(
 
     Args:
         wishes: What the user has set.
-        characters: Ids of the training part.
+        characters: Ids of the training part that steps read.
         vocabulary: Different characters.
         machine: Where to compute. Its precision is chosen here.
 

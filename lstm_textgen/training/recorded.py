@@ -16,7 +16,7 @@ from lstm_textgen.errors import (
 from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.encode import default_cache, encode_with
 from lstm_textgen.text.source import Source
-from lstm_textgen.training.calibrating import MOST_APART
+from lstm_textgen.training.calibrating import is_length_apart
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import Plan
 from lstm_textgen.training.wishes import Wishes, differences_anywhere
@@ -71,7 +71,7 @@ def read_recorded(directory: RunDirectory) -> Recorded:
         config = from_json(RunConfig, settings.get("config"), "run.json: config")
         if type(sample) is not int or sample < 1:
             raise ConfigError(f"run.json: evaluation_sample is {sample!r}.", "")
-        if type(apart) is not int or not 0 <= apart <= MOST_APART:
+        if type(apart) is not int or not (apart == 0 or is_length_apart(apart)):
             raise ConfigError(f"run.json: calibration_characters is {apart!r}.", "")
     except ConfigError as error:
         raise SettingsFileError(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lstm_textgen.checkpoint.calibrated import with_temperature
 from lstm_textgen.checkpoint.format import (
     Checkpoint,
     build_model,
@@ -18,7 +19,7 @@ from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.streams import Split
-from lstm_textgen.training.calibrating import best_temperature, with_temperature
+from lstm_textgen.training.calibrating import best_temperature
 from lstm_textgen.training.judging import judge
 from lstm_textgen.training.trainer import Trainer
 
@@ -43,6 +44,8 @@ def model_of(
         encoding=config.text.encoding,
         train_start=split.train[0],
         train_stop=split.train[1],
+        calibration_start=trainer.streams.apart[0],
+        calibration_stop=trainer.streams.apart[1],
         validation_start=split.validation[0],
         validation_stop=split.validation[1],
         test_start=split.test[0],

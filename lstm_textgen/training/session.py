@@ -233,9 +233,10 @@ class Session:
 
     def _judge(self) -> bool:
         """Calibrate and judge the best model, unless a signal comes meanwhile."""
+        best = load_checkpoint(self.directory.model_path)
         try:
             model, loss = finished(
-                load_checkpoint(self.directory.model_path),
+                best,
                 self.apart,
                 self.trainer.held_out,
                 device=self.trainer.machine.device,
@@ -243,7 +244,8 @@ class Session:
             )
         except InterruptedError:  # all is saved; the run keeps its last estimate
             return False
-        self.directory.save_model(model)
+        if model is not best:
+            self.directory.save_model(model)
         self.trainer.position = dataclasses.replace(
             self.trainer.position,
             final_nats=loss.nats,

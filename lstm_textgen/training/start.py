@@ -17,7 +17,7 @@ import torch
 from lstm_textgen.checkpoint.finding import RUNS, free_name
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import TextConfig
-from lstm_textgen.errors import ConfigError
+from lstm_textgen.errors import ConfigError, SettingsFileError
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.cache import EncodedText
@@ -93,6 +93,7 @@ def prepare(
         ConfigError: A setting does not fit the text or the machine.
         BusyError: Another process trains in the directory.
         OutputError: The directory is taken, or its run has other settings.
+        SettingsFileError: What the run recorded of itself cannot be.
     """
     path = output or (RUNS / source.name if resume else free_name(RUNS, source.name))
     directory = RunDirectory(path)
@@ -112,20 +113,31 @@ def prepare(
     if recorded is not None and (other_text or not recorded.own_vocabulary):
         text = read_as_before(source, recorded)
     split = split_text(len(text.ids), config.validation, config.test)
-    trained = split.train[1]
-    as_before = recorded is not None and not other_text
-    kept = recorded.apart if recorded and as_before else length_apart(trained)
+    apart = _apart(split, None if other_text else recorded)
+    trained = split.train[1] - (apart[1] - apart[0])
     prepared = Prepared(
         text=text,
         split=split,
-        apart=place_apart(trained, kept),
-        plan=_plan(wishes, recorded, text, trained - kept, machine),
+        apart=apart,
+        plan=_plan(wishes, recorded, text, trained, machine),
         path=path,
         resumes=recorded is not None,
         other_text=other_text,
     )
     _streams(prepared)  # refuses more streams than characters, before a folder is made
     return prepared
+
+
+def _apart(split: Split, recorded: Recorded | None) -> tuple[int, int]:
+    """What calibrates: of a new text as much as it bears, of an old one what did."""
+    trained = split.train[1]
+    length = recorded.apart if recorded else length_apart(trained)
+    if 2 * length > trained:
+        raise SettingsFileError(
+            f"run.json: calibration_characters is {length}, and {trained} train.",
+            "Start a new run with -o under another name.",
+        )
+    return place_apart(trained, length)
 
 
 def _plan(
@@ -239,11 +251,11 @@ def _streams(prepared: Prepared) -> Streams:
 
 def _meter(prepared: Prepared, started_s: float, spent_s: float) -> Meter:
     parts = prepared.split.validation, prepared.apart
-    held_out = sum(stop - start for start, stop in parts)
+    speed = prepared.plan.characters_read_per_second
     return Meter(
         prepared.plan.config.budget,
         ticks=_streams(prepared).ticks,
         started_s=started_s,
         spent_s=spent_s,
-        reserve_s=judging_seconds(held_out, prepared.plan.characters_read_per_second),
+        reserve_s=sum(judging_seconds(stop - start, speed) for start, stop in parts),
     )

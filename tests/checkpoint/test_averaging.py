@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lstm_textgen.checkpoint.averaging import average, with_loss
+from lstm_textgen.checkpoint.calibrated import with_temperature
 from lstm_textgen.checkpoint.format import load_checkpoint, save_checkpoint, versions
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
@@ -31,6 +32,22 @@ def test_every_number_is_the_mean(checkpoint, moved):
 
     for name, tensor in checkpoint.tensors.items():
         torch.testing.assert_close(mean.tensors[name], tensor * 3)
+
+
+def test_heads_are_alike_before_they_are_averaged(checkpoint, moved):
+    """
+    Calibrated models are averaged as they were before, and the mean calibrated.
+
+    Those that one run put aside are not calibrated, and the one that it ends with is.
+    """
+    late, cool = with_temperature(moved(3), 1.5), with_temperature(moved(2), 1.3)
+
+    mean = average([moved(1), late, cool], NAMES)
+
+    assert mean.training.temperature == pytest.approx(1.4)
+    for name, tensor in checkpoint.tensors.items():
+        divisor = 1.4 if name.startswith("head.") else 1.0
+        torch.testing.assert_close(mean.tensors[name], 2 * tensor / divisor)
 
 
 def test_it_is_a_model_like_any_other(tmp_path, checkpoint, moved):

@@ -12,6 +12,7 @@ from lstm_textgen.errors import ConfigError
 WHOLE = TrainingRecord(
     corpus="fables", characters=100, train_stop=90, validation_start=90,
     validation_stop=100, epochs=1.5, validation_nats_per_char=1.25,
+    calibration_start=40, calibration_stop=50, temperature=1.25,
 )  # fmt: skip
 
 
@@ -32,6 +33,11 @@ def test_json_both_ways(record):
         {"validation_start": 89},
         {"validation_stop": 101},
         {"train_start": 91},
+        {"calibration_stop": 91},
+        {"train_start": 41},
+        {"calibration_start": 51},
+        {"temperature": 0.0},
+        {"temperature": float("inf")},
         {"test_start": 10, "test_stop": 20},
         {"characters": 99},
         {"corpus": "a\0b"},

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import BudgetConfig
 from lstm_textgen.text.source import find_source
@@ -36,8 +37,10 @@ def book(tmp_path_factory, kill):
     folder = tmp_path_factory.mktemp("crash")
     os.environ["TEXTGEN_CACHE"] = str(folder / "cache")
     path = folder / "book.txt"
-    path.write_text(kill.TEXT[:3000])
+    path.write_text(kill.TEXT)  # long enough to calibrate by
     train(path, folder / "whole")
+    model = load_checkpoint(RunDirectory(folder / "whole").model_path)
+    assert model.training.temperature is not None
     return path
 
 

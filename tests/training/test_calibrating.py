@@ -7,29 +7,38 @@ import pytest
 import torch
 from torch.nn import functional
 
+from lstm_textgen.checkpoint.calibrated import with_temperature
 from lstm_textgen.checkpoint.format import build_model, checkpoint_of, load_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import ModelConfig
+from lstm_textgen.errors import SettingsFileError
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.text.source import find_source
-from lstm_textgen.text.streams import with_context
+from lstm_textgen.report.card import facts
+from lstm_textgen.report.training import Progress
 from lstm_textgen.text.tokenizer import CharTokenizer
+from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.calibrating import (
     best_temperature,
     length_apart,
     place_apart,
-    with_temperature,
 )
 from lstm_textgen.training.events import Calibrated, Evaluated
-from lstm_textgen.training.saved_model import finished
+from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.start import open_session, prepare
 from lstm_textgen.training.wishes import Wishes
 
-TEXT = "the cat sat on the mat and the rat sat on the cat; " * 1200
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "that", "rat", "is", "hot"]
+TEXT = " ".join(np.random.RandomState(1).choice(WORDS, 17_000))  # frozen over versions
 TRAINED = len(TEXT) * 9 // 10
 APART = TRAINED // 50
 VOCABULARY = 7
+STEPS = 12
+
+
+def model_path(prepared):
+    return RunDirectory(prepared.path).model_path
 
 
 @pytest.fixture(scope="module")
@@ -105,75 +114,203 @@ def test_where_it_is_kept():
     assert place_apart(10_000, 0) == (0, 0)
 
 
+@pytest.mark.usefixtures("every_step")
 class TestRuns:
     @pytest.fixture
-    def prepared(self, make_source, make_wishes, machine):
-        text = make_source("cats", TEXT)
-        return prepare(text, make_wishes(steps=30), machine)
+    def text(self, make_source):
+        return make_source("cats", TEXT)
 
     @pytest.fixture
-    def events(self, prepared):
-        with open_session(prepared, started_s=0.0, save_every_s=1e9) as (session, _):
-            return list(session.run())
+    def wishes(self, make_wishes):
+        return make_wishes(steps=STEPS, optimizer={"dropout": 0.2})
 
-    @pytest.fixture
-    def best(self, events, prepared):
-        return load_checkpoint(prepared.path / "model.safetensors")
-
-    def test_no_step_reads_it(self, prepared):
+    def test_no_step_reads_it(self, text, wishes, machine):
         """It stands in the middle of what trains, and an epoch passes over it."""
+        prepared = prepare(text, wishes, machine)
         start, stop = prepared.apart
         ids = prepared.text.ids
         with open_session(prepared, started_s=0.0) as (session, _):
             streams = session.trainer.streams
-            windows = [streams.window_at(0, tick) for tick in range(streams.ticks)]
-        read = np.concatenate([targets[targets >= 0] for _, targets in windows])
-        learned = np.concatenate([ids[:start], ids[stop:TRAINED]])
 
         assert stop - start == APART > 1024
         assert start == (TRAINED - APART) // 2
-        assert (np.bincount(read) == np.bincount(learned)).all()
-        assert (session.apart == ids[start - 1 : stop]).all()
+        assert streams.apart == prepared.apart
+        assert (streams.ids == ids[:TRAINED]).all()
+        assert (session.apart == ids[start - 1 : stop]).all()  # and one before it
 
-    def test_it_is_told_before_the_last_figure(self, events, best):
+    def test_it_is_told_before_the_last_figure(self, text, wishes, train, capsys):
         """By an event and by the model itself, which is judged as it is saved."""
+        prepared, events = train(text, wishes)
+        record = load_checkpoint(model_path(prepared)).training
         calibrated = next(e for e in events if isinstance(e, Calibrated))
         judged = next(e for e in events if isinstance(e, Evaluated) and e.final)
 
-        assert calibrated.temperature == best.training.temperature != 1
+        assert calibrated.temperature == record.temperature != 1
+        assert (record.calibration_start, record.calibration_stop) == prepared.apart
         assert events.index(calibrated) < events.index(judged)
-        assert judged.loss.nats_per_char == best.training.validation_nats_per_char
+        assert judged.loss.nats_per_char == record.validation_nats_per_char
+        with Progress() as progress:
+            progress.show(calibrated)
+        told = f"logits divided by {record.temperature:.3f}"
+        assert told in capsys.readouterr().err
+        assert ("calibrated", told) in facts(load_checkpoint(model_path(prepared)))
 
-    def test_what_is_finished_stays(self, prepared, best):
-        """
-        Finished again, the model is the same to the bit.
+    def test_without_a_part_that_validates(self, text, make_wishes, train):
+        """Nothing judges such a model; it is as sure as it may be all the same."""
+        wishes = make_wishes(steps=2, text={"validation": 0.0})
+        prepared, events = train(text, wishes)
+        record = load_checkpoint(model_path(prepared)).training
 
-        A crash may come after the model was saved and before the state that knows.
-        """
-        ids = prepared.text.ids
-        again, _ = finished(
-            best,
-            ids[with_context(prepared.apart)],
-            ids[with_context(prepared.split.validation)],
-            device=torch.device("cpu"),
-            heed=lambda characters: None,
-        )
+        assert record.temperature is not None
+        assert record.validation_nats_per_char is None
+        assert not [e for e in events if isinstance(e, Evaluated) and e.final]
 
-        assert again.training == best.training
-        for name, tensor in best.tensors.items():
-            assert torch.equal(again.tensors[name], tensor), name
-
-    def test_a_run_from_before_reads_all(self, prepared, events, machine):
-        """One whose settings know of no tail goes on with the streams that it had."""
+    def test_a_run_from_before_reads_all(self, text, wishes, train):
+        """One whose settings know of nothing apart goes on with its own streams."""
+        prepared, _ = train(text, wishes, stop=2)
         path = prepared.path / "run.json"
         settings = json.loads(path.read_text(encoding="utf-8"))
         assert settings.pop("calibration_characters") == APART
         path.write_text(json.dumps(settings), encoding="utf-8")
-        source = find_source([f"{prepared.text.name}.txt"])
-        again = prepare(source, Wishes(), machine, output=prepared.path, resume=True)
 
-        assert again.apart == (0, 0)
-        assert again.characters == TRAINED
+        again, events = train(text, Wishes(), output=prepared.path, resume=True)
+
+        assert (again.apart, again.characters) == ((0, 0), TRAINED)
+        assert not [e for e in events if isinstance(e, Calibrated)]
+        assert load_checkpoint(model_path(again)).training.temperature is None
+
+    @pytest.mark.parametrize("length", [1, -1, 1.5, "all", 10**6])
+    def test_settings_that_cannot_be(self, text, wishes, train, length):
+        """The file that says so is named, not the text."""
+        prepared, _ = train(text, wishes, stop=2)
+        path = prepared.path / "run.json"
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        changed = settings | {"calibration_characters": length}
+        path.write_text(json.dumps(changed), encoding="utf-8")
+
+        with pytest.raises(SettingsFileError, match="calibration_characters"):
+            train(text, Wishes(), output=prepared.path, resume=True)
+
+    def test_time_is_left_for_both_parts(self, text, make_wishes, machine, monkeypatch):
+        """Each is read by itself, so that each has its own time."""
+        left_s = []
+
+        def meter(*arguments, reserve_s, **others):
+            left_s.append(reserve_s)
+            return Meter(*arguments, reserve_s=reserve_s, **others)
+
+        monkeypatch.setattr("lstm_textgen.training.start.Meter", meter)
+        prepared = prepare(text, make_wishes(minutes=5.0), machine)
+        with open_session(prepared, started_s=0.0):
+            pass
+
+        speed = prepared.plan.characters_read_per_second
+        validated = len(TEXT) - TRAINED
+        each = [judging_seconds(count, speed) for count in (validated, APART)]
+        assert left_s == [pytest.approx(sum(each))]
+
+
+@pytest.mark.usefixtures("every_step")
+class TestStops:
+    @pytest.fixture
+    def text(self, make_source):
+        return make_source("cats", TEXT)
+
+    @pytest.fixture
+    def wishes(self, make_wishes):
+        return make_wishes(steps=STEPS, optimizer={"dropout": 0.2})
+
+    @pytest.fixture
+    def whole(self, text, wishes, train, tmp_path):
+        """What a run without a stop ends with."""
+        prepared, _ = train(text, wishes, output=tmp_path / "whole")
+        return load_checkpoint(model_path(prepared))
+
+    @pytest.fixture
+    def check(self, text, train, whole):
+        """Go on, and see that the end is the same; calibrated once."""
+
+        def go_on(prepared):
+            again, _ = train(text, Wishes(), output=prepared.path, resume=True)
+            found = load_checkpoint(model_path(again))
+            assert found.training.temperature == whole.training.temperature
+            assert found.training.validation_nats_per_char == (
+                whole.training.validation_nats_per_char
+            )
+            for name, tensor in whole.tensors.items():
+                assert torch.equal(found.tensors[name], tensor), name
+            told = (prepared.path / "metrics.jsonl").read_text(encoding="ascii")
+            assert told.count('"Calibrated"') == 1
+
+        return go_on
+
+    def test_while_it_trains(self, text, wishes, train, check, tmp_path):
+        """What is kept apart is the same afterwards."""
+        prepared, events = train(text, wishes, output=tmp_path / "parts", stop=5)
+        assert (events[-1].step, events[-1].reason) == (5, "interrupted")
+        check(prepared)
+
+    def test_while_it_is_calibrated(
+        self, text, wishes, train, check, tmp_path, monkeypatch
+    ):
+        """The model on disk is the best so far; it is calibrated by who goes on."""
+        stops = []
+
+        def interrupted(model, ids, heed):
+            heed.__self__.stop("interrupted")  # as a signal does while it reads
+            stops.append(len(ids))
+            return best_temperature(model, ids, heed)
+
+        place = "lstm_textgen.training.saved_model.best_temperature"
+        with monkeypatch.context() as patch:
+            patch.setattr(place, interrupted)
+            prepared, events = train(text, wishes, output=tmp_path / "parts")
+
+        assert stops == [APART + 1]
+        assert events[-1].reason == "interrupted"
+        assert load_checkpoint(model_path(prepared)).training.temperature is None
+        check(prepared)
+
+    def test_killed_before_the_state_knows(
+        self, text, wishes, machine, check, tmp_path, monkeypatch
+    ):
+        """The model is calibrated and saved already: it stays as it is."""
+        prepared = prepare(text, wishes, machine, output=tmp_path / "parts")
+        with open_session(prepared, started_s=0.0) as (session, _):
+            save = RunDirectory.save_state
+
+            def killed(self, tensors, progress):
+                if progress["position"]["final_nats"] is not None:
+                    raise KeyboardInterrupt
+                save(self, tensors, progress)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(RunDirectory, "save_state", killed)
+                with pytest.raises(KeyboardInterrupt):
+                    list(session.run())
+
+        assert load_checkpoint(model_path(prepared)).training.temperature is not None
+        check(prepared)
+
+    def test_another_text(self, text, make_source, wishes, train):
+        """
+        A run that is over and goes on with another text is calibrated by that.
+
+        A shorter one keeps nothing apart, and what was divided before is not any more.
+        """
+        prepared, _ = train(text, wishes)
+        accept = {"resume": True, "accept_corpus_change": True}
+        for characters, calibrates in ((len(TEXT) - 900, True), (20_000, False)):
+            other = make_source("cats", TEXT[:characters])
+            again, _ = train(other, Wishes(), output=prepared.path, **accept)
+            record = load_checkpoint(model_path(again)).training
+            settings = (prepared.path / "run.json").read_text(encoding="utf-8")
+            kept = json.loads(settings)["calibration_characters"]
+
+            assert record.characters == characters
+            assert (record.temperature is not None) == calibrates
+            assert record.calibration_stop - record.calibration_start == kept
+            assert (kept > 0) == calibrates
 
 
 def test_a_divided_head_divides_the_logits(model, written):
