@@ -64,7 +64,7 @@ def ours(stepper: Stepper, samples: int = 1) -> Iterator[object]:
 
 @torch.inference_mode()
 def module_loop(model: CharModel) -> Iterator[object]:
-    state, ids = model.zero_state(1), torch.zeros(1, 1, dtype=torch.int64)
+    state, ids = model.initial_state(1), torch.zeros(1, 1, dtype=torch.int64)
     while True:
         logits, state = model(ids, state)
         ids = torch.multinomial(logits[0].softmax(-1), 1)

@@ -26,16 +26,19 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def make_model():
-    """Build a network whose biases are random too, in float64 unless told."""
+    """
+    Build a network with random biases and initial state too, in float64 unless told.
+    """
+    usual = {"hidden": 4, "embedding": 3, "initial_state": "learned"}
 
     def build(vocabulary=5, *, seed=7, dtype=torch.float64, **shape):
-        config = ModelConfig(**{"hidden": 4, "embedding": 3, **shape})
+        config = ModelConfig(**{**usual, **shape})
         model = CharModel(config, vocabulary)
         generator = torch.Generator().manual_seed(seed)
         initialise(model, generator)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                if "bias" in name:
+                if "bias" in name or "initial" in name:
                     parameter += torch.randn(parameter.shape, generator=generator)
         return model.to(dtype)
 
@@ -52,7 +55,7 @@ def make_state():
         def randomise(zeros):
             return torch.rand(zeros.shape, generator=generator).to(zeros) - 0.5
 
-        return model.zero_state(streams).map(randomise)
+        return model.initial_state(streams).map(randomise)
 
     return build
 

@@ -92,9 +92,10 @@ def _check_fits(first: Checkpoint, other: Checkpoint, name: str, its: str) -> No
 def _shape(checkpoint: Checkpoint) -> str:
     model = checkpoint.model
     joined = "" if model.residual else ", not residual"
+    begins = "" if model.initial_state == "learned" else ", begins with zeros"
     return (
         f"{model.cell}, {model.layers} x {model.hidden}, "
-        f"embedding {model.embedding}{joined}"
+        f"embedding {model.embedding}{joined}{begins}"
     )
 
 

@@ -21,11 +21,10 @@ from lstm_textgen.checkpoint.container import DTYPES, Kind, TensorSpec, pack
 from lstm_textgen.checkpoint.durable import write_durably
 from lstm_textgen.checkpoint.reader import AGAIN, Container, open_container
 from lstm_textgen.checkpoint.record import TrainingRecord, check_text
-from lstm_textgen.checkpoint.skeleton import skeleton
+from lstm_textgen.checkpoint.skeleton import parameter_count, skeleton
 from lstm_textgen.checkpoint.version import FORMAT, check_format
 from lstm_textgen.config import ModelConfig, from_json, to_json
 from lstm_textgen.errors import CheckpointError, ConfigError, VocabularyError
-from lstm_textgen.model.cells import GATES
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.tokenizer import Tokenizer, tokenizer_from_json
 
@@ -193,26 +192,26 @@ def _card(container: Container) -> Checkpoint:
     return checkpoint
 
 
-def parameter_count(model: ModelConfig, vocabulary: int) -> int:
-    """How many numbers a model has, without building it."""
-    E, H, G = model.embedding, model.hidden, GATES[model.cell] * model.hidden
-    first = G * (E + H + 2)
-    above = G * (H + H + 2) * (model.layers - 1)
-    return vocabulary * E + first + above + vocabulary * (H + 1)
-
-
 def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     """The text about the tensors; `_understood` is the way back."""
     return {
         "format": FORMAT,
         "min_reader": FORMAT,
-        "model": to_json(checkpoint.model),
+        "model": _told(checkpoint.model),
         "vocabulary": checkpoint.tokenizer.to_json(),
         "training": to_json(checkpoint.training),
         "made_by": checkpoint.made_by,
         "licence": checkpoint.licence,
         "note": checkpoint.note,
     }
+
+
+def _told(model: ModelConfig) -> dict[str, Any]:
+    """The settings; of an initial state only if there is one."""
+    told = to_json(model)
+    if model.initial_state == "zeros":
+        del told["initial_state"]
+    return told
 
 
 def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
@@ -247,7 +246,7 @@ def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
 def _whole_model(data: Any) -> ModelConfig:
     """The settings, none left to a default: defaults may change, files must not."""
     model = from_json(ModelConfig, data, "model")
-    missing = to_json(model).keys() - data.keys()
+    missing = _told(model).keys() - data.keys()
     if missing:
         problem = f"model lacks {', '.join(sorted(missing))}."
         raise ConfigError(problem, "Add what is missing.")

@@ -7,6 +7,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from lstm_textgen.config import ModelConfig
+from lstm_textgen.model.cells import GATES
 from lstm_textgen.model.network import CharModel
 
 
@@ -21,6 +22,16 @@ def skeleton(
     """
     with torch.device(device), _WithoutBirth():
         return CharModel(model, vocabulary)
+
+
+def parameter_count(model: ModelConfig, vocabulary: int) -> int:
+    """How many numbers a model has, without building it."""
+    E, H, G = model.embedding, model.hidden, GATES[model.cell] * model.hidden
+    first = G * (E + H + 2)
+    above = G * (H + H + 2) * (model.layers - 1)
+    remembered = 2 if model.cell == "lstm" else 1
+    initial = model.layers * H * remembered * (model.initial_state == "learned")
+    return vocabulary * E + first + above + vocabulary * (H + 1) + initial
 
 
 class _WithoutBirth(TorchFunctionMode):

@@ -14,6 +14,7 @@ from lstm_textgen.config.checks import check, choice
 from lstm_textgen.errors import ConfigError
 
 Cell = Literal["lstm", "gru", "rnn"]
+InitialState = Literal["zeros", "learned"]
 Precision = Literal["auto", "float32", "bfloat16"]
 TokenizerKind = Literal["char", "byte"]
 
@@ -64,8 +65,12 @@ class ModelConfig:
     residual: bool = True
     """From the second layer on, a layer's output is added to its input."""
 
+    initial_state: InitialState = "zeros"
+    """The memory before the first character. It is learned when a run has ended."""
+
     def __post_init__(self) -> None:
         choice("cell", self.cell, typing.get_args(Cell))
+        choice("initial_state", self.initial_state, typing.get_args(InitialState))
         check("layers", self.layers, 1 <= self.layers <= 16, "a number from 1 to 16")
         for name in ("hidden", "embedding"):
             value = getattr(self, name)
@@ -172,3 +177,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         check("seed", self.seed, 0 <= self.seed < 2**63, "from 0 to 2^63 - 1")
         choice("precision", self.precision, typing.get_args(Precision))
+        if self.model.initial_state != "zeros":
+            raise ConfigError(
+                f"initial_state is {self.model.initial_state!r} in a run to be made.",
+                "Leave it out: it is learned when the run has ended.",
+            )

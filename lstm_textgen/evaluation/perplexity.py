@@ -135,7 +135,7 @@ def read_on(
         CorpusError: The text has fewer than 2 characters.
     """
     _check_length(ids)
-    state = model.zero_state(1)
+    state = model.initial_state(1)
     steps = _window(model, streams=1)
     for start in range(0, len(ids) - 1, steps):
         piece = ids[start : start + steps + 1].astype(np.int64)
@@ -161,7 +161,7 @@ def estimate(
     A quick estimate of `evaluate`: several places of the text read side by side.
 
     Each stream but the first, before which nothing stands, reads *warm_up*
-    characters that are not counted, so that it does not start from nothing; what is
+    characters that are not counted, so that it has something to remember; what is
     lost is memory older than that.
 
     Args:
@@ -207,8 +207,8 @@ def _warmed_up(
     starts: NDArray[np.int64],
     warm_up: int,
 ) -> StackState:
-    """What each stream remembers of the characters before it; the first, nothing."""
-    empty = model.zero_state(len(starts))
+    """What each stream remembers before its first character."""
+    empty = model.initial_state(len(starts))
     if warm_up == 0:
         return empty
     state, device = empty, model.head.weight.device
@@ -216,8 +216,7 @@ def _warmed_up(
     for part in np.split(before, range(0, warm_up, _window(model, len(starts)))[1:]):
         inputs = torch.from_numpy(ids[part].astype(np.int64)).to(device)
         state = model(inputs, state)[1]
-    has_past = torch.from_numpy(starts > 0).to(device).unsqueeze(-1)
-    return state.map(lambda tensor: tensor * has_past)
+    return state.where(torch.from_numpy(starts > 0).to(device), empty)
 
 
 def _window(model: CharModel, streams: int) -> int:

@@ -188,7 +188,7 @@ class ClampedStepper:
 
     def empty(self) -> StackState:
         """The memory of one sample that has read nothing."""
-        return self._model.zero_state(1)
+        return self._model.initial_state(1)
 
     @torch.inference_mode()
     def read(

@@ -141,7 +141,7 @@ def _windows(
 
     The nats are what each character would cost as the next one.
     """
-    held, state = hold(model, clamps), model.zero_state(1)
+    held, state = hold(model, clamps), model.initial_state(1)
     for start in range(0, len(ids), WINDOW):
         window = torch.from_numpy(ids[start : start + WINDOW].astype(np.int64))
         x = model.embedding(window.to(model.head.weight.device))

@@ -4,6 +4,7 @@ The network: embedding, stacked recurrent layers, linear head.
 Shapes: T steps, B streams, V vocabulary, E embedding, H hidden units.
 """
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
@@ -34,6 +35,8 @@ class CharModel(nn.Module):
         self.embedding = nn.Embedding(vocabulary, config.embedding)
         self.layers = nn.ModuleList(module(size, config.hidden) for size in sizes)
         self.head = nn.Linear(config.hidden, vocabulary)
+        if config.initial_state == "learned":
+            self.initial = nn.ModuleList(_Initial(config) for _ in sizes)
 
     def forward(
         self, ids: Int64[Tensor, "T B"], state: StackState, noise: Noise | None = None
@@ -70,8 +73,13 @@ class CharModel(nn.Module):
             states.append(after)
         return x, StackState(tuple(states))
 
-    def zero_state(self, streams: int) -> StackState:
-        """An empty memory for *streams* streams, where the weights are."""
+    def initial_state(self, streams: int) -> StackState:
+        """The memory of *streams* streams before the first character of each."""
+        if self.config.initial_state == "learned":
+            learned = self.initial.named_parameters()
+            return StackState.from_tensors(
+                {name: one.expand(streams, -1).clone() for name, one in learned}
+            )
         weight = self.head.weight
         return zero_state(
             self.config, streams, device=weight.device, dtype=weight.dtype
@@ -80,3 +88,17 @@ class CharModel(nn.Module):
     def parameter_count(self) -> int:
         """How many numbers are learned."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+class _Initial(nn.Module):
+    """
+    What a layer remembers before anything was read.
+
+    Its names are those of `LayerState`.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.hidden = nn.Parameter(torch.zeros(config.hidden))
+        if config.cell == "lstm":
+            self.cell = nn.Parameter(torch.zeros(config.hidden))

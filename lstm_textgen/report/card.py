@@ -1,6 +1,7 @@
 """What a model is, in words: for `textgen info`, and for pages about it."""
 
-from lstm_textgen.checkpoint.format import Checkpoint, parameter_count
+from lstm_textgen.checkpoint.format import Checkpoint
+from lstm_textgen.checkpoint.skeleton import parameter_count
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.report.training import NAMES, clock
 

@@ -12,7 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lstm_textgen.checkpoint.format import Checkpoint, parameter_count
+from lstm_textgen.checkpoint.format import Checkpoint
+from lstm_textgen.checkpoint.skeleton import parameter_count
 from lstm_textgen.config import OptimizerConfig, RunConfig
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.report.curve import draw_curve

@@ -14,7 +14,8 @@ import json
 import re
 from pathlib import Path
 
-from lstm_textgen.checkpoint.format import Checkpoint, describe, parameter_count
+from lstm_textgen.checkpoint.format import Checkpoint, describe
+from lstm_textgen.checkpoint.skeleton import parameter_count
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import CheckpointError
 from lstm_textgen.report import card

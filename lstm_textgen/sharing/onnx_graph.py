@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from onnx import NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
 from lstm_textgen import __version__
-from lstm_textgen.checkpoint.format import Checkpoint, describe, parameter_count
+from lstm_textgen.checkpoint.format import Checkpoint, describe
 from lstm_textgen.checkpoint.plain_json import canonical
+from lstm_textgen.checkpoint.skeleton import parameter_count
 from lstm_textgen.errors import CheckpointError
 from lstm_textgen.sharing.arrays import Arrays, float_arrays
 
@@ -33,9 +34,10 @@ def onnx_bytes(checkpoint: Checkpoint) -> bytes:
 
     Inputs are `id` (N), int64, and for each layer n its memory `hidden_n` (N, H), for
     an LSTM also `cell_n`; outputs are `logits` (N, V) and the memory after the step,
-    `hidden_n_after` and `cell_n_after`. A text begins with a memory of zeros. What
-    the checkpoint says of itself is in the metadata, under `lstm_textgen`. The mark for
-    unknown characters has a logit as any other; it is for the caller not to draw it.
+    `hidden_n_after` and `cell_n_after`. A text begins with a memory of zeros: a memory
+    here is the distance from the model's initial state. What the checkpoint says of
+    itself is in the metadata, under `lstm_textgen`. The mark for unknown characters has
+    a logit as any other; it is for the caller not to draw it.
 
     Raises:
         CheckpointError: It is larger than such a file can be.
@@ -49,7 +51,7 @@ def onnx_bytes(checkpoint: Checkpoint) -> bytes:
         )
     drawing = _step(checkpoint)
     graph = helper.make_graph(
-        drawing.nodes,
+        drawing.nodes + drawing.later,
         "one step of a character model",
         drawing.inputs,
         drawing.outputs,
@@ -76,6 +78,8 @@ class _Drawing:
     nodes: list[NodeProto] = field(default_factory=list)
     inputs: list[ValueInfoProto] = field(default_factory=list)
     outputs: list[ValueInfoProto] = field(default_factory=list)
+    later: list[NodeProto] = field(default_factory=list)
+    """What comes after all *nodes*."""
 
     def __call__(self, operator: str, *inputs: str, name: str = "") -> str:
         """Add a node with one output, called *name* or by its number."""
@@ -89,6 +93,19 @@ class _Drawing:
         node = helper.make_node("Gemm", [x, weight, bias], [name], transB=1)
         self.nodes.append(node)
         return name
+
+    def remembers(self, name: str, initial: str, size: int) -> tuple[str, str]:
+        """
+        A memory: where it is to be read, and the name under which to make the next.
+
+        Outside it is told as the distance from *initial*, if the model learned one.
+        """
+        before, after = self.reads(name, size), self.tells(f"{name}_after", size)
+        if initial not in self.constants:
+            return before, after
+        made = f"{name}_made"
+        self.later.append(helper.make_node("Sub", [made, initial], [after]))
+        return self("Add", before, initial), made
 
     def split(self, x: str, parts: int) -> list[str]:
         """The blocks of H columns."""
@@ -117,14 +134,17 @@ def _step(checkpoint: Checkpoint) -> _Drawing:
     logits = draw.tells("logits", vocabulary)
     x = draw("Gather", "embedding.weight", "id")
     for depth in range(model.layers):
-        hidden = draw.reads(f"hidden_{depth}", model.hidden)
-        after = draw.tells(f"hidden_{depth}_after", model.hidden)
+        initial = f"initial.{depth}"
+        hidden, after = draw.remembers(
+            f"hidden_{depth}", f"{initial}.hidden", model.hidden
+        )
         weights = f"layers.{depth}"
         a = draw.product(x, f"{weights}.weight_ih_l0", f"{weights}.bias_ih_l0")
         m = draw.product(hidden, f"{weights}.weight_hh_l0", f"{weights}.bias_hh_l0")
         if model.cell == "lstm":
-            cell = draw.reads(f"cell_{depth}", model.hidden)
-            kept = draw.tells(f"cell_{depth}_after", model.hidden)
+            cell, kept = draw.remembers(
+                f"cell_{depth}", f"{initial}.cell", model.hidden
+            )
             _lstm(draw, a, m, cell, kept, after)
         elif model.cell == "gru":
             _gru(draw, a, m, hidden, after)

@@ -53,7 +53,8 @@ def judge(
 
 def judging_seconds(characters: int, read_per_second: float) -> float:
     """
-    How long `judge` or `best_temperature` will take, with a third to spare.
+    How long `judge` or `best_temperature` will take, with a third to spare; a step that
+    learns an initial state takes no longer, since it reads many places side by side.
 
     Args:
         characters: Of the text to read.

@@ -194,7 +194,7 @@ def training_speed(
     def step() -> float:
         began_s = time.perf_counter()
         with machine.autocast():
-            logits, _ = model(ids, model.zero_state(config.streams))
+            logits, _ = model(ids, model.initial_state(config.streams))
             nats = summed_loss(logits, ids)
         torch.autograd.backward(nats / ids.numel())
         optimizer.step()
@@ -220,7 +220,7 @@ def reading_speed(machine: Machine, model: CharModel, seconds: float = 0.1) -> f
     ids = torch.zeros(READ_AT_ONCE, 1, dtype=torch.int64, device=machine.device)
     reads, began_s = -1, time.perf_counter()
     while reads < 1 or time.perf_counter() - began_s < seconds:
-        logits, _ = model(ids, model.zero_state(1))
+        logits, _ = model(ids, model.initial_state(1))
         _wait_for(summed_loss(logits, ids))
         reads += 1
         if reads == 0:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from lstm_textgen.checkpoint.format import SIZE_CAP, parameter_count
+from lstm_textgen.checkpoint.format import SIZE_CAP
+from lstm_textgen.checkpoint.skeleton import parameter_count
 from lstm_textgen.config import (
     BudgetConfig,
     ModelConfig,

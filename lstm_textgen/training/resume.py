@@ -91,7 +91,7 @@ def begin_epoch(trainer: Trainer) -> None:
         over=None,
         final_nats=None,
     )
-    trainer.memory = trainer.model.zero_state(trainer.streams.streams)
+    trainer.memory = trainer.model.initial_state(trainer.streams.streams)
 
 
 def differences(trainer: Trainer, progress: dict[str, Any]) -> list[str]:

@@ -15,11 +15,14 @@ from lstm_textgen.checkpoint.format import (
     checkpoint_of,
     out_of_range,
 )
+from lstm_textgen.checkpoint.initial import with_initial_state
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.evaluation.perplexity import Loss
+from lstm_textgen.model.state import zero_state
 from lstm_textgen.text.cache import EncodedText
 from lstm_textgen.text.streams import Split
 from lstm_textgen.training.calibrating import best_temperature
+from lstm_textgen.training.initial_state import initial_steps, learn_initial_state
 from lstm_textgen.training.judging import judge
 from lstm_textgen.training.trainer import Trainer
 
@@ -61,6 +64,7 @@ def model_of(
 
 def finished(
     best: Checkpoint,
+    learned: NDArray[np.unsignedinteger[Any]],
     apart: NDArray[np.unsignedinteger[Any]],
     held_out: NDArray[np.unsignedinteger[Any]],
     *,
@@ -68,11 +72,13 @@ def finished(
     heed: Callable[[int], None],
 ) -> tuple[Checkpoint, Loss]:
     """
-    The best model of a run that is over, as sure as it may be, and judged.
+    The best model of a run that is over: it begins well, is as sure as it may be, and
+    is judged.
 
     What is finished already stays as it is, so that a crash in between changes nothing.
 
     Args:
+        learned: Ids of the part that trains, for the initial state.
         apart: Ids that no step has read; fewer than 2 leave it as sure as it is.
         held_out: Ids that validate; fewer than 2 for none.
         heed: Called while they are read; what it raises ends this.
@@ -80,6 +86,13 @@ def finished(
     Returns:
         The model, and its loss on all held-out ids: of no characters if there are none.
     """
+    steps = initial_steps(best.training.steps, len(learned))
+    if best.model.initial_state == "zeros" and steps:
+        best = with_initial_state(best, zero_state(best.model, 1))
+        model = build_model(best, device=device)
+        seed = best.training.seed
+        learn_initial_state(model, learned, steps=steps, seed=seed, heed=heed)
+        best = with_initial_state(best, model.initial_state(1))
     if best.training.temperature is None and len(apart) >= 2:
         model = build_model(best, device=device)
         best = with_temperature(best, best_temperature(model, apart, heed))

@@ -232,11 +232,12 @@ class Session:
             yield self._save_state()  # which knows that nothing is left
 
     def _judge(self) -> bool:
-        """Calibrate and judge the best model, unless a signal comes meanwhile."""
+        """Finish and judge the best model, unless a signal comes meanwhile."""
         best = load_checkpoint(self.directory.model_path)
         try:
             model, loss = finished(
                 best,
+                self.trainer.streams.ids,
                 self.apart,
                 self.trainer.held_out,
                 device=self.trainer.machine.device,

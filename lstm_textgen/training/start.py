@@ -27,6 +27,7 @@ from lstm_textgen.text.streams import Split, Streams, split_text, with_context
 from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.calibrating import length_apart, place_apart
 from lstm_textgen.training.checks import check_free, check_text
+from lstm_textgen.training.initial_state import LENGTH, MOST_STEPS, PLACES
 from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import Plan, make_plan
@@ -257,5 +258,6 @@ def _meter(prepared: Prepared, started_s: float, spent_s: float) -> Meter:
         ticks=_streams(prepared).ticks,
         started_s=started_s,
         spent_s=spent_s,
-        reserve_s=sum(judging_seconds(stop - start, speed) for start, stop in parts),
+        reserve_s=judging_seconds(MOST_STEPS * PLACES * LENGTH, speed)
+        + sum(judging_seconds(stop - start, speed) for start, stop in parts),
     )

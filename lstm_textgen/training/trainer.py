@@ -90,7 +90,7 @@ class Trainer:
         self.sample = sample
         self.begins = begins
         self.position = Position()
-        self.memory = model.zero_state(streams.streams)
+        self.memory = model.initial_state(streams.streams)
         self.optimizer = Optimizer(model, config.optimizer)
         self.generator = torch.Generator(machine.device).manual_seed(config.seed)
         self.asked_to_stop: StopReason | None = None
@@ -199,7 +199,7 @@ class Trainer:
             characters, progress=progress, applied=applied, ticks=self.streams.ticks
         )
         if self.position.tick == 0:  # what is remembered is not before the next epoch
-            self.memory = self.model.zero_state(self.streams.streams)
+            self.memory = self.model.initial_state(self.streams.streams)
         return applied
 
     def _read(self, inputs: Window, targets: Window) -> tuple[Tensor, StackState]:

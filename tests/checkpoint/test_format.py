@@ -13,11 +13,10 @@ from lstm_textgen.checkpoint.format import (
     build_model,
     checkpoint_of,
     load_checkpoint,
-    parameter_count,
     save_checkpoint,
 )
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.checkpoint.skeleton import skeleton
+from lstm_textgen.checkpoint.skeleton import parameter_count, skeleton
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.model.network import CharModel
@@ -62,8 +61,8 @@ def test_the_built_model_speaks_as_the_old_one(saved, model):
     built = build_model(load_checkpoint(saved))
 
     with torch.no_grad():
-        expected, _ = model(ids, model.zero_state(1))
-        found, _ = built(ids, built.zero_state(1))
+        expected, _ = model(ids, model.initial_state(1))
+        found, _ = built(ids, built.initial_state(1))
 
     assert torch.equal(found, expected)
     assert not any(p.requires_grad for p in built.parameters())
@@ -155,9 +154,13 @@ def test_mode_lets_others_read(saved):
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("layers", [1, 2, 16])
 @pytest.mark.parametrize(("hidden", "embedding", "vocabulary"), [(1, 1, 1), (5, 3, 7)])
-def test_the_count_is_that_of_the_network(cell, layers, hidden, embedding, vocabulary):
+@pytest.mark.parametrize("initial", ["zeros", "learned"])
+def test_the_count_is_that_of_the_network(
+    cell, layers, hidden, embedding, vocabulary, initial
+):
     """What is computed without building is what a built network has."""
-    config = ModelConfig(cell=cell, layers=layers, hidden=hidden, embedding=embedding)
+    sizes = {"layers": layers, "hidden": hidden, "embedding": embedding}
+    config = ModelConfig(cell=cell, initial_state=initial, **sizes)
 
     counted = CharModel(config, vocabulary).parameter_count()
 

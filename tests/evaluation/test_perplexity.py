@@ -31,7 +31,7 @@ def nats_slowly(read_slowly):
         """Read the first *seen* for memory only, then let each predict the next."""
         column = torch.from_numpy(ids.astype(np.int64)).unsqueeze(1)
         with torch.no_grad():
-            logits, _ = read_slowly(model, column[:-1], model.zero_state(1))
+            logits, _ = read_slowly(model, column[:-1], model.initial_state(1))
         costs = []
         for row, target in zip(logits[:, 0].tolist(), ids[1:].tolist(), strict=True):
             total = math.fsum(math.exp(logit) for logit in row)

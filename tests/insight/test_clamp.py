@@ -83,7 +83,7 @@ def test_with_nothing_held_it_is_the_model(make_model, assert_same_state, cell):
         logits, state = stepper.step(id[None], state)
 
     with torch.no_grad():
-        expected, after = model(ids[:, None], model.zero_state(1))
+        expected, after = model(ids[:, None], model.initial_state(1))
     torch.testing.assert_close(logits, expected[-1])
     assert_same_state(state, after)
 

@@ -46,8 +46,7 @@ def rnn(a, m, h, c):
 def character_by_character(model, ids):
     """Every signal of every layer, and the logits, one character after the other."""
     step = {"lstm": lstm, "gru": gru, "rnn": rnn}[model.config.cell]
-    zero = torch.zeros(model.config.hidden, dtype=torch.float64)
-    state = [(zero, zero) for _ in model.layers]
+    state = [(w.hidden, getattr(w, "cell", None)) for w in model.initial]
     signals, logits = [[] for _ in model.layers], []
     for id in ids.tolist():
         x = model.embedding.weight[id]

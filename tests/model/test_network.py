@@ -1,5 +1,7 @@
 """The network: windows with carried memory are one long text, stream by stream."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -26,7 +28,8 @@ def weighted(logits):
 
 
 def gradient(loss, model):
-    return torch.autograd.grad(loss, list(model.parameters()))
+    """Of every parameter; zeros where it had no part in the loss."""
+    return torch.autograd.grad(loss, list(model.parameters()), materialize_grads=True)
 
 
 @every_shape
@@ -127,20 +130,21 @@ def test_a_residual_layer_adds_to_what_it_reads(cell, ids, make_model):
     So with the residual the network is exactly its first layer and head, and
     without it the head sees nothing but zeros.
     """
-    deep = make_model(cell=cell, layers=2, residual=True)
-    plain = make_model(cell=cell, layers=2, residual=False)
+    make_model = partial(make_model, cell=cell, initial_state="zeros")
+    deep = make_model(layers=2, residual=True)
+    plain = make_model(layers=2, residual=False)
     plain.load_state_dict(deep.state_dict())
     for model in (deep, plain):
         for parameter in model.layers[1].parameters():
             parameter.detach().zero_()
-    shallow = make_model(cell=cell, layers=1)
+    shallow = make_model(layers=1)
     shallow.load_state_dict(
         {k: v for k, v in deep.state_dict().items() if not k.startswith("layers.1")}
     )
 
-    added, _ = deep(ids, deep.zero_state(B))
-    lone, _ = shallow(ids, shallow.zero_state(B))
-    replaced, _ = plain(ids, plain.zero_state(B))
+    added, _ = deep(ids, deep.initial_state(B))
+    lone, _ = shallow(ids, shallow.initial_state(B))
+    replaced, _ = plain(ids, plain.initial_state(B))
 
     assert torch.equal(added, lone)
     assert torch.equal(replaced, plain.head.bias.expand(T, B, V))
@@ -183,19 +187,54 @@ def test_noise_is_locked_for_a_window(
 @every_shape
 @every_cell
 def test_parameters_are_counted(cell, layers, residual, make_model):
-    """The count is the sum over the matrices, worked out from their sizes."""
+    """The count is the sum over the tensors, worked out from their sizes."""
     E, H, G = 3, 4, {"lstm": 4, "gru": 3, "rnn": 1}[cell] * 4
-    model = make_model(cell=cell, layers=layers, residual=residual)
+    shape = {"cell": cell, "layers": layers, "residual": residual}
 
-    expected = V * E + G * (E + H + 2) + (layers - 1) * G * (H + H + 2) + V * (H + 1)
+    weights = V * E + G * (E + H + 2) + (layers - 1) * G * (H + H + 2) + V * (H + 1)
+    remembered = layers * (2 if cell == "lstm" else 1) * H
 
-    assert model.parameter_count() == expected
+    plain = make_model(**shape, initial_state="zeros")
+    learned = make_model(**shape, initial_state="learned")
+    assert plain.parameter_count() == weights
+    assert learned.parameter_count() == weights + remembered
 
 
-def test_an_empty_memory_is_where_the_weights_are(make_model):
+@pytest.mark.parametrize("initial", ["zeros", "learned"])
+def test_an_initial_state_is_where_the_weights_are(make_model, initial):
     """It has the type of the weights, so that a float64 network stays one."""
-    model = make_model(dtype=torch.float64)
+    model = make_model(dtype=torch.float64, initial_state=initial)
 
-    _, state = model(torch.zeros(1, 2, dtype=torch.int64), model.zero_state(2))
+    _, state = model(torch.zeros(1, 2, dtype=torch.int64), model.initial_state(2))
 
     assert {t.dtype for t in state.tensors().values()} == {torch.float64}
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_every_stream_begins_with_what_was_learned(make_model, cell):
+    """
+    Each row is the learned one, and a copy: who writes into it changes no model.
+
+    The gradient of all streams comes back to the one.
+    """
+    model = make_model(cell=cell, layers=2)
+    learned = dict(model.initial.named_parameters())
+
+    state = model.initial_state(3).tensors()
+
+    assert state.keys() == learned.keys()
+    for name, rows in state.items():
+        assert all(torch.equal(row, learned[name]) for row in rows)
+        rows.sum().backward()
+        assert torch.equal(learned[name].grad, torch.full((4,), 3.0).double())
+        with torch.no_grad():
+            rows += 1
+        assert not torch.equal(rows[0], learned[name])
+
+
+def test_without_one_every_stream_begins_with_nothing(make_model):
+    """Zeros, which are no parameters."""
+    model = make_model(layers=2, initial_state="zeros")
+
+    assert not any(t.any() for t in model.initial_state(3).tensors().values())
+    assert not any("initial" in name for name, _ in model.named_parameters())

@@ -53,7 +53,7 @@ def test_a_prompt_is_read_whole(
     model = make_model(V, cell=cell, layers=2)
     ids = torch.from_numpy(PROMPT.astype(np.int64)).unsqueeze(1)
     with torch.no_grad():
-        logits, whole = model(ids, model.zero_state(1))
+        logits, whole = model(ids, model.initial_state(1))
     monkeypatch.setattr(engine, "PROMPT_WINDOW", window)
     chunks = np.split(PROMPT, np.cumsum(parts)[:-1])
 
@@ -106,7 +106,7 @@ def test_a_sample_is_drawn_step_by_step(cell, config, make_model, read_slowly):
     for place in range(len(sample)):
         with torch.no_grad():
             logits, _ = read_slowly(
-                model, torch.tensor(ids).unsqueeze(1), model.zero_state(1)
+                model, torch.tensor(ids).unsqueeze(1), model.initial_state(1)
             )
         changed = logits[-1]
         seen = torch.tensor([ids[-config.penalty_window :]])
@@ -147,7 +147,7 @@ def test_greedy_takes_the_likeliest(make_model, read_slowly):
     (sample,) = samples_of(model, SampleConfig(temperature=0.0), length=15)
 
     text = torch.tensor([*PROMPT.tolist(), *ids_of(sample)]).unsqueeze(1)
-    logits, _ = read_slowly(model, text, model.zero_state(1))
+    logits, _ = read_slowly(model, text, model.initial_state(1))
     choices = logits[len(PROMPT) - 1 : -1, 0].argmax(-1)
     assert ids_of(sample) == choices.tolist()
 
@@ -211,7 +211,7 @@ def test_the_likeliest_others_are_told(make_model, read_slowly):
     model = make_model(V)
     (sample,) = samples_of(model, CONFIG, length=6, alternatives=3)
     text = torch.tensor([*PROMPT.tolist(), *ids_of(sample)]).unsqueeze(1)
-    logits, _ = read_slowly(model, text, model.zero_state(1))
+    logits, _ = read_slowly(model, text, model.initial_state(1))
 
     for row, character in zip(logits[len(PROMPT) - 1 :, 0], sample, strict=False):
         best = row.softmax(-1).topk(3)

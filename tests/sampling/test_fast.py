@@ -105,14 +105,14 @@ def test_a_trained_model_means_the_same_in_bfloat16(cell, make_model):
     model = make_model(V, cell=cell, layers=2, hidden=32, dtype=torch.float32)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(30):
-        logits, _ = model(ids[:-1], model.zero_state(4))
+        logits, _ = model(ids[:-1], model.initial_state(4))
         loss = functional.cross_entropy(logits.flatten(0, 1), ids[1:].flatten())
         torch.autograd.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
 
     stepper = FastStepper(model, products=torch.bfloat16)
-    pairs = read_both(model, stepper, ids[:-1], model.zero_state(4))
+    pairs = read_both(model, stepper, ids[:-1], model.initial_state(4))
     rounded, exact = zip(*((ours[0], theirs[0]) for ours, theirs in pairs), strict=True)
     rounded, exact = torch.cat(rounded), torch.cat(exact).detach()
 

@@ -29,7 +29,7 @@ def slow_probs(model, tokenizer, text, read_slowly):
     """What one model thinks after those characters of *text* that it knows."""
     known = [tokenizer.characters.index(char) for char in text if char in tokenizer]
     ids = torch.tensor(known or [0]).unsqueeze(1)
-    logits, _ = read_slowly(model, ids, model.zero_state(1))
+    logits, _ = read_slowly(model, ids, model.initial_state(1))
     row = logits[-1, 0].softmax(-1)
     return dict(zip(tokenizer.characters, row.tolist(), strict=True))
 

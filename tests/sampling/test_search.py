@@ -36,7 +36,7 @@ def costs_of(make_model, read_slowly):
 
     def costs(text):
         ids = torch.tensor([*PROMPT.tolist(), *text]).unsqueeze(1)
-        logits, _ = read_slowly(model, ids[:-1], model.zero_state(1))
+        logits, _ = read_slowly(model, ids[:-1], model.initial_state(1))
         logs = -logits[len(PROMPT) - 1 :, 0].log_softmax(-1)
         return logs[range(len(text)), list(text)].tolist()
 

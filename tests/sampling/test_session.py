@@ -14,7 +14,8 @@ CONFIG = SampleConfig(temperature=1.0, seed=2)
 
 @pytest.fixture
 def writer(make_model):
-    return Writer(make_model(CHARS.size, layers=2), CHARS)
+    model = make_model(CHARS.size, layers=2, initial_state="zeros")
+    return Writer(model, CHARS)
 
 
 @pytest.fixture

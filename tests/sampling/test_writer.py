@@ -74,7 +74,7 @@ def test_pieces_cost_what_the_model_pays(writer, read_slowly):
 
     ids = torch.tensor([CHARS.characters.index(char) for char in text]).unsqueeze(1)
     model = writer.stepper._model
-    logits, _ = read_slowly(model, ids[:-1], model.zero_state(1))
+    logits, _ = read_slowly(model, ids[:-1], model.initial_state(1))
     costs = -logits[:, 0].log_softmax(-1).gather(-1, ids[1:])[:, 0]
 
     expected = costs[len(prompt) - 1 :].tolist()
@@ -155,7 +155,7 @@ def test_the_precision_is_named_when_a_checkpoint_is_opened(make_model, tmp_path
     model = make_model(CHARS.size, layers=2, dtype=torch.float32)
     path = tmp_path / "model.safetensors"
     save_checkpoint(path, checkpoint_of(model, CHARS, TrainingRecord()))
-    ids, state = torch.tensor([1, 2]), model.zero_state(2)
+    ids, state = torch.tensor([1, 2]), model.initial_state(2)
 
     writers = [Writer.load(path, precision=name) for name in ("float32", "bfloat16")]
     exact, rounded = (writer.stepper.step(ids, state)[0] for writer in writers)

@@ -25,6 +25,7 @@ from lstm_textgen.training.calibrating import (
     place_apart,
 )
 from lstm_textgen.training.events import Calibrated, Evaluated
+from lstm_textgen.training.initial_state import LENGTH, MOST_STEPS, PLACES
 from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.start import open_session, prepare
 from lstm_textgen.training.wishes import Wishes
@@ -55,7 +56,7 @@ def model():
 def written(model):
     """Drawn from the model at temperature 1.25, which is thus the right one."""
     generator = torch.Generator().manual_seed(6)
-    ids, state = [0], model.zero_state(1)
+    ids, state = [0], model.initial_state(1)
     with torch.inference_mode():
         for _ in range(4000):
             logits, state = model(torch.tensor([[ids[-1]]]), state)
@@ -68,7 +69,7 @@ def loss_at(model, ids, temperature):
     """By float64, the equation written out."""
     read = torch.from_numpy(ids.astype(np.int64))
     with torch.inference_mode():
-        logits, _ = model(read[:-1, None], model.zero_state(1))
+        logits, _ = model(read[:-1, None], model.initial_state(1))
     logits = logits[:, 0].double() / temperature
     return float(functional.cross_entropy(logits, read[1:]))
 
@@ -99,6 +100,16 @@ def test_it_stays_within_bounds(model, written, factor, edge):
     assert best_temperature(loud, written) == pytest.approx(edge)
 
 
+@pytest.fixture
+def text(make_source):
+    return make_source("cats", TEXT)
+
+
+@pytest.fixture
+def wishes(make_wishes):
+    return make_wishes(steps=STEPS, optimizer={"dropout": 0.2})
+
+
 @pytest.mark.parametrize(
     ("characters", "length"),
     [(0, 0), (51_199, 0), (51_200, 1024), (500_000, 10_000), (10**9, 16_384)],
@@ -116,14 +127,6 @@ def test_where_it_is_kept():
 
 @pytest.mark.usefixtures("every_step")
 class TestRuns:
-    @pytest.fixture
-    def text(self, make_source):
-        return make_source("cats", TEXT)
-
-    @pytest.fixture
-    def wishes(self, make_wishes):
-        return make_wishes(steps=STEPS, optimizer={"dropout": 0.2})
-
     def test_no_step_reads_it(self, text, wishes, machine):
         """It stands in the middle of what trains, and an epoch passes over it."""
         prepared = prepare(text, wishes, machine)
@@ -191,8 +194,8 @@ class TestRuns:
         with pytest.raises(SettingsFileError, match="calibration_characters"):
             train(text, Wishes(), output=prepared.path, resume=True)
 
-    def test_time_is_left_for_both_parts(self, text, make_wishes, machine, monkeypatch):
-        """Each is read by itself, so that each has its own time."""
+    def test_time_is_left_for_the_end(self, text, make_wishes, machine, monkeypatch):
+        """Each part is read by itself, so that each has its own time."""
         left_s = []
 
         def meter(*arguments, reserve_s, **others):
@@ -206,20 +209,13 @@ class TestRuns:
 
         speed = prepared.plan.characters_read_per_second
         validated = len(TEXT) - TRAINED
-        each = [judging_seconds(count, speed) for count in (validated, APART)]
+        learns = MOST_STEPS * PLACES * LENGTH
+        each = [judging_seconds(count, speed) for count in (validated, APART, learns)]
         assert left_s == [pytest.approx(sum(each))]
 
 
 @pytest.mark.usefixtures("every_step")
 class TestStops:
-    @pytest.fixture
-    def text(self, make_source):
-        return make_source("cats", TEXT)
-
-    @pytest.fixture
-    def wishes(self, make_wishes):
-        return make_wishes(steps=STEPS, optimizer={"dropout": 0.2})
-
     @pytest.fixture
     def whole(self, text, wishes, train, tmp_path):
         """What a run without a stop ends with."""
@@ -320,6 +316,6 @@ def test_a_divided_head_divides_the_logits(model, written):
     divided = build_model(with_temperature(checkpoint, 1.5))
     ids = torch.from_numpy(written[:50].astype(np.int64)).unsqueeze(1)
     with torch.inference_mode():
-        before, after = (m(ids, m.zero_state(1))[0] for m in (model, divided))
+        before, after = (m(ids, m.initial_state(1))[0] for m in (model, divided))
 
     torch.testing.assert_close(after, before / 1.5)

@@ -146,7 +146,7 @@ def test_the_memory_reaches_across_windows(make_trainer):
     list(trainer.fit())
     model, streams = trainer.model, trainer.streams
     whole = np.concatenate([streams.window_at(0, tick)[0] for tick in range(3)])
-    _, memory = model(torch.from_numpy(whole), model.zero_state(3))
+    _, memory = model(torch.from_numpy(whole), model.initial_state(3))
 
     for name, tensor in seen[-1][1].items():
         torch.testing.assert_close(tensor, memory.tensors()[name])
@@ -161,7 +161,7 @@ def test_only_real_targets_count(make_trainer, every_step):
     """
     trainer = make_trainer(steps=3, learning_rate=1e-30, weight_decay=0.0)
     steps = of(StepDone, trainer.fit())
-    model, memory = trainer.model, trainer.model.zero_state(3)
+    model, memory = trainer.model, trainer.model.initial_state(3)
     for tick, event in enumerate(steps):
         inputs, targets = trainer.streams.window_at(0, tick)
         with torch.no_grad():

@@ -64,7 +64,7 @@ def _loss(
         some = places[start : start + AT_ONCE]
         read = ids[some + np.arange(-length, 1)[:, None]].astype(np.int64)
         window = torch.from_numpy(read).to(device)  # (length + 1, P)
-        outputs, _ = model.read(window[:-1], model.zero_state(len(some)))
+        outputs, _ = model.read(window[:-1], model.initial_state(len(some)))
         logits = model.head(outputs[-1])
         nats += functional.cross_entropy(logits, window[-1], reduction="sum").item()
     return nats / len(places)

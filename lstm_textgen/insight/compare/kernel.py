@@ -42,5 +42,5 @@ def kernel_of(model: CharModel) -> str:
     device = model.head.weight.device
     ids = torch.zeros(4, 2, dtype=torch.int64, device=device)
     with Watch() as watch:
-        model(ids, model.zero_state(2))
+        model(ids, model.initial_state(2))
     return next((name for op, name in FUSED.items() if op in watch.called), STEPWISE)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import torch
 
-from lstm_textgen.checkpoint.format import parameter_count
+from lstm_textgen.checkpoint.skeleton import parameter_count
 from lstm_textgen.config import Cell, ModelConfig
 from lstm_textgen.insight.compare.agenda import (
     READING,

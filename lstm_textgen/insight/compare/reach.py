@@ -49,7 +49,7 @@ def gradient_reach(
         go_on()
         some = windows[:, first : first + AT_ONCE]
         embedded.clear()
-        outputs, _ = model.read(some[:-1], model.zero_state(some.shape[1]))
+        outputs, _ = model.read(some[:-1], model.initial_state(some.shape[1]))
         logits = model.head(outputs[-1])
         nats = functional.cross_entropy(logits, some[-1], reduction="sum")
         [gradient] = torch.autograd.grad(nats, embedded)  # (T, B, E)

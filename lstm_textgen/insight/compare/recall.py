@@ -116,7 +116,7 @@ def _read(model: CharModel, batch: Batch) -> tuple[Tensor, Tensor]:
     device = model.head.weight.device
     inputs = torch.from_numpy(batch.inputs).to(device)
     targets = torch.from_numpy(batch.targets).to(device)
-    return model(inputs, model.zero_state(inputs.shape[1]))[0], targets
+    return model(inputs, model.initial_state(inputs.shape[1]))[0], targets
 
 
 @torch.inference_mode()

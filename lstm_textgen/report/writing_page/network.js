@@ -108,6 +108,8 @@ class Network {
     }));
     this.head = matrix("head.weight");
     this.headBias = vector("head.bias");
+    // learned numbers, or how many zeros
+    this.initial = (name) => (name in weights ? vector(name) : model.hidden);
     this.embedding = parts("embedding.weight");
     this.table = []; // what a character says to the first layer, once it was met
     const rows = this.layers[0].bias.length;
@@ -118,10 +120,9 @@ class Network {
 
   /** The memory before anything was read. */
   empty() {
-    const { layers, hidden } = this.model;
-    return Array.from({ length: layers }, () => ({
-      hidden: new Float64Array(hidden),
-      cell: new Float64Array(hidden),
+    return this.layers.map((_, n) => ({
+      hidden: new Float64Array(this.initial(`initial.${n}.hidden`)),
+      cell: new Float64Array(this.initial(`initial.${n}.cell`)),
     }));
   }
 

@@ -22,7 +22,7 @@ def test_it_is_the_loss_after_reading_the_last_k(
         nats = []
         for place in places:
             read = torch.from_numpy(ids[place - length : place].astype(np.int64))
-            logits, _ = read_slowly(model, read.unsqueeze(1), model.zero_state(1))
+            logits, _ = read_slowly(model, read.unsqueeze(1), model.initial_state(1))
             nats.append(-logits[-1, 0].log_softmax(0)[ids[place]].item())
         expected.append(np.mean(nats))
 

@@ -44,7 +44,7 @@ def test_it_is_the_gradient_of_the_embedding_where_no_character_comes_twice(
     order = torch.randperm(steps + 1, generator=torch.Generator().manual_seed(2))
     windows = order.unsqueeze(1)
 
-    logits, _ = model(windows[:-1], model.zero_state(1))
+    logits, _ = model(windows[:-1], model.initial_state(1))
     functional.cross_entropy(logits[-1], windows[-1]).backward()
     by_id = model.embedding.weight.grad.norm(dim=1)
     expected = by_id[order[:-1]].flip(0)
