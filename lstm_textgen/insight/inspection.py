@@ -141,7 +141,7 @@ def inspect(
     Read *text* and find out what its units do.
 
     Args:
-        model: Reads it from an empty memory.
+        model: Reads it from its initial state.
         tokenizer: Knows every character of it.
         text: At least 1 character.
         opening: What is read before, and not shown.

@@ -91,7 +91,7 @@ def read(
     progress: Callable[[int], None] | None = None,
 ) -> Trace:
     """
-    Read a text from an empty memory and keep everything.
+    Read a text from its beginning and keep everything.
 
     Args:
         model: Reads on the device and in the type of its weights.

@@ -50,6 +50,8 @@ def facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
             f"{clock(training.seconds)}, seed {training.seed}",
         )
     )
+    if model.initial_state == "learned":
+        told.append(("begins with", "a memory that was learned too"))
     if training.temperature is not None:
         told.append(("calibrated", f"logits divided by {training.temperature:.3f}"))
     told += _loss(checkpoint)

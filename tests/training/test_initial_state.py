@@ -25,6 +25,7 @@ from lstm_textgen.config import (
 )
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.evaluation.perplexity import summed_loss
+from lstm_textgen.report.card import facts
 from lstm_textgen.text.tokenizer import CharTokenizer
 from lstm_textgen.training.initial_state import (
     LENGTH,
@@ -218,6 +219,7 @@ class TestRuns:
         assert model.model.initial_state == "learned"
         assert model.tensors["initial.1.cell"].abs().max() > 0.01
         assert settings["config"]["model"]["initial_state"] == "zeros"
+        assert ("begins with", "a memory that was learned too") in facts(model)
 
     def test_a_short_run_has_none(self, text, make_wishes, train):
         """It would be a guess."""

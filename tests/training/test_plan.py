@@ -90,7 +90,7 @@ class TestWishes:
 
         assert dataclasses.asdict(config) == {
             "text": dataclasses.asdict(config.text) | TEXT,
-            "model": MODEL,
+            "model": {**MODEL, "initial_state": "zeros"},
             "optimizer": OPTIMIZER,
             "budget": {"minutes": None, "epochs": None, "steps": None} | budget,
             "seed": 12,

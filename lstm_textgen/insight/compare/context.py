@@ -34,7 +34,7 @@ def context_losses(
     """
     The loss on a character when only the last k before it were read.
 
-    Each reading starts from an empty memory, at the same places for every k, so
+    Each reading starts from the initial state, at the same places for every k, so
     that the figures differ by the context alone.
 
     Args:
