@@ -6,7 +6,8 @@ The loss that a budget reaches, by both protocols: the real commands, several se
 Stateful: one pass over the held-out part, every character counted once. Windowed: the
 mean over windows of 256 characters, each read without what stands before it, as nanoGPT
 prints it; it draws some at random, and here one begins at every 16th place, which is
-what the mean of ever more random ones comes to.
+close to what the mean of ever more random ones comes to. From zeros: the same without
+the learned initial state.
 """
 
 import argparse
@@ -44,10 +45,13 @@ def command(*words: str) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def windowed(model_path: Path, corpus: str) -> float:
+def windowed(model_path: Path, corpus: str, *, zeros: bool = False) -> float:
     """Nats per character over windows of the held-out part, without context."""
     checkpoint = load_checkpoint(model_path)
     model = build_model(checkpoint)
+    if zeros and model.config.initial_state == "learned":
+        for memory in model.initial.parameters():
+            memory.zero_()
     ids = read_part(checkpoint, find_source(named_texts([corpus])), "validation")
     places = np.arange(0, len(ids) - WINDOW, EVERY)
     total = Loss(0.0, 0)
@@ -65,13 +69,14 @@ def measure(corpus: str, minutes: float, seed: int, folder: Path, more: list[str
     settings = ("--minutes", str(minutes), "--seed", str(seed), *more)
     trained = command("train", corpus, "-o", str(run), *settings)
     judged = command("evaluate", str(run), corpus, "--split", "validation")
-    model = load_checkpoint(run / "model.safetensors").model
-    cold = windowed(run / "model.safetensors", corpus)
+    path = run / "model.safetensors"
+    model = load_checkpoint(path).model
+    cold, empty = windowed(path, corpus), windowed(path, corpus, zeros=True)
     print(
         f"| {seed} | {model.cell} {model.layers}x{model.hidden} "
         f"| {trained['epochs']:.2f} | {trained['characters_per_second']:,.0f} "
         f"| {trained['elapsed_s']:.0f} s | {judged['nats_per_char']:.4f} "
-        f"| {cold:.4f} |",
+        f"| {cold:.4f} | {empty:.4f} |",
         flush=True,
     )
     return judged["nats_per_char"], cold
@@ -85,8 +90,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder for the runs")
     arguments, more = parser.parse_known_args()
     print(f"{arguments.corpus}, {arguments.minutes:g} minutes {' '.join(more)}")
-    print("| seed | model | epochs | characters/s | took | stateful | windowed |")
-    print("|---|---|---|---|---|---|---|")
+    columns = "seed | model | epochs | characters/s | took | stateful | windowed"
+    print(f"| {columns} | from zeros |")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         losses = [

@@ -20,6 +20,7 @@ from lstm_textgen.checkpoint.calibrated import with_temperature
 from lstm_textgen.checkpoint.container import tensors_sha256
 from lstm_textgen.checkpoint.format import Checkpoint, versions
 from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
 
 TOLD = 8
@@ -31,7 +32,8 @@ def average(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkpoint:
     The model whose every number is the mean of those of *models*.
 
     It is summed in float64, and kept in bfloat16 only if all of them are. Its logits
-    are divided by the mean of the temperatures of those that were calibrated.
+    are divided by the mean of the temperatures of those that were calibrated, and it
+    begins with the mean of what those begin with that have learned it.
 
     Args:
         models: At least 2, with the same settings and the same vocabulary.
@@ -52,9 +54,12 @@ def average(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkpoint:
     # one that was calibrated is averaged as it was before, so that all heads are alike
     temperatures = [t for m in models if (t := m.training.temperature) is not None]
     alike = [with_temperature(m, 1.0) if m.training.temperature else m for m in models]
+    begun = [model for model in alike if model.model.initial_state == "learned"]
+    fullest = begun[0] if begun else first
     mean = dataclasses.replace(
         first,
-        tensors={name: _mean(alike, name) for name in first.tensors},
+        model=fullest.model,
+        tensors={name: _mean(alike, name) for name in fullest.tensors},
         training=_shared_record([model.training for model in models]),
         made_by=versions(),
         licence=licences.pop() if len(licences) == 1 else "",
@@ -66,8 +71,8 @@ def average(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkpoint:
 
 
 def _mean(models: Sequence[Checkpoint], name: str) -> Tensor:
-    tensors = [model.tensors[name] for model in models]
-    halved = all(tensor.dtype == torch.bfloat16 for tensor in tensors)
+    tensors = [m.tensors[name] for m in models if name in m.tensors]
+    halved = all(m.tensors["head.bias"].dtype == torch.bfloat16 for m in models)
     total = torch.zeros_like(tensors[0], dtype=torch.float64)
     for tensor in tensors:  # one after the other: many models need no more memory
         total += tensor
@@ -75,7 +80,7 @@ def _mean(models: Sequence[Checkpoint], name: str) -> Tensor:
 
 
 def _check_fits(first: Checkpoint, other: Checkpoint, name: str, its: str) -> None:
-    if first.model != other.model:
+    if _weights(first) != _weights(other):
         raise CheckpointError(
             f"{its} has another shape than {name}: {_shape(other)}, not "
             f"{_shape(first)}.",
@@ -89,13 +94,17 @@ def _check_fits(first: Checkpoint, other: Checkpoint, name: str, its: str) -> No
         )
 
 
+def _weights(checkpoint: Checkpoint) -> ModelConfig:
+    """What says which weights there are, apart from an initial state."""
+    return dataclasses.replace(checkpoint.model, initial_state="zeros")
+
+
 def _shape(checkpoint: Checkpoint) -> str:
     model = checkpoint.model
     joined = "" if model.residual else ", not residual"
-    begins = "" if model.initial_state == "learned" else ", begins with zeros"
     return (
         f"{model.cell}, {model.layers} x {model.hidden}, "
-        f"embedding {model.embedding}{joined}{begins}"
+        f"embedding {model.embedding}{joined}"
     )
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lstm_textgen.checkpoint.container import TensorSpec
 from lstm_textgen.checkpoint.format import Checkpoint, describe
+from lstm_textgen.config import to_json
 
 Pair = tuple[Any, Any]
 """A value here and a value there."""
@@ -82,7 +83,7 @@ def compare(first: Checkpoint, second: Checkpoint) -> Comparison:
     for vocabulary in vocabularies:
         vocabulary.pop("characters", None)
     return Comparison(
-        settings=_differing(here["model"], there["model"]),
+        settings=_differing(to_json(first.model), to_json(second.model)),
         only_first=_without(one, other),
         only_second=_without(other, one),
         vocabulary=_differing(*vocabularies),

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lstm_textgen.checkpoint.container import DTYPES, Kind, TensorSpec, pack
 from lstm_textgen.checkpoint.durable import write_durably
+from lstm_textgen.checkpoint.ranges import out_of_range
 from lstm_textgen.checkpoint.reader import AGAIN, Container, open_container
 from lstm_textgen.checkpoint.record import TrainingRecord, check_text
 from lstm_textgen.checkpoint.skeleton import parameter_count, skeleton
@@ -37,12 +38,6 @@ VOCABULARY_CAP = 200_000
 MODEL = Kind(
     key="lstm_textgen", dtypes=("F32", "BF16"), tensor_cap=256, size_cap=SIZE_CAP
 )
-
-LARGEST = 2.0**53
-"""
-No network learns a weight near it, and 8192 products of two still sum to a finite
-number: what a model computes is finite, whoever made it.
-"""
 
 KEYS = {
     "format",
@@ -246,10 +241,10 @@ def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
 def _whole_model(data: Any) -> ModelConfig:
     """The settings, none left to a default: defaults may change, files must not."""
     model = from_json(ModelConfig, data, "model")
-    missing = _told(model).keys() - data.keys()
-    if missing:
-        problem = f"model lacks {', '.join(sorted(missing))}."
-        raise ConfigError(problem, "Add what is missing.")
+    odd = _told(model).keys() ^ data.keys()
+    if odd:
+        problem = f"model lacks or should not have {', '.join(sorted(odd))}."
+        raise ConfigError(problem, "Say what is there, and nothing else.")
     return model
 
 
@@ -280,20 +275,10 @@ def _check_specs(
             )
 
 
-def out_of_range(tensors: dict[str, Tensor]) -> str | None:
-    """The first of *tensors* with a weight that no checkpoint holds, or None."""
-    for key, tensor in tensors.items():
-        # no mask of the size of the tensor; both are NaN where any weight is
-        lowest, highest = tensor.aminmax()
-        if not (lowest >= -LARGEST and highest <= LARGEST):
-            return key
-    return None
-
-
 def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
-    key = out_of_range(tensors)
-    if key is not None:
+    found = out_of_range(tensors)
+    if found is not None:
         raise CheckpointError(
-            f"{name} holds a weight that is no number from -2^53 to 2^53: {key}.",
+            f"{name} holds a weight that is {found}.",
             "Train it again with a lower learning rate, or take an earlier one.",
         )

@@ -11,7 +11,7 @@ def with_initial_state(checkpoint: Checkpoint, state: StackState) -> Checkpoint:
     The same model, with *state* as the memory before the first character.
 
     Args:
-        checkpoint: Of any initial state.
+        checkpoint: Its own initial state, if it has one, gives way.
         state: Of one stream.
     """
     kind = next(iter(checkpoint.tensors.values())).dtype

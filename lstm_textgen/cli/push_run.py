@@ -100,7 +100,9 @@ def _config(run: RunDirectory | None, checkpoint: Checkpoint) -> RunConfig | Non
     if run is None:
         return None
     config = read_recorded(run).config
-    return config if config.model == checkpoint.model else None
+    # an initial state is learned when a run has ended
+    trained = dataclasses.replace(checkpoint.model, initial_state="zeros")
+    return config if config.model == trained else None
 
 
 def _curve(run: RunDirectory | None) -> list[tuple[int, float]]:

@@ -207,7 +207,7 @@ def _warmed_up(
     starts: NDArray[np.int64],
     warm_up: int,
 ) -> StackState:
-    """What each stream remembers before its first character."""
+    """What each stream remembers before the first character that it counts."""
     empty = model.initial_state(len(starts))
     if warm_up == 0:
         return empty

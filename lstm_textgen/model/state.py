@@ -81,7 +81,7 @@ def zero_state(
     device: torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> StackState:
-    """The empty memory of *streams* streams: all zeros, nothing read yet."""
+    """The empty memory of *streams* streams: all zeros."""
 
     def zeros() -> Tensor:
         return torch.zeros(streams, config.hidden, device=device, dtype=dtype)

@@ -152,6 +152,8 @@ def _training(checkpoint: Checkpoint, config: RunConfig | None) -> str:
         f"length: {training.steps:,} steps, {training.epochs:.2f} epochs, "
         f"{clock(training.seconds)} by the clock"
     )
+    if checkpoint.model.initial_state == "learned":
+        items.append("initial state: learned when the run had ended")
     if training.temperature is not None:
         divided = f"logits divided by {training.temperature:.3f}, in the weights"
         items.append(f"calibration: {divided}")

@@ -155,15 +155,22 @@ class Streams:
         bounds = np.arange(self.streams + 1) * self.characters // self.streams
         starts, lengths = bounds[:-1][columns], np.diff(bounds)[columns]
         steps = np.arange(first, stop + 1)[:, None]  # one more, for the targets
-        # The last character of the text is followed by its first, and what is apart
-        # by what follows it. These seams are false, but they are two among N, and
-        # moving them would lose characters.
-        places = (self._offset(epoch) + starts + steps) % self.characters
-        begin, end = self.apart
-        places += (places >= begin) * (end - begin)
-        read = self.ids[places].astype(np.int64)  # (T + 1, B)
+        read = self.read(self._offset(epoch) + starts + steps)  # (T + 1, B)
         ended = steps[:-1] >= lengths
         return read[:-1], np.where(ended, IGNORE, read[1:])
+
+    def read(self, places: Int64[np.ndarray, "..."]) -> Int64[np.ndarray, "..."]:
+        """
+        The ids at some places, which are counted without what is apart.
+
+        The last character of the text is followed by its first, and what stands before
+        the part that is apart by what stands after it. These seams are false, but they
+        are two among N, and moving them would lose characters.
+        """
+        places = places % self.characters
+        begin, end = self.apart
+        places = places + (places >= begin) * (end - begin)
+        return np.asarray(self.ids[places], dtype=np.int64)
 
     def _offset(self, epoch: int) -> int:
         """Where *epoch* begins; SeedSequence is stable over versions of numpy."""

@@ -12,15 +12,15 @@ Shapes: T characters, B places.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from lstm_textgen.checkpoint.ranges import largest
 from lstm_textgen.config import OptimizerConfig
 from lstm_textgen.evaluation.perplexity import summed_loss
 from lstm_textgen.model.network import CharModel
+from lstm_textgen.text.streams import Streams
 from lstm_textgen.training.optimizer import Optimizer
 
 MOST_STEPS = 64
@@ -41,7 +41,7 @@ def initial_steps(run_steps: int, characters: int) -> int:
     How many steps look for it.
 
     Args:
-        run_steps: Of the training.
+        run_steps: Of the training, up to the best model.
         characters: That it learned from; too few for one step's pieces give none.
     """
     return min(MOST_STEPS, run_steps // RUN_STEPS) * (characters > PLACES * LENGTH)
@@ -49,19 +49,20 @@ def initial_steps(run_steps: int, characters: int) -> int:
 
 def learn_initial_state(
     model: CharModel,
-    ids: NDArray[np.unsignedinteger[Any]],
+    text: Streams,
     *,
     steps: int,
     seed: int,
     heed: Callable[[int], None] | None = None,
 ) -> None:
     """
-    Find the memory with which *model* expects the beginnings of pieces of *ids* best.
+    Find the memory with which *model* expects the beginnings of pieces of *text* best.
 
     Args:
         model: With an initial state to be learned, changed in place, and all other
             weights, which are not.
-        ids: More than `LENGTH`.
+        text: What it has learned from, more than `LENGTH` characters; what is apart
+            in it is not read.
         steps: At least 1.
         seed: Decides which pieces are read.
         heed: Called with the number of ids of each step; what it raises ends this.
@@ -71,14 +72,17 @@ def learn_initial_state(
     adam = Optimizer(initial, OptimizerConfig(learning_rate=RATE))
     generator = np.random.default_rng(seed)
     for step in range(steps):
-        starts = generator.integers(0, len(ids) - LENGTH, size=PLACES)
-        pieces = ids[starts + np.arange(LENGTH + 1)[:, None]].astype(np.int64)
+        starts = generator.integers(0, text.characters - LENGTH, size=PLACES)
+        pieces = text.read(starts + np.arange(LENGTH + 1)[:, None])
         read = torch.from_numpy(pieces).to(model.head.weight.device)
         logits, _ = model(read[:-1], model.initial_state(PLACES))
         loss = summed_loss(logits, read[1:]) / read[1:].numel()
         torch.autograd.backward(loss)
         adam.rate = RATE * (1 - step / steps)
         adam.step()
+        with torch.no_grad():
+            for name, memory in initial.named_parameters():
+                memory.clamp_(-largest(f"initial.{name}"), largest(f"initial.{name}"))
         if heed is not None:
             heed(read[1:].numel())
     initial.requires_grad_(False)

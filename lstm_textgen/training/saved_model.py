@@ -13,14 +13,14 @@ from lstm_textgen.checkpoint.format import (
     Checkpoint,
     build_model,
     checkpoint_of,
-    out_of_range,
 )
 from lstm_textgen.checkpoint.initial import with_initial_state
+from lstm_textgen.checkpoint.ranges import out_of_range
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.model.state import zero_state
 from lstm_textgen.text.cache import EncodedText
-from lstm_textgen.text.streams import Split
+from lstm_textgen.text.streams import Split, Streams
 from lstm_textgen.training.calibrating import best_temperature
 from lstm_textgen.training.initial_state import initial_steps, learn_initial_state
 from lstm_textgen.training.judging import judge
@@ -64,7 +64,7 @@ def model_of(
 
 def finished(
     best: Checkpoint,
-    learned: NDArray[np.unsignedinteger[Any]],
+    learned: Streams,
     apart: NDArray[np.unsignedinteger[Any]],
     held_out: NDArray[np.unsignedinteger[Any]],
     *,
@@ -78,7 +78,7 @@ def finished(
     What is finished already stays as it is, so that a crash in between changes nothing.
 
     Args:
-        learned: Ids of the part that trains, for the initial state.
+        learned: The text that it has learned from, for the initial state.
         apart: Ids that no step has read; fewer than 2 leave it as sure as it is.
         held_out: Ids that validate; fewer than 2 for none.
         heed: Called while they are read; what it raises ends this.
@@ -86,7 +86,7 @@ def finished(
     Returns:
         The model, and its loss on all held-out ids: of no characters if there are none.
     """
-    steps = initial_steps(best.training.steps, len(learned))
+    steps = initial_steps(best.training.steps, learned.characters)
     if best.model.initial_state == "zeros" and steps:
         best = with_initial_state(best, zero_state(best.model, 1))
         model = build_model(best, device=device)
@@ -110,10 +110,9 @@ def check_weights(trainer: Trainer) -> None:
     Raises:
         DivergedError: One is no number, or larger than any checkpoint holds.
     """
-    name = out_of_range(trainer.model.state_dict())
-    if name is not None:
-        found = f"A weight of {name} is no number from -2^53 to 2^53"
-        raise trainer.ran_away(found)
+    found = out_of_range(trainer.model.state_dict())
+    if found is not None:
+        raise trainer.ran_away(f"A weight is {found}")
 
 
 def with_figure(checkpoint: Checkpoint, loss: Loss) -> Checkpoint:

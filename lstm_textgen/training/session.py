@@ -237,7 +237,7 @@ class Session:
         try:
             model, loss = finished(
                 best,
-                self.trainer.streams.ids,
+                self.trainer.streams,
                 self.apart,
                 self.trainer.held_out,
                 device=self.trainer.machine.device,

@@ -14,9 +14,11 @@ from tests.records import RECORD
 
 @pytest.fixture
 def model():
-    config = ModelConfig(cell="lstm", layers=2, hidden=3, embedding=2)
-    model = CharModel(config, 5)
+    shape = {"layers": 2, "hidden": 3, "embedding": 2, "initial_state": "learned"}
+    model = CharModel(ModelConfig(cell="lstm", **shape), 5)
     initialise(model, torch.Generator().manual_seed(7))
+    for memory in model.initial.parameters():
+        memory.detach().copy_(torch.tensor([0.5, -0.25, 1.0]))
     return model
 
 

@@ -71,7 +71,7 @@ def test_estimate_is_several_readers(
     """
     The sum equals that of readers who each begin 3 characters before their share.
 
-    The first has nothing before it and begins with an empty memory. A limit is
+    The first has nothing before it and begins with the initial state. A limit is
     shared out evenly, rounded up. The shares are 13 and 14 characters long.
     """
     monkeypatch.setattr(perplexity, "WINDOW", window)
@@ -96,7 +96,7 @@ def test_estimate_is_several_readers(
 @pytest.mark.parametrize(("streams", "warm_up"), [(1, 0), (1, 1), (1, 64), (32, 64)])
 def test_estimate_of_a_short_text_is_exact(streams, length, warm_up, make_model):
     """
-    One stream reads the text as `evaluate` does, from an empty memory.
+    One stream reads the text as `evaluate` does, from the initial state.
 
     A text too short for more streams is read by one. The warm-up of the first once
     read the first character over and over, and began with a memory of no text.

@@ -12,18 +12,19 @@ from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 from tests.records import RECORD
 
 KINDS = (
-    ("lstm", 2, CharTokenizer.from_text("hällo\0"), torch.float32),
-    ("gru", 1, ByteTokenizer(), torch.bfloat16),
-    ("rnn", 1, CharTokenizer("\nab\u202e", "\u202e"), torch.float32),
+    ("lstm", 2, "learned", CharTokenizer.from_text("hällo\0"), torch.float32),
+    ("gru", 1, "zeros", ByteTokenizer(), torch.bfloat16),
+    ("rnn", 1, "learned", CharTokenizer("\nab\u202e", "\u202e"), torch.float32),
 )
-"""Cell, layers, vocabulary and type of numbers."""
+"""Cell, layers, initial state, vocabulary and type of numbers."""
 
 
 def good_files() -> list[bytes]:
     """A checkpoint of each kind, with random weights that are always the same."""
     files = []
-    for cell, layers, tokenizer, dtype in KINDS:
-        config = ModelConfig(cell=cell, layers=layers, hidden=3, embedding=2)
+    for cell, layers, initial, tokenizer, dtype in KINDS:
+        shape = {"layers": layers, "hidden": 3, "embedding": 2}
+        config = ModelConfig(cell=cell, initial_state=initial, **shape)
         model = CharModel(config, tokenizer.size)
         initialise(model, torch.Generator().manual_seed(7))
         checkpoint = checkpoint_of(

@@ -167,7 +167,7 @@ def test_later_changes_of_the_model_are_not_seen(
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @torch.no_grad()
 def test_a_prompt_is_read_from_nothing(cell, make_model, assert_same_state):
-    """Through the fused layers, as many steps from an empty memory."""
+    """Through the fused layers, as many steps from the initial state."""
     model = make_model(V, cell=cell, layers=2)
     stepper, ids = FastStepper(model), torch.tensor([0, 4, 2, 2])
 

@@ -14,6 +14,7 @@ CONFIG = SampleConfig(temperature=1.0, seed=2)
 
 @pytest.fixture
 def writer(make_model):
+    # one that writes a line end now and then
     model = make_model(CHARS.size, layers=2, initial_state="zeros")
     return Writer(model, CHARS)
 

@@ -100,6 +100,12 @@ def test_it_stays_within_bounds(model, written, factor, edge):
     assert best_temperature(loud, written) == pytest.approx(edge)
 
 
+@pytest.fixture(autouse=True)
+def _every_step_counts(monkeypatch):
+    """Such short runs learn an initial state as well."""
+    monkeypatch.setattr("lstm_textgen.training.initial_state.RUN_STEPS", 1)
+
+
 @pytest.fixture
 def text(make_source):
     return make_source("cats", TEXT)

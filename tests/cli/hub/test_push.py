@@ -82,6 +82,25 @@ def test_settings_and_page_say_what_the_model_says(textgen, trained, hub, env):
     assert hashlib.sha256(trained.text.read_bytes()).hexdigest() in page
 
 
+def test_a_run_that_has_ended_keeps_its_settings(textgen, trained, hub, env):
+    """
+    Its model has learned what to begin with, of which the run itself knows nothing.
+
+    Such a page once said nothing of windows, rate and dropout.
+    """
+    run = textgen.folder / "long"
+    textgen.train(trained.text, "--steps", "40", "-o", run)
+    textgen("push", run, "alice/long", env=env)
+    files = hub.files("alice/long")
+    settings = json.loads(files["config.json"])
+
+    assert settings["model"]["initial_state"] == "learned"
+    assert settings["run"]["budget"]["steps"] == 40
+    page = files["README.md"].decode()
+    assert "- initial state: learned when the run had ended\n" in page
+    assert "- windows: 4 streams of 16 characters\n" in page
+
+
 def test_a_licence_goes_into_all_three(textgen, trained, hub, env):
     """Into the model too, whose weights stay as they are."""
     textgen("push", trained.run, "alice/book", "--licence", "CC0-1.0", env=env)

@@ -11,7 +11,7 @@ from lstm_textgen.insight.compare.context import context_end, context_losses
 def test_it_is_the_loss_after_reading_the_last_k(
     make_model, read_slowly, cell, monkeypatch
 ):
-    """Character by character from an empty memory, place by place, in float64."""
+    """Character by character from the initial state, place by place, in float64."""
     monkeypatch.setattr("lstm_textgen.insight.compare.context.AT_ONCE", 3)
     model = make_model(5, cell=cell)
     ids = np.random.RandomState(1).randint(0, 5, 60).astype(np.uint8)
