@@ -38,8 +38,10 @@ def make_model():
         initialise(model, generator)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                if "bias" in name or "initial" in name:
+                if "bias" in name:
                     parameter += torch.randn(parameter.shape, generator=generator)
+                if "initial" in name:  # where a memory can be
+                    parameter += torch.rand(parameter.shape, generator=generator) - 0.5
         return model.to(dtype)
 
     return build

@@ -18,7 +18,8 @@ def test_a_page_is_finished_and_its_links_lead_somewhere(page):
     named = re.findall(r"`((?:docs|benchmarks|lstm_textgen|corpora)/[\w./]+)`", text)
 
     named_in_code = re.sub(r"`[^`]*`", "", text)
-    assert not re.search(r"^[A-Z]{4,}$", text, re.MULTILINE)
+    told = re.sub(r"```text\n.*?```", "", text, flags=re.DOTALL)  # what models wrote
+    assert not re.search(r"^[A-Z]{4,}$", told, re.MULTILINE)
     assert not re.search(r"\b[A-Z]+_[A-Z]+\b", named_in_code)
     assert [link for link in local if not (page.parent / link).exists()] == []
     assert [name for name in named if not (ROOT / name).exists()] == []
