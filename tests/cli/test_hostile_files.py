@@ -292,13 +292,16 @@ def from_the_start(workshop, trained):
         cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return done, cpu_s
 
-    done, start_s = run("-c", MEASURED, "info", trained.model)
+    done, _ = run("-c", MEASURED, "info", trained.model)
     peak_bytes = 1024 * int(re.search(r"VmPeak:\s*(\d+) kB", done.stderr)[1])
 
     def limited(*words):
-        command = ("-m", "lstm_textgen", *words)
-        done, cpu_s = run(*command, limit_bytes=peak_bytes + MEMORY_BYTES)
-        return done, cpu_s - start_s
+        """A start beside it, and the least of three: a busy machine counts more."""
+        limit = {"limit_bytes": peak_bytes + MEMORY_BYTES}
+        good = ("-m", "lstm_textgen", "info", trained.model)
+        start_s = min(run(*good)[1] for _ in range(3))
+        tries = [run("-m", "lstm_textgen", *words, **limit) for _ in range(3)]
+        return tries[0][0], min(cpu_s for _, cpu_s in tries) - start_s
 
     return limited
 
