@@ -19,8 +19,8 @@ from torch import Tensor
 from lstm_textgen.checkpoint.calibrated import with_temperature
 from lstm_textgen.checkpoint.container import tensors_sha256
 from lstm_textgen.checkpoint.format import Checkpoint, versions
+from lstm_textgen.checkpoint.initial import as_trained
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
 
 TOLD = 8
@@ -54,8 +54,7 @@ def average(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkpoint:
     # one that was calibrated is averaged as it was before, so that all heads are alike
     temperatures = [t for m in models if (t := m.training.temperature) is not None]
     alike = [with_temperature(m, 1.0) if m.training.temperature else m for m in models]
-    begun = [model for model in alike if model.model.initial_state == "learned"]
-    fullest = begun[0] if begun else first
+    fullest = max(alike, key=lambda model: len(model.tensors))
     mean = dataclasses.replace(
         first,
         model=fullest.model,
@@ -80,7 +79,7 @@ def _mean(models: Sequence[Checkpoint], name: str) -> Tensor:
 
 
 def _check_fits(first: Checkpoint, other: Checkpoint, name: str, its: str) -> None:
-    if _weights(first) != _weights(other):
+    if as_trained(first.model) != as_trained(other.model):
         raise CheckpointError(
             f"{its} has another shape than {name}: {_shape(other)}, not "
             f"{_shape(first)}.",
@@ -92,11 +91,6 @@ def _check_fits(first: Checkpoint, other: Checkpoint, name: str, its: str) -> No
             f"{first.tokenizer.size}.",
             "Average models of one text; textgen checkpoints diff shows what differs.",
         )
-
-
-def _weights(checkpoint: Checkpoint) -> ModelConfig:
-    """What says which weights there are, apart from an initial state."""
-    return dataclasses.replace(checkpoint.model, initial_state="zeros")
 
 
 def _shape(checkpoint: Checkpoint) -> str:

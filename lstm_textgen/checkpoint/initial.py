@@ -3,7 +3,13 @@
 from dataclasses import replace
 
 from lstm_textgen.checkpoint.format import Checkpoint
+from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.state import StackState
+
+
+def as_trained(model: ModelConfig) -> ModelConfig:
+    """The settings of a model before it learned what to begin with, if it did."""
+    return replace(model, initial_state="zeros")
 
 
 def with_initial_state(checkpoint: Checkpoint, state: StackState) -> Checkpoint:

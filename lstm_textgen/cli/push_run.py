@@ -7,6 +7,7 @@ from pathlib import Path
 from lstm_textgen import __version__
 from lstm_textgen.checkpoint import metrics
 from lstm_textgen.checkpoint.format import Checkpoint, build_model, load_checkpoint
+from lstm_textgen.checkpoint.initial import as_trained
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import RunConfig, SampleConfig
@@ -100,9 +101,7 @@ def _config(run: RunDirectory | None, checkpoint: Checkpoint) -> RunConfig | Non
     if run is None:
         return None
     config = read_recorded(run).config
-    # an initial state is learned when a run has ended
-    trained = dataclasses.replace(checkpoint.model, initial_state="zeros")
-    return config if config.model == trained else None
+    return config if config.model == as_trained(checkpoint.model) else None
 
 
 def _curve(run: RunDirectory | None) -> list[tuple[int, float]]:

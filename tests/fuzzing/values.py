@@ -15,16 +15,8 @@ TEXTS = [
     *("", "a", "F32", "BF16", "F64", "I64", "U8", "f32", "char", "byte", "lstm", "gru"),
     *("rnn", "\x1b[2J", "\x9b2J", "\u202e", "\ud800", "\udfff", "\0", "\n", "é", "😀"),
     *("a" * 10_000, "b" * 10_001, "head.bias", "dtype", "shape", "format", "kind"),
-    *(
-        "zeros",
-        "learned",
-        "../../etc/passwd",
-        "__metadata__",
-        "__proto__",
-        "1.0",
-        "nan",
-        "00" * 32,
-    ),
+    *("../../etc/passwd", "__metadata__", "__proto__", "1.0", "nan", "00" * 32),
+    *("zeros", "learned"),
 ]
 DEEP: list[Any] = []
 for _ in range(40):
