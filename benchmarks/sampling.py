@@ -28,7 +28,8 @@ from lstm_textgen.sampling.engine import Stepper, generate, read_prompt
 from lstm_textgen.sampling.fast import FastStepper
 from lstm_textgen.sampling.steppers import make_stepper
 from lstm_textgen.text.source import find_source
-from lstm_textgen.training.machine import Machine, choose_machine, matrix_rate
+from lstm_textgen.training.machine import Machine, choose_machine
+from lstm_textgen.training.speed import matrix_rate
 
 VOCABULARY = 65
 SIZES = ((2, 128), (2, 256), (2, 512), (3, 1024))

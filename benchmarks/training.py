@@ -14,13 +14,8 @@ from torch.nn import functional
 
 from lstm_textgen.config import Cell, ModelConfig, OptimizerConfig
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import (
-    Machine,
-    choose_machine,
-    choose_precision,
-    matrix_rate,
-    training_speed,
-)
+from lstm_textgen.training.machine import Machine, choose_machine
+from lstm_textgen.training.speed import choose_precision, matrix_rate, training_speed
 
 VOCABULARY = 65
 SECONDS = 3.0

@@ -20,7 +20,8 @@ from lstm_textgen.sharing.models import find_checkpoint
 from lstm_textgen.text.prompt import OnUnknown, encode_prompt
 from lstm_textgen.text.reader import TextReader
 from lstm_textgen.text.source import find_source
-from lstm_textgen.training.machine import Machine, choose_machine, products_pay
+from lstm_textgen.training.machine import Machine, choose_machine
+from lstm_textgen.training.speed import products_pay
 
 
 def open_writer(

@@ -22,12 +22,7 @@ from lstm_textgen.errors import ConfigError
 from lstm_textgen.model.cells import GATES
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import (
-    Machine,
-    choose_precision,
-    reading_speed,
-    training_speed,
-)
+from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.memory import enough_memory
 from lstm_textgen.training.recipe import (
     CHARACTERS_PER_PARAMETER,
@@ -41,6 +36,11 @@ from lstm_textgen.training.recipe import (
     default_window,
     fitting_streams,
     size_for,
+)
+from lstm_textgen.training.speed import (
+    choose_precision,
+    choose_threads,
+    reading_speed,
 )
 from lstm_textgen.training.trainer import EVALUATIONS
 from lstm_textgen.training.wishes import Wishes, with_preset
@@ -80,7 +80,8 @@ def make_plan(
         wishes: What the user has set.
         characters: Ids of the training part that steps read.
         vocabulary: Different characters.
-        machine: Where to compute. Its precision is chosen here.
+        machine: Where to compute. Its precision is chosen here, and in a run of so
+            many minutes its threads.
 
     Raises:
         ConfigError: An unknown preset, a setting out of range, or more than the
@@ -96,7 +97,11 @@ def make_plan(
 
     with enough_memory(model, optimizer):
         network = _at_birth(model, vocabulary, machine)
-        speed = training_speed(machine, network, optimizer, _measuring_s(budget))
+        if budget.minutes is None:  # it is to be the same each time
+            machine = replace(machine, threads_open=False)
+        seconds = _measuring_s(budget)
+        usable = machine.threads
+        machine, speed = choose_threads(machine, network, optimizer, seconds)
     total = _total_characters(budget, optimizer, characters, speed)
     config = RunConfig(
         text=TextConfig(**wishes.text),
@@ -116,7 +121,7 @@ def make_plan(
         characters=int(total),
         seconds=seconds,
         sample=_sample(total),
-        chosen=_chosen(wishes),
+        chosen=_chosen(wishes) + (("threads",) if machine.threads < usable else ()),
     )
 
 

@@ -103,8 +103,7 @@ def machine(monkeypatch):
     monkeypatch.setattr("lstm_textgen.training.trainer.EVALUATIONS", 5)
     monkeypatch.setattr("lstm_textgen.training.session.PREVIEW_LENGTH", 3)
     for speed in (
-        "machine.training_speed",
-        "plan.training_speed",
+        "speed.training_speed",
         "plan.reading_speed",
     ):
         monkeypatch.setattr(f"lstm_textgen.training.{speed}", lambda *args: 1e5)

@@ -287,7 +287,7 @@ class TestAnotherMachine:
                 raise RuntimeError("no kernel")
             return 1e5
 
-        monkeypatch.setattr("lstm_textgen.training.machine.training_speed", speed)
+        monkeypatch.setattr("lstm_textgen.training.speed.training_speed", speed)
         again = prepare(text, make_wishes(run={}), machine, resume=True)
 
         assert again.plan.machine.dtype == torch.float32

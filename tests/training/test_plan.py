@@ -42,17 +42,16 @@ SPEED = 10_000.0
 def _machine(monkeypatch):
     """A machine whose speed is known, no waiting for it, and for no first weights."""
     monkeypatch.setattr("lstm_textgen.training.plan.initialise", lambda *args: None)
-    for module in ("machine", "plan"):
-        monkeypatch.setattr(
-            f"lstm_textgen.training.{module}.training_speed", lambda *args: SPEED
-        )
+    monkeypatch.setattr(
+        "lstm_textgen.training.speed.training_speed", lambda *args: SPEED
+    )
     monkeypatch.setattr("lstm_textgen.training.plan.reading_speed", lambda *args: SPEED)
 
 
-def plan(characters=100_000, *, budget=None, **wishes):
+def plan(characters=100_000, *, budget=None, machine=CPU, **wishes):
     wishes.setdefault("run", {"precision": "float32"})
     wished = Wishes(budget=BudgetConfig(**budget) if budget else None, **wishes)
-    return make_plan(wished, characters=characters, vocabulary=50, machine=CPU)
+    return make_plan(wished, characters=characters, vocabulary=50, machine=machine)
 
 
 def size(plan):
@@ -338,19 +337,39 @@ class TestDefaults:
 
         assert found == [(0.0, 0.0), (0.12, 0.1), (0.15, 0.29)]
 
+    @pytest.mark.parametrize(
+        ("budget", "threads"), [({"minutes": 1.0}, 1), ({"steps": 9}, 2)]
+    )
+    def test_threads_are_chosen_where_the_clock_counts(
+        self, monkeypatch, budget, threads
+    ):
+        """A number of steps is to come to the same weights whenever it is run."""
+        monkeypatch.setattr(
+            "lstm_textgen.training.speed.training_speed",
+            lambda machine, *args: SPEED / machine.threads,
+        )
+        monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
+        made = plan(
+            budget=budget,
+            model={"hidden": 4},
+            machine=Machine(torch.device("cpu"), 2, threads_open=True),
+        )
+
+        assert made.machine.threads == threads
+        assert made.characters_per_second == SPEED / threads
+        assert ("threads" in made.chosen) == (threads == 1)
+
     def test_the_precision_is_resolved(self, monkeypatch):
         """The settings of a run say what it computes in, never `auto`."""
         for half_is_better, precision in ((True, "bfloat16"), (False, "float32")):
-            for module in ("machine", "plan"):
-                monkeypatch.setattr(
-                    f"lstm_textgen.training.{module}.training_speed",
-                    lambda machine, *args, better=half_is_better: (
-                        SPEED
-                        * (5 if better == (machine.dtype == torch.bfloat16) else 1)
-                    ),
-                )
             monkeypatch.setattr(
-                "lstm_textgen.training.machine.products_pay", lambda *pair: True
+                "lstm_textgen.training.speed.training_speed",
+                lambda machine, *args, better=half_is_better: (
+                    SPEED * (5 if better == (machine.dtype == torch.bfloat16) else 1)
+                ),
+            )
+            monkeypatch.setattr(
+                "lstm_textgen.training.speed.products_pay", lambda *pair: True
             )
             made = plan(run={}, model={"hidden": 4})
 

@@ -34,7 +34,8 @@ from lstm_textgen.insight.compare.sizes import recurrent_parameters, sized_like
 from lstm_textgen.insight.compare.tasks import DISTANCES, TASKS
 from lstm_textgen.model.init import initialise
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import Machine, training_speed
+from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.speed import training_speed
 
 MOST_EPOCHS = 3.0
 """Where the text is short, no more than this: from there on cells learn it by heart."""
