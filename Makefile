@@ -31,6 +31,7 @@ bench: .venv/installed ## a few minutes on an idle machine; see benchmarks/READM
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/sampling.py
 
 pictures: .venv/installed ## those of docs/how-it-works.md, about forty minutes

@@ -25,7 +25,7 @@ import torch
 from lstm_textgen.checkpoint.format import build_model, load_checkpoint
 from lstm_textgen.cli.options import named_texts
 from lstm_textgen.evaluation.part import read_part
-from lstm_textgen.evaluation.perplexity import Loss, summed_loss
+from lstm_textgen.evaluation.perplexity import Loss, count_characters, summed_loss
 from lstm_textgen.text.source import find_source
 
 WINDOW = 256
@@ -46,7 +46,11 @@ def command(*words: str) -> dict[str, Any]:
 
 @torch.inference_mode()
 def windowed(model_path: Path, corpus: str, *, zeros: bool = False) -> float:
-    """Nats per character over windows of the held-out part, without context."""
+    """
+    Nats per character over windows of the held-out part, without context.
+
+    Not a number where that part is shorter than a window.
+    """
     checkpoint = load_checkpoint(model_path)
     model = build_model(checkpoint)
     if zeros and model.config.initial_state == "learned":
@@ -59,7 +63,8 @@ def windowed(model_path: Path, corpus: str, *, zeros: bool = False) -> float:
         read = ids[starts + np.arange(WINDOW + 1)[:, None]].astype(np.int64)
         window = torch.from_numpy(read)
         logits, _ = model(window[:-1], model.initial_state(len(starts)))
-        total += Loss(summed_loss(logits, window[1:]).item(), window[1:].numel())
+        count = count_characters(read[1:], checkpoint.tokenizer.begins)
+        total += Loss(summed_loss(logits, window[1:]).item(), count)
     return total.nats_per_char
 
 

@@ -6,7 +6,12 @@ Training speed of each size and cell, beside a plain loop over `nn.LSTM`.
 """
 
 import argparse
+import os
 import time
+
+from lstm_textgen.cli import SPINS
+
+os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read when torch is imported
 
 import torch
 from torch import nn
@@ -15,6 +20,7 @@ from torch.nn import functional
 from lstm_textgen.config import Cell, ModelConfig, OptimizerConfig
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.machine import Machine, choose_machine
+from lstm_textgen.training.recipe import default_window
 from lstm_textgen.training.speed import choose_precision, matrix_rate, training_speed
 
 VOCABULARY = 65
@@ -24,8 +30,20 @@ SIZES: tuple[tuple[Cell, int, int], ...] = (
     *(("lstm", layers, hidden) for layers, hidden in ((3, 512), (2, 1024))),
     *(("gru", 2, 256), ("rnn", 2, 256)),
 )
-HEADINGS = ("model", "streams", "precision", "ours", "share", "plain loop", "ratio")
-WIDTHS = (14, 9, 10, 12, 8, 12, 8)
+LONG = 1_000_000
+"""Characters of a text that is long enough for any window."""
+
+COLUMNS = {
+    "model": 14,
+    "streams": 9,
+    "window": 8,
+    "precision": 10,
+    "ours": 12,
+    "share": 8,
+    "plain loop": 12,
+    "ratio": 8,
+}
+"""How wide each is."""
 
 
 def plain_loop(
@@ -57,7 +75,8 @@ def plain_loop(
 
 def row(*cells: str) -> None:
     """Print one line of the table."""
-    print("".join(f"{c:>{w}}" for c, w in zip(cells, WIDTHS, strict=True)), flush=True)
+    widths = COLUMNS.values()
+    print("".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)), flush=True)
 
 
 def measure(
@@ -81,6 +100,7 @@ def measure(
     row(
         f"{cell} {layers}x{hidden}",
         str(config.streams),
+        str(config.window),
         str(chosen.dtype).removeprefix("torch."),
         f"{speed:,.0f}",
         f"{6 * weights * speed / best:.0%}",
@@ -98,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n")[0])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--streams", type=int, nargs="+", default=[64, 16])
-    parser.add_argument("--window", type=int, default=64)
+    parser.add_argument("--window", type=int, help="default: that of the recipe")
     arguments = parser.parse_args()
     machine = choose_machine(arguments.device)
     print(f"torch {torch.__version__}, {machine.describe()}")
@@ -107,11 +127,12 @@ def main() -> None:
         size = _products(machine)
         rate = matrix_rate(typed, seconds=1.0, size=size)
         print(f"products of {size} in {dtype}: {rate / 1e9:,.1f} GFLOP/s")
-    print(f"windows of {arguments.window}, characters a second:")
-    row(*HEADINGS)
+    print("characters a second:")
+    row(*COLUMNS)
     for streams in arguments.streams:
-        config = OptimizerConfig(streams=streams, window=arguments.window)
         for cell, layers, hidden in SIZES:
+            window = arguments.window or default_window(64, hidden, LONG)
+            config = OptimizerConfig(streams=streams, window=window)
             measure(cell, layers, hidden, machine, config)
 
 

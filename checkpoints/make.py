@@ -26,6 +26,7 @@ from lstm_textgen.checkpoint.format import (
     load_checkpoint,
     save_checkpoint,
 )
+from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.cli.options import named_texts
 from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import Loss, evaluate
@@ -70,11 +71,14 @@ def train(recipe: Recipe, corpus: str, run: Path) -> None:
 
 
 def check(recipe: Recipe, run: Path) -> None:
-    """The card says how long the run was: refuse another one."""
+    """The card says how long the run was: refuse another one, and one cut short."""
     settings = json.loads((run / "run.json").read_text(encoding="utf-8"))
     minutes = settings["config"]["budget"]["minutes"]
     if minutes != recipe.minutes:
         sys.exit(f"{run} was planned for {minutes} minutes, not {recipe.minutes}.")
+    loaded = RunDirectory(run).load_state()
+    if loaded is None or loaded[1]["position"]["final_nats"] is None:
+        sys.exit(f"{run} is not finished; textgen train ... -o {run} --resume ends it.")
 
 
 def held_out(checkpoint: Checkpoint, corpus: str) -> Loss:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lstm_textgen.checkpoint.calibrated import with_temperature
+from lstm_textgen.checkpoint.calibrated import HEAD
 from lstm_textgen.checkpoint.container import tensors_sha256
 from lstm_textgen.checkpoint.format import Checkpoint, versions
 from lstm_textgen.checkpoint.initial import as_trained
@@ -51,31 +51,31 @@ def average(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkpoint:
     for model, name in zip(models[1:], names[1:], strict=True):
         _check_fits(first, model, names[0], name)
     licences = {model.licence for model in models}
-    # one that was calibrated is averaged as it was before, so that all heads are alike
     temperatures = [t for m in models if (t := m.training.temperature) is not None]
-    alike = [with_temperature(m, 1.0) if m.training.temperature else m for m in models]
-    fullest = max(alike, key=lambda model: len(model.tensors))
-    mean = dataclasses.replace(
+    temperature = sum(temperatures) / len(temperatures) if temperatures else None
+    record = _shared_record([model.training for model in models])
+    fullest = max(models, key=lambda model: len(model.tensors))
+    return dataclasses.replace(
         first,
         model=fullest.model,
-        tensors={name: _mean(alike, name) for name in fullest.tensors},
-        training=_shared_record([model.training for model in models]),
+        tensors={name: _mean(models, name, temperature) for name in fullest.tensors},
+        training=dataclasses.replace(record, temperature=temperature),
         made_by=versions(),
         licence=licences.pop() if len(licences) == 1 else "",
         note=_note(models),
     )
-    if not temperatures:
-        return mean
-    return with_temperature(mean, sum(temperatures) / len(temperatures))
 
 
-def _mean(models: Sequence[Checkpoint], name: str) -> Tensor:
-    tensors = [m.tensors[name] for m in models if name in m.tensors]
+def _mean(models: Sequence[Checkpoint], name: str, temperature: float | None) -> Tensor:
+    """A head that was calibrated counts as it was before, so that all are alike."""
+    having = [model for model in models if name in model.tensors]
     halved = all(m.tensors["head.bias"].dtype == torch.bfloat16 for m in models)
-    total = torch.zeros_like(tensors[0], dtype=torch.float64)
-    for tensor in tensors:  # one after the other: many models need no more memory
-        total += tensor
-    return (total / len(tensors)).to(torch.bfloat16 if halved else torch.float32)
+    total = torch.zeros_like(having[0].tensors[name], dtype=torch.float64)
+    for model in having:  # one after the other: many models need no more memory
+        was = model.training.temperature if name in HEAD else None
+        total += model.tensors[name].double() * (was or 1.0)
+    mean = total / len(having) / ((temperature or 1.0) if name in HEAD else 1.0)
+    return mean.to(torch.bfloat16 if halved else torch.float32)
 
 
 def _check_fits(first: Checkpoint, other: Checkpoint, name: str, its: str) -> None:

@@ -48,14 +48,20 @@ Debug = Annotated[
     bool,
     option("--debug", help="On an error, show where.", rich_help_panel="Output"),
 ]
-Threads = Annotated[
-    int | None,
-    option(
+
+
+def _threads(default: str) -> Any:
+    return option(
         "--threads",
-        help="Threads of the CPU. train by minutes takes fewer where they are faster.",
-        default="usable cores",
+        help="Threads of the CPU.",
+        default=default,
         rich_help_panel="Machine",
-    ),
+    )
+
+
+Threads = Annotated[int | None, _threads("usable cores")]
+ThreadsByMinutes = Annotated[
+    int | None, _threads("usable cores; by minutes fewer where they are faster")
 ]
 Device = Annotated[
     str,

@@ -74,6 +74,7 @@ def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         remedy = f"Set threads to a number from 1 to {MOST_THREADS}."
         raise ConfigError(f"threads is {threads}.", remedy)
+    is_open = threads is None and "OMP_NUM_THREADS" not in os.environ
     count = threads or min(usable_cores(), torch.get_num_threads())
     torch.set_num_threads(count)
     if device == "auto":
@@ -86,7 +87,7 @@ def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
         raise ConfigError(
             f"Device {device!r} cannot be used here.", "Take --device auto or cpu."
         ) from error
-    return Machine(found, count, threads_open=threads is None)
+    return Machine(found, count, threads_open=is_open)
 
 
 def usable_cores() -> int:

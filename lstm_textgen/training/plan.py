@@ -32,6 +32,7 @@ from lstm_textgen.training.recipe import (
     default_budget,
     default_dropout,
     default_rate,
+    default_unit,
     default_weight_drop,
     default_window,
     fitting_streams,
@@ -91,17 +92,18 @@ def make_plan(
     wishes = with_preset(wishes, machine)
     budget = wishes.budget or default_budget(characters, machine)
     optimizer = OptimizerConfig(**default_batch(machine) | dict(wishes.optimizer))
+    usable = machine.threads
+    if budget.minutes is None:  # it is to be the same each time
+        machine = replace(machine, threads_open=False)
     machine, operations = _speed(wishes, optimizer, vocabulary, machine)
-    model = _model(wishes, budget, optimizer, characters, operations)
+    model = _model(wishes, budget, optimizer, characters, operations, machine)
     optimizer = _fitting(optimizer, wishes, model.hidden, characters)
-
     with enough_memory(model, optimizer):
         network = _at_birth(model, vocabulary, machine)
-        if budget.minutes is None:  # it is to be the same each time
-            machine = replace(machine, threads_open=False)
-        seconds = _measuring_s(budget)
-        usable = machine.threads
-        machine, speed = choose_threads(machine, network, optimizer, seconds)
+        # a model smaller than the usual one may want fewer threads still
+        machine, speed = choose_threads(
+            machine, network, optimizer, _measuring_s(budget)
+        )
     total = _total_characters(budget, optimizer, characters, speed)
     config = RunConfig(
         text=TextConfig(**wishes.text),
@@ -111,7 +113,6 @@ def make_plan(
         seed=wishes.run.get("seed", 1),
         precision="float32" if machine.dtype == torch.float32 else "bfloat16",
     )
-    seconds = 60 * budget.minutes if budget.minutes else total / speed
     return Plan(
         config=config,
         machine=machine,
@@ -119,7 +120,7 @@ def make_plan(
         characters_per_second=speed,
         characters_read_per_second=reading_speed(machine, network),
         characters=int(total),
-        seconds=seconds,
+        seconds=60 * budget.minutes if budget.minutes else total / speed,
         sample=_sample(total),
         chosen=_chosen(wishes) + (("threads",) if machine.threads < usable else ()),
     )
@@ -151,7 +152,7 @@ def _at_birth(config: ModelConfig, vocabulary: int, machine: Machine) -> CharMod
 def _speed(
     wishes: Wishes, optimizer: OptimizerConfig, vocabulary: int, machine: Machine
 ) -> tuple[Machine, float]:
-    """Choose the precision by real steps of a usual size; operations a second."""
+    """Choose precision and threads by steps of a usual size; operations a second."""
     config = ModelConfig(**{"layers": 2, "hidden": 256} | dict(wishes.model))
     precision = wishes.run.get("precision", "auto")
     with enough_memory(config, optimizer):
@@ -167,11 +168,14 @@ def _model(
     optimizer: OptimizerConfig,
     characters: int,
     operations: float,
+    machine: Machine,
 ) -> ModelConfig:
     rows = GATES[wishes.model.get("cell", "lstm")]
 
     def sized(available: float) -> ModelConfig:
-        layers, hidden = size_for(best_parameters(available, characters), rows)
+        layers, hidden = size_for(
+            best_parameters(available, characters), rows, default_unit(machine)
+        )
         return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
 
     if budget.minutes is not None:

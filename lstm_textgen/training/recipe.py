@@ -100,11 +100,26 @@ def best_parameters(operations: float, characters: int) -> float:
     return min(math.sqrt(operations / fed), PARAMETERS_PER_CHARACTER * characters)
 
 
-def size_for(parameters: float, cell_rows: int) -> tuple[int, int]:
+def default_unit(machine: Machine) -> int:
+    """
+    Of what hidden units are a multiple: on a GPU of what its fastest kernel takes.
+
+    Source:
+        NVIDIA, cuDNN developer guide: the persistent kernels of recurrent layers.
+    """
+    return 1 if machine.device.type == "cpu" else 128
+
+
+def size_for(parameters: float, cell_rows: int, unit: int = 1) -> tuple[int, int]:
     """
     The rung of the ladder whose recurrent layers come closest to *parameters*.
 
     Embedding and head, which the vocabulary decides, are not counted.
+
+    Args:
+        parameters: More than 0.
+        cell_rows: Gates of a cell.
+        unit: Rungs whose hidden units are no multiple of it are left out.
     """
 
     def distance(rung: tuple[int, int]) -> float:
@@ -112,7 +127,7 @@ def size_for(parameters: float, cell_rows: int) -> tuple[int, int]:
         weights = cell_rows * hidden * (hidden + 64 + (layers - 1) * 2 * hidden)
         return abs(math.log(weights / max(parameters, 1.0)))
 
-    return min(LADDER, key=distance)
+    return min((rung for rung in LADDER if rung[1] % unit == 0), key=distance)
 
 
 def default_batch(machine: Machine) -> dict[str, int]:

@@ -95,8 +95,14 @@ def begin_epoch(trainer: Trainer) -> None:
 
 
 def differences(trainer: Trainer, progress: dict[str, Any]) -> list[str]:
-    """What differs from when *progress* was saved, and moves the last bits."""
+    """
+    What differs from when *progress* was saved, and moves the last bits.
+
+    A run by minutes chooses its threads each time: its steps are those of the clock.
+    """
     now = trainer.machine.circumstances()
+    if trainer.config.budget.minutes is not None:
+        del now["threads"]
     then = progress.get("circumstances")
     if not isinstance(then, dict):
         return []

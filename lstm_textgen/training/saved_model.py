@@ -100,7 +100,7 @@ def finished(
         return best, Loss(0.0, 0)
     model = build_model(best, device=device)
     loss = judge(model, held_out, best.tokenizer.begins, heed)
-    return with_figure(best, loss), loss
+    return (with_figure(best, loss) if loss.characters else best), loss
 
 
 def check_weights(trainer: Trainer) -> None:

@@ -8,7 +8,7 @@ from statistics import median
 import torch
 
 from lstm_textgen.config import OptimizerConfig, Precision
-from lstm_textgen.errors import ConfigError
+from lstm_textgen.errors import ConfigError, is_out_of_memory
 from lstm_textgen.evaluation.perplexity import summed_loss
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.machine import Machine
@@ -46,7 +46,7 @@ def matrix_rate(machine: Machine, *, seconds: float = 0.1, size: int = 512) -> f
 
 
 def choose_threads(
-    machine: Machine, model: CharModel, config: OptimizerConfig, seconds: float
+    machine: Machine, model: CharModel, config: OptimizerConfig, seconds: float = 0.4
 ) -> tuple[Machine, float]:
     """
     Halve the threads for as long as that is clearly faster, and set them.
@@ -89,42 +89,48 @@ def choose_precision(
     machine: Machine, precision: Precision, model: CharModel, config: OptimizerConfig
 ) -> tuple[Machine, float]:
     """
-    Decide on float32 or bfloat16 by running real steps, and tell the speed.
+    Decide on float32 or bfloat16, and on the threads, by running real steps.
 
     Args:
-        machine: Where to compute.
+        machine: Where to compute. Threads that somebody set are left.
         precision: What was asked for; `auto` decides by the clock.
         model: Stays as it is; the steps are made with a copy.
         config: Streams and window of a step.
 
     Returns:
-        The machine with its type chosen, and characters a second.
+        The machine with type and threads chosen, and characters a second.
 
     Raises:
         ConfigError: Bfloat16 was asked for and does not run here.
     """
-    plain = replace(machine, dtype=torch.float32)
     half = replace(machine, dtype=torch.bfloat16)
-    if precision == "float32":
-        return plain, training_speed(plain, model, config)
-    if precision == "auto" and not products_pay(machine):
-        return plain, training_speed(plain, model, config)
-    try:
-        half_speed = training_speed(half, model, config)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:  # the kernel has no such type on this processor
-        if precision == "bfloat16":
+    if precision == "bfloat16":
+        try:
+            return choose_threads(half, model, config)
+        except RuntimeError as error:
+            _raise_unless_no_kernel(error)
             raise ConfigError(
                 "bfloat16 does not run on this machine.", "Take --precision auto."
             ) from error
-        return plain, training_speed(plain, model, config)
-    plain_speed = (
-        0.0 if precision == "bfloat16" else training_speed(plain, model, config)
-    )
-    return (
-        (half, half_speed) if half_speed > PAYS * plain_speed else (plain, plain_speed)
-    )
+    plain = replace(machine, dtype=torch.float32)
+    plain, plain_speed = choose_threads(plain, model, config)
+    if precision == "float32" or not products_pay(machine):
+        return plain, plain_speed
+    half = replace(half, threads=plain.threads)
+    try:
+        half_speed = training_speed(half, model, config)
+    except RuntimeError as error:
+        _raise_unless_no_kernel(error)
+        return plain, plain_speed
+    if half_speed > PAYS * plain_speed:
+        return half, half_speed
+    return plain, plain_speed
+
+
+def _raise_unless_no_kernel(error: RuntimeError) -> None:
+    """A processor without a kernel for a type is no fault; too little memory is."""
+    if is_out_of_memory(error):
+        raise error
 
 
 def training_speed(
@@ -170,14 +176,18 @@ def training_speed(
 def reading_speed(machine: Machine, model: CharModel, seconds: float = 0.1) -> float:
     """Characters a second of one stream that is only read, as an exact judging is."""
     ids = torch.zeros(READ_AT_ONCE, 1, dtype=torch.int64, device=machine.device)
-    reads, began_s = -1, time.perf_counter()
-    while reads < 1 or time.perf_counter() - began_s < seconds:
+
+    def read() -> float:
+        began_s = time.perf_counter()
         logits, _ = model(ids, model.initial_state(1))
         _wait_for(summed_loss(logits, ids))
-        reads += 1
-        if reads == 0:
-            began_s = time.perf_counter()
-    return reads * ids.numel() / (time.perf_counter() - began_s)
+        return time.perf_counter() - began_s
+
+    read()  # sets things up
+    taken_s = [read()]
+    while sum(taken_s) < seconds:
+        taken_s.append(read())
+    return ids.numel() / median(taken_s)
 
 
 def products_pay(machine: Machine) -> bool:

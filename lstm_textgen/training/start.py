@@ -201,6 +201,11 @@ def open_session(
             save_every_s=save_every_s,
         )
         warnings = session.resume() if prepared.resumes else []
+        if trainer.meter.progress(0) >= 1 and not prepared.resumes:
+            warnings.append(
+                "the start took all of the budget, so that nothing can be learned; "
+                "give it more --minutes"
+            )
         if prepared.resumes:
             trainer.meter = _meter(prepared, started_s, trainer.position.spent_s)
         if prepared.other_text:

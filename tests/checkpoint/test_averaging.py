@@ -50,6 +50,21 @@ def test_heads_are_alike_before_they_are_averaged(checkpoint, moved):
         torch.testing.assert_close(mean.tensors[name], 2 * tensor / divisor)
 
 
+def test_the_mean_of_twins_is_the_twin(moved):
+    """
+    Bit for bit, in bfloat16 and calibrated.
+
+    The head was brought back to what it was in bfloat16, and a tenth of it moved.
+    """
+    twin = with_temperature(moved(1), 1.179)
+    halved = {name: tensor.to(torch.bfloat16) for name, tensor in twin.tensors.items()}
+    twin = dataclasses.replace(twin, tensors=halved)
+    mean = average([twin, twin], NAMES[:2])
+
+    assert mean.training.temperature == pytest.approx(1.179)
+    assert all(torch.equal(mean.tensors[name], halved[name]) for name in halved)
+
+
 def test_it_is_a_model_like_any_other(tmp_path, checkpoint, moved):
     """It can be saved and read, and knows the same characters."""
     mean = average([moved(0.5), moved(1)], NAMES[:2])

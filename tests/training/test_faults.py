@@ -254,6 +254,17 @@ class TestAnotherMachine:
         assert "numpy" not in warning
         assert "not bit for bit" in warning
 
+    def test_threads_of_a_run_by_minutes(self, text, make_wishes, machine, train):
+        """They are chosen by the clock each time; such a run has no bits to keep."""
+        prepared, _ = train(text, make_wishes(minutes=1.0), stop=1)
+        other = dataclasses.replace(machine, threads=3)
+        path = prepared.path
+        again = prepare(text, make_wishes(minutes=1.0), other, output=path, resume=True)
+        with open_session(again, started_s=0.0) as (_, warnings):
+            pass
+
+        assert warnings == []
+
     def test_a_state_that_knows_less(self, text, make_wishes, machine, train):
         """What an older version did not write down is no difference."""
         prepared, _ = train(text, make_wishes(), stop=3)

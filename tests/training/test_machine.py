@@ -42,6 +42,15 @@ class TestChooseMachine:
         """Not more than there are cores."""
         assert 1 <= choose_machine("cpu").threads <= usable_cores()
 
+    def test_what_was_set_stays(self, monkeypatch):
+        """Fewer threads may be taken later, unless somebody has said how many."""
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        assert choose_machine("cpu").threads_open
+        assert not choose_machine("cpu", 2).threads_open
+
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        assert not choose_machine("cpu").threads_open
+
     @pytest.mark.parametrize("threads", [0, -3])
     def test_no_threads(self, threads):
         """No threads cannot compute; the error says what was found."""

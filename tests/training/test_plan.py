@@ -6,10 +6,17 @@ The speed of the machine is set by the test.
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
-from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, RunConfig
+from lstm_textgen.config import (
+    BudgetConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    TextConfig,
+)
 from lstm_textgen.errors import ConfigError, CorpusError
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.judging import judging_seconds
@@ -21,6 +28,7 @@ from lstm_textgen.training.recipe import (
     default_budget,
     default_dropout,
     default_rate,
+    default_unit,
     default_weight_drop,
     default_window,
     fitting_streams,
@@ -305,7 +313,7 @@ class TestDefaults:
     def test_time_is_left_for_the_last_judgement(self):
         """A text that is read in one pass takes its length; a longer one is shared."""
         assert judging_seconds(30_000, 10_000.0) == pytest.approx(4.0)
-        assert judging_seconds(3_000_000, 10_000.0) == pytest.approx(400 / 3)
+        assert judging_seconds(3_000_000, 10_000.0) == pytest.approx(200)
 
     @pytest.mark.parametrize("rule", [default_dropout, default_weight_drop])
     def test_noise_grows_with_epochs(self, rule):
@@ -336,6 +344,29 @@ class TestDefaults:
         ]
 
         assert found == [(0.0, 0.0), (0.12, 0.1), (0.15, 0.29)]
+
+    def test_the_size_is_that_of_the_threads_that_are_taken(self, monkeypatch):
+        """
+        Threads once were chosen after the size, which all cores had decided slowly.
+
+        One machine then had two recipes: as many threads, set by hand, made of the same
+        minutes a model four times as large.
+        """
+
+        def speed(machine, *args):
+            return SPEED * 8 / max(machine.threads, 64 // machine.threads)
+
+        def planned(threads, **options):
+            machine = Machine(torch.device("cpu"), threads, **options)
+            return plan(900_000, budget={"minutes": 10.0}, machine=machine)
+
+        monkeypatch.setattr("lstm_textgen.training.speed.training_speed", speed)
+        monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
+        found, told = planned(64, threads_open=True), planned(8)
+
+        assert found.machine.threads == 8
+        assert found.config == told.config
+        assert size(found) != size(planned(64))
 
     @pytest.mark.parametrize(
         ("budget", "threads"), [({"minutes": 1.0}, 1), ({"steps": 9}, 2)]
@@ -375,6 +406,61 @@ class TestDefaults:
 
             assert made.config.precision == precision
             assert made.characters_per_second == 5 * SPEED
+
+
+class TestGolden:
+    """What the recipe makes of one text: a change of its numbers is seen here."""
+
+    @pytest.mark.parametrize(
+        ("minutes", "model", "window", "rate", "noise"),
+        [
+            (2.0, (2, 224), 64, 8e-3, (0.0, 0.0)),
+            (10.0, (2, 320), 64, 6.4e-3, (0.11, 0.08)),
+            (60.0, (2, 512), 128, 4e-3, (0.15, 0.26)),
+        ],
+    )
+    def test_tinyshakespeare(self, monkeypatch, minutes, model, window, rate, noise):
+        """On two cores that do 60 GFLOP/s in steps, as those of the trials did."""
+
+        def speed(machine, network, *args):
+            weights = network.parameter_count() - network.embedding.weight.numel()
+            return 60e9 / 6 / weights
+
+        monkeypatch.setattr("lstm_textgen.training.speed.training_speed", speed)
+        made = plan(987_470, budget={"minutes": minutes})
+        dropout, weight_drop = noise
+
+        assert made.config == RunConfig(
+            text=TextConfig(validation=0.1, test=0.0),
+            model=ModelConfig(layers=model[0], hidden=model[1], embedding=64),
+            optimizer=OptimizerConfig(
+                streams=16,
+                window=window,
+                basis_every=5,
+                clip=1.0,
+                learning_rate=rate,
+                warm_up=0.02,
+                weight_decay=0.01,
+                beta2=0.99,
+                dropout=dropout,
+                weight_drop=weight_drop,
+            ),
+            budget=BudgetConfig(minutes=minutes),
+            seed=1,
+            precision="float32",
+        )
+
+    @pytest.mark.parametrize(
+        ("kind", "hidden"), [("cpu", {96, 160, 224, 320}), ("cuda", set())]
+    )
+    def test_rungs_of_a_gpu(self, kind, hidden):
+        """There hidden units are multiples of 128, as the persistent kernels want."""
+        unit = default_unit(Machine(torch.device(kind), 1))
+        rungs = {size_for(10.0**power, 4, unit)[1] for power in np.arange(4, 8, 0.05)}
+
+        assert {rung for rung in rungs if rung % 128} == hidden | (
+            {192} if kind == "cpu" else set()
+        )
 
 
 class TestDifferences:

@@ -87,6 +87,23 @@ class TestFiles:
         final = [e for e in events if isinstance(e, Evaluated) and e.final]
         assert [e.loss for e in final] == [loss]
 
+    def test_a_held_out_part_in_which_no_character_begins(
+        self, make_source, make_wishes, train
+    ):
+        """
+        The last byte of a character is held out: nothing to count, and no figure.
+
+        The run learned and then ended each time with a figure that was no number.
+        """
+        text = make_source("short", "日本" * 35)
+        wishes = make_wishes(text={"tokenizer": "byte", "validation": 0.008}, steps=2)
+        prepared, events = train(text, wishes)
+        record = load_checkpoint(prepared.path / "model.safetensors").training
+
+        assert prepared.split.validation == (208, 210)
+        assert record.validation_nats_per_char is None
+        assert isinstance(events[-1], Stopped)
+
     def test_the_model_is_the_best_one(self, make_source, make_wishes, train):
         """
         The steps in its record are those of the best evaluation of the run.

@@ -63,7 +63,7 @@ class TestProbing:
     def test_leaves_no_trace(self, model, monkeypatch):
         """The model keeps every bit, and the global random numbers are not touched."""
         speed = training_speed
-        short = lambda *args: speed(*args, seconds=0.0)  # noqa: E731
+        short = lambda *args: speed(*args[:3], seconds=0.0)  # noqa: E731
         monkeypatch.setattr(measuring, "training_speed", short)
         monkeypatch.setattr(measuring, "products_pay", lambda here: pay(here) or True)
         before, noise = copy.deepcopy(model.state_dict()), torch.get_rng_state()
@@ -120,6 +120,19 @@ class TestChoosePrecision:
         with pytest.raises(ConfigError, match="bfloat16 does not run") as caught:
             choose_precision(CPU, "bfloat16", model, CONFIG)
         assert "auto" in caught.value.remedy
+
+    @pytest.mark.parametrize("precision", ["auto", "bfloat16"])
+    def test_too_little_memory(self, model, speeds, precision):
+        """
+        A CPU that has no memory left says so, and is not told that it has no kernel.
+
+        Its allocator raises a plain RuntimeError, which was taken for a missing type.
+        """
+        full = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        speeds(steps=(100.0, full), products=(1.0, 2.0))
+
+        with pytest.raises(RuntimeError, match="allocate"):
+            choose_precision(CPU, precision, model, CONFIG)
 
 
 class TestChooseThreads:

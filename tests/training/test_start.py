@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 
 import pytest
 import torch
@@ -59,6 +60,16 @@ def test_a_new_run_says_what_it_is(text, make_wishes, machine):
     }
     assert str(text.paths[0].parent) not in json.dumps(settings)
     assert session.trainer.position.step == 0
+
+
+@pytest.mark.parametrize(("late_s", "told"), [(70.0, True), (5.0, False)])
+def test_a_start_that_takes_all_of_the_budget(text, make_wishes, machine, late_s, told):
+    """It ended as if it had learned, with weights as they were born."""
+    prepared = prepare(text, make_wishes(minutes=1.0), machine)
+    with open_session(prepared, started_s=time.monotonic() - late_s) as (_, warnings):
+        pass
+
+    assert [("--minutes" in warning) for warning in warnings] == [True] * told
 
 
 def test_the_parts_of_the_text(text, make_wishes, machine):
