@@ -4,9 +4,9 @@ B read heads over a text, equally far apart; a position is (epoch, tick).
 Letters: N ids that are read, B streams, T steps, L characters of the longest stream.
 
 The text is read as a circle, with a part of it passed over. Each epoch begins at a
-fresh offset; stream b reads from offset + floor(b N / B) to where stream b + 1 began.
-An epoch is cut into ticks of nearly the same number of steps, so that no tail is
-dropped.
+fresh offset, or where it must so that the end of the text is read when it should be;
+stream b reads from offset + floor(b N / B) to where stream b + 1 began. An epoch is cut
+into ticks of nearly the same number of steps, so that no tail is dropped.
 """
 
 import math
@@ -135,7 +135,12 @@ class Streams:
         return -(-self.characters // self.streams)
 
     def window_at(
-        self, epoch: int, tick: int, columns: slice = ALL
+        self,
+        epoch: int,
+        tick: int,
+        columns: slice = ALL,
+        *,
+        end_at: float | None = None,
     ) -> tuple[Int64[np.ndarray, "T B"], Int64[np.ndarray, "T B"]]:
         """
         Inputs and targets of one tick.
@@ -144,6 +149,8 @@ class Streams:
             epoch: 0 or more.
             tick: From 0 to `ticks` - 1.
             columns: The share of the streams that is wanted.
+            end_at: After which share of the epoch, from 0 to 1, a stream comes to the
+                end of the text. None: where the seed has it.
 
         Returns:
             Characters, and the characters that follow them. On the last tick
@@ -155,7 +162,7 @@ class Streams:
         bounds = np.arange(self.streams + 1) * self.characters // self.streams
         starts, lengths = bounds[:-1][columns], np.diff(bounds)[columns]
         steps = np.arange(first, stop + 1)[:, None]  # one more, for the targets
-        read = self.read(self._offset(epoch) + starts + steps)  # (T + 1, B)
+        read = self.read(self._offset(epoch, end_at) + starts + steps)  # (T + 1, B)
         ended = steps[:-1] >= lengths
         return read[:-1], np.where(ended, IGNORE, read[1:])
 
@@ -172,7 +179,9 @@ class Streams:
         places = places + (places >= begin) * (end - begin)
         return np.asarray(self.ids[places], dtype=np.int64)
 
-    def _offset(self, epoch: int) -> int:
+    def _offset(self, epoch: int, end_at: float | None) -> int:
         """Where *epoch* begins; SeedSequence is stable over versions of numpy."""
+        if end_at is not None:
+            return round((1 - end_at) * self.characters / self.streams)
         drawn = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
         return int(drawn.generate_state(1, np.uint64)[0]) % self.characters

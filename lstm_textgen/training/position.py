@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from lstm_textgen.evaluation.perplexity import Loss
 from lstm_textgen.training.events import StopReason
+from lstm_textgen.training.schedule import end_of_text_at, windows_ahead
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,6 +14,8 @@ class Position:
     step: int = 0
     epoch: int = 0
     tick: int = 0
+    end_at: float | None = None
+    """When in this epoch the end of the text is read, as for `Streams.window_at`."""
     characters: int = 0
     evaluations: int = 0
     best_nats_per_char: float | None = None
@@ -45,12 +48,15 @@ class Position:
             ticks: Windows of an epoch.
         """
         last = self.tick + 1 == ticks
+        began = progress if self.began is None else self.began
+        ahead = windows_ahead(self.epoch * ticks + self.tick, began, progress) - 1
         return replace(
             self,
             step=self.step + 1,
-            began=progress if self.began is None else self.began,
+            began=began,
             epoch=self.epoch + last,
             tick=0 if last else self.tick + 1,
+            end_at=end_of_text_at(ahead / ticks) if last else self.end_at,
             characters=self.characters + characters,
             skipped=0 if applied else self.skipped + 1,
         )

@@ -87,6 +87,7 @@ def begin_epoch(trainer: Trainer) -> None:
         at,
         epoch=at.epoch + 1,
         tick=0,
+        end_at=None,
         best_nats_per_char=None,
         over=None,
         final_nats=None,

@@ -1,4 +1,11 @@
-"""The learning rate over a run: up from zero, then straight down to zero."""
+"""
+What changes over a run: the rate, up from zero and straight down to zero; and when the
+end of the text is read, shortly before the end of the run.
+"""
+
+MARGIN = 0.15
+"""Of what is still to come when the last epoch begins: as much may be lost to a machine
+that is slower than before, and the end of the text is still read."""
 
 
 def rate_factor(progress: float, warm_up: float) -> float:
@@ -26,3 +33,33 @@ def rate_factor(progress: float, warm_up: float) -> float:
 def share_since(began: float, progress: float) -> float:
     """How much of the time from *began* to the end of the budget is over, 0 to 1."""
     return max(0.0, progress - began) / max(1 - began, 1e-9)
+
+
+def windows_ahead(done: int, began: float, progress: float) -> float:
+    """
+    How many windows are still to come, at the pace of those so far.
+
+    Args:
+        done: Windows that were read.
+        began: Progress at the first of them.
+        progress: Share of the budget that is used after them.
+    """
+    return done * (1 - progress) / max(progress - began, 1e-9)
+
+
+def end_of_text_at(epochs: float) -> float | None:
+    """
+    When in an epoch to read the end of the text, so that the run ends soon after it.
+
+    A run of few epochs has read some of the text once less than the rest, and some long
+    ago. What follows the text, the held-out part first, is most like its end.
+
+    Args:
+        epochs: Still to come, this one counted in.
+
+    Returns:
+        A share of the epoch, or None while more than two are to come.
+    """
+    if epochs > 2:
+        return None
+    return (epochs - MARGIN) % 1 if epochs > 1 else (1 - MARGIN) * epochs

@@ -31,6 +31,7 @@ from lstm_textgen.training.initial_state import LENGTH, MOST_STEPS, PLACES
 from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.plan import Plan, make_plan
+from lstm_textgen.training.position import Position
 from lstm_textgen.training.recorded import (
     Recorded,
     as_recorded,
@@ -40,6 +41,7 @@ from lstm_textgen.training.recorded import (
     read_recorded,
     settings_of,
 )
+from lstm_textgen.training.schedule import end_of_text_at
 from lstm_textgen.training.session import Session
 from lstm_textgen.training.trainer import Trainer
 from lstm_textgen.training.wishes import Wishes
@@ -232,7 +234,7 @@ def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
     config = plan.config
     model = CharModel(config.model, prepared.text.tokenizer.size)
     initialise(model, torch.Generator().manual_seed(config.seed))
-    return Trainer(
+    trainer = Trainer(
         model.to(plan.machine.device),
         _streams(prepared),
         ids[with_context(split.validation)],
@@ -242,6 +244,9 @@ def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
         sample=plan.sample,
         begins=prepared.text.tokenizer.begins,
     )
+    expected = plan.characters / prepared.characters
+    trainer.position = Position(end_at=end_of_text_at(expected))
+    return trainer
 
 
 def _streams(prepared: Prepared) -> Streams:

@@ -180,7 +180,7 @@ class Trainer:
     def _step(self, progress: float) -> bool:
         """Read one window and change the weights once, unless it gave no number."""
         at = self.position
-        inputs, targets = self.streams.window_at(at.epoch, at.tick)
+        inputs, targets = self.streams.window_at(at.epoch, at.tick, end_at=at.end_at)
         characters = int((targets != IGNORE).sum())
         nats, memory = self._read(inputs, targets)
         torch.autograd.backward(nats / characters)

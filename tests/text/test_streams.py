@@ -27,9 +27,9 @@ def any_streams(draw) -> Streams:
     )
 
 
-@given(any_streams(), st.integers(0, 1000))
+@given(any_streams(), st.integers(0, 1000), st.none() | st.floats(0, 1))
 @settings(max_examples=200, deadline=None)
-def test_every_character_is_a_target_once(streams, epoch):
+def test_every_character_is_a_target_once(streams, epoch, end_at):
     """
     In an epoch each character is predicted once, from the one before it.
 
@@ -37,7 +37,9 @@ def test_every_character_is_a_target_once(streams, epoch):
     passed over. What a head reads next is what it predicted, over all ticks.
     """
     count = streams.characters
-    windows = [streams.window_at(epoch, tick) for tick in range(streams.ticks)]
+    windows = [
+        streams.window_at(epoch, tick, end_at=end_at) for tick in range(streams.ticks)
+    ]
     inputs, targets = map(np.concatenate, zip(*windows, strict=True))
     counted = targets != IGNORE
 
@@ -117,6 +119,20 @@ def test_epochs_begin_at_fresh_places():
     assert len({begins(seed, 0) for seed in range(50)}) == 50
     # written down once: a resumed run must find its place in any version
     assert [begins(1, epoch) for epoch in range(3)] == [49920, 19579, 3131]
+
+
+@pytest.mark.parametrize("end_at", [0.0, 0.01, 0.3, 0.85, 1.0])
+def test_the_end_of_the_text_is_read_when_it_should_be(end_at):
+    """One stream of four predicts the last character after that share of an epoch."""
+    ids = np.arange(4000, dtype=np.uint16)
+    streams = Streams(ids=ids, streams=4, window=8, seed=1)
+    windows = [
+        streams.window_at(5, tick, end_at=end_at) for tick in range(streams.ticks)
+    ]
+    targets = np.concatenate([targets for _, targets in windows])
+    ((step, _),) = np.argwhere(targets == 3999)
+
+    assert (1000 * end_at - step) % 1000 <= 2
 
 
 def test_inputs_and_targets_do_not_share_memory():

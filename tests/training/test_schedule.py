@@ -1,10 +1,16 @@
-"""The learning rate over a run."""
+"""The learning rate over a run, and when the end of the text is read."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_textgen.training.schedule import rate_factor
+from lstm_textgen.training.position import Position
+from lstm_textgen.training.schedule import (
+    MARGIN,
+    end_of_text_at,
+    rate_factor,
+    windows_ahead,
+)
 
 shares = st.floats(0, 1)
 warm_ups = st.floats(0, 0.5)
@@ -60,3 +66,45 @@ def test_there_are_no_jumps(place, warm_up):
     jump = abs(rate_factor(there, warm_up) - rate_factor(here, warm_up))
 
     assert jump <= max(1 / warm_up, 2.0) / 10_000 + 1e-12
+
+
+def test_what_is_ahead():
+    """Thirty windows took a quarter of the budget: as many for each that is left."""
+    assert windows_ahead(30, 0.1, 0.35) == pytest.approx(78)
+    assert windows_ahead(30, 0.1, 1.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("epochs", "share"),
+    [(0.1, 0.085), (1.0, 0.85), (1.1, 0.95), (1.5, 0.35), (2.0, 0.85), (2.1, None)],
+)
+def test_when_the_end_of_the_text_is_read(epochs, share):
+    """In what is left, or where that is short in the epoch before."""
+    assert end_of_text_at(epochs) == (share and pytest.approx(share))
+
+
+@pytest.mark.parametrize(
+    "epochs", [0.05, 0.6, 1.0, 1.05, 1.3, 1.7, 2.0, 2.4, 5.9, 14.0]
+)
+@pytest.mark.parametrize("began", [0.0, 0.3])
+def test_a_run_ends_soon_after_the_end_of_the_text(epochs, began):
+    """
+    However many epochs it has, and wherever in the budget its first step stands.
+
+    At 1.6 epochs the end was read once or twice, early or late, as the seed had it, and
+    the same settings came to 1.50 or to 1.46 nats.
+    """
+    ticks = 400
+    windows = round(epochs * ticks)
+    at, read = Position(end_at=end_of_text_at(epochs)), []
+    for window in range(windows):
+        if at.end_at is not None and at.tick <= at.end_at * ticks < at.tick + 1:
+            read.append(window)
+        at = at.after_window(
+            1,
+            progress=began + (1 - began) * window / windows,
+            applied=True,
+            ticks=ticks,
+        )
+
+    assert 0 <= (windows - read[-1]) / ticks <= MARGIN * min(1.0, epochs) + 0.01
