@@ -87,6 +87,24 @@ class TestFiles:
         final = [e for e in events if isinstance(e, Evaluated) and e.final]
         assert [e.loss for e in final] == [loss]
 
+    def test_a_long_text_is_judged_by_a_part(
+        self, make_source, make_wishes, train, monkeypatch
+    ):
+        """
+        Of a held-out part that takes long to read a share is counted, from all over it.
+
+        Two minutes with 30 million characters once took two and a half.
+        """
+        for name, value in (("LONG_STREAM", 64), ("EXACT_LIMIT", 128)):
+            monkeypatch.setattr(f"lstm_textgen.training.judging.{name}", value)
+        monkeypatch.setattr("lstm_textgen.training.judging.MOST_JUDGED", 200)
+        prepared, _ = train(make_source("cats", 6 * TEXT), make_wishes())
+        record = load_checkpoint(prepared.path / "model.safetensors").training
+
+        assert prepared.split.validation == (5508, 6120)
+        assert 200 <= record.validation_characters < 210
+        assert record.validation_nats_per_char > 0
+
     def test_a_held_out_part_in_which_no_character_begins(
         self, make_source, make_wishes, train
     ):
