@@ -56,7 +56,7 @@ class Position:
             began=began,
             epoch=self.epoch + last,
             tick=0 if last else self.tick + 1,
-            end_at=end_of_text_at(ahead / ticks) if last else self.end_at,
+            end_at=end_of_text_at(max(0.0, ahead / ticks)) if last else self.end_at,
             characters=self.characters + characters,
             skipped=0 if applied else self.skipped + 1,
         )

@@ -3,6 +3,8 @@ What changes over a run: the rate, up from zero and straight down to zero; and w
 end of the text is read, shortly before the end of the run.
 """
 
+import math
+
 MARGIN = 0.15
 """Of what is still to come when the last epoch begins: as much may be lost to a machine
 that is slower than before, and the end of the text is still read."""
@@ -43,8 +45,13 @@ def windows_ahead(done: int, began: float, progress: float) -> float:
         done: Windows that were read.
         began: Progress at the first of them.
         progress: Share of the budget that is used after them.
+
+    Returns:
+        0 or more; infinite where there is no pace yet.
     """
-    return done * (1 - progress) / max(progress - began, 1e-9)
+    if progress <= began:
+        return math.inf
+    return done * (1 - progress) / (progress - began)
 
 
 def end_of_text_at(epochs: float) -> float | None:

@@ -1,5 +1,7 @@
 """The learning rate over a run, and when the end of the text is read."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +74,19 @@ def test_what_is_ahead():
     """Thirty windows took a quarter of the budget: as many for each that is left."""
     assert windows_ahead(30, 0.1, 0.35) == pytest.approx(78)
     assert windows_ahead(30, 0.1, 1.0) == 0
+    assert windows_ahead(0, 0.1, 0.1) == math.inf
+
+
+def test_an_epoch_of_one_window():
+    """At its end nothing is known of the pace; at the end of the budget all is."""
+    after = [
+        Position(epoch=epoch, began=0.0).after_window(
+            9, progress=progress, applied=True, ticks=1
+        )
+        for epoch, progress in ((0, 0.0), (3, 0.75), (4, 1.0))
+    ]
+
+    assert [at.end_at for at in after] == [None, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
