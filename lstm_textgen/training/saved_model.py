@@ -59,7 +59,7 @@ def model_of(
         seed=config.seed,
     )
     checkpoint = checkpoint_of(trainer.model, text.tokenizer, training)
-    return with_figure(checkpoint, loss) if loss.characters else checkpoint
+    return with_figure(checkpoint, loss)
 
 
 def finished(
@@ -100,7 +100,7 @@ def finished(
         return best, Loss(0.0, 0)
     model = build_model(best, device=device)
     loss = judge(model, held_out, best.tokenizer.begins, heed)
-    return (with_figure(best, loss) if loss.characters else best), loss
+    return with_figure(best, loss), loss
 
 
 def check_weights(trainer: Trainer) -> None:
@@ -116,7 +116,9 @@ def check_weights(trainer: Trainer) -> None:
 
 
 def with_figure(checkpoint: Checkpoint, loss: Loss) -> Checkpoint:
-    """The same model with another figure on the part that validates."""
+    """The same model with another figure on what validates; as it is without any."""
+    if not loss.characters:
+        return checkpoint
     training = dataclasses.replace(
         checkpoint.training,
         validation_nats_per_char=loss.nats_per_char,
