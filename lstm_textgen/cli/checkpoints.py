@@ -213,6 +213,3 @@ app.command("average", short_help="The mean of several models.")(
 app.command("prune", short_help="What can go from a folder of runs.")(
     checkpoints_change.prune
 )
-app.command("migrate", short_help="Bring models to the newest format.")(
-    checkpoints_change.migrate
-)

@@ -249,20 +249,6 @@ def test_a_number_of_runs_below_zero(textgen):
     textgen("checkpoints", "prune", "--keep", "-1").assert_refused(2, "-1")
 
 
-def test_a_file_of_the_newest_format_stays_as_it_is(textgen, trained):
-    """And that is said."""
-    textgen.write("model.safetensors", trained.model.read_bytes())
-
-    outcome = textgen("checkpoints", "migrate", "model.safetensors")
-    told = textgen("checkpoints", "migrate", "model.safetensors", "--json").json
-
-    assert "format 1, the newest; nothing to do" in outcome.stdout
-    assert told["checkpoints"] == [
-        {"path": "model.safetensors", "was": 1, "is": 1, "old": None}
-    ]
-    assert textgen.left() == ["model.safetensors"]
-
-
 def test_a_card_says_what_to_do_next(textgen, trained):
     """`info` begins with a sentence and ends with a command that works."""
     lines = textgen("info", trained.run).stdout.splitlines()
@@ -282,7 +268,6 @@ def test_json_is_one_object(textgen, runs, trained, other):
         ("diff", trained.model, other),
         ("average", trained.model, other, "-o", "mean.safetensors"),
         ("prune",),
-        ("migrate", trained.model),
     ):
         outcome = textgen("checkpoints", *words, "--json")
 

@@ -10,7 +10,7 @@ COMMANDS = (
     *("", "train", "sample", "evaluate", "compare", "info", "inspect", "push", "pull"),
     *("corpora", "corpora get", "export", "checkpoints"),
     *("checkpoints verify", "checkpoints diff", "checkpoints average"),
-    *("checkpoints prune", "checkpoints migrate"),
+    "checkpoints prune",
 )
 
 

@@ -28,7 +28,6 @@ def test_a_name_on_the_hub_is_a_model_everywhere(textgen, hub, env, trained, sha
         ("checkpoints", "verify", "{}"),
         ("checkpoints", "diff", "{}", "fables"),
         ("checkpoints", "average", "{}", "{}", "-o", "mean.safetensors"),
-        ("checkpoints", "migrate", "{}"),
         ("export", "{}", "--format", "npz", "-o", "model.npz"),
         ("inspect", "{}", "--text", "Said", "--json"),
         ("push", "{}", "alice/again", "--dry-run"),

@@ -1,0 +1,48 @@
+"""Every format that there ever was is read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lstm_textgen.checkpoint import version
+from lstm_textgen.checkpoint.format import describe, load_checkpoint
+from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.config import SampleConfig
+from lstm_textgen.sampling.writer import Writer
+
+GOLDEN = Path(__file__).with_name("golden")
+VERSIONS = range(1, version.FORMAT + 1)
+
+
+def golden(number):
+    """A file of that format, written when it was the newest, and what it said then."""
+    told = json.loads((GOLDEN / f"format-{number}.json").read_text(encoding="utf-8"))
+    return GOLDEN / f"format-{number}.safetensors", told
+
+
+def test_every_format_has_its_golden_file():
+    """A new format comes with a file of its own; the old ones stay as they are."""
+    names = {path.name for path in GOLDEN.glob("*.safetensors")}
+
+    assert names == {f"format-{number}.safetensors" for number in VERSIONS}
+
+
+@pytest.mark.parametrize("number", VERSIONS)
+def test_a_golden_file_says_what_it_always_said(number):
+    """Settings, vocabulary, record, and the text that its weights write."""
+    path, told = golden(number)
+    config = SampleConfig(seed=told["seed"])
+
+    about = describe(load_checkpoint(path))
+    text = Writer.load(path).write(
+        told["prompt"], length=len(told["text"]), config=config
+    )
+
+    # what records tell since then is empty in an old one
+    assert TrainingRecord(**told["about"]["training"]) == TrainingRecord(
+        **about["training"]
+    )
+    told["about"]["training"] = about["training"]
+    assert {k: about[k] for k in told["about"]} == told["about"]
+    assert text == told["text"]
