@@ -12,8 +12,8 @@ import argparse
 import re
 from pathlib import Path
 
-from lstm_textgen.checkpoint.finding import resolve_checkpoint
 from lstm_textgen.config import FormConfig, SampleConfig
+from lstm_textgen.runs.find import resolve_checkpoint
 from lstm_textgen.sampling.writer import Writer
 
 SETTINGS = (

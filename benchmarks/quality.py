@@ -22,10 +22,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from lstm_textgen.checkpoint.format import build_model, load_checkpoint
-from lstm_textgen.cli.options import named_texts
+from lstm_textgen.checkpoint.format import load_checkpoint
+from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.evaluation.part import read_part
-from lstm_textgen.evaluation.perplexity import Loss, count_characters, summed_loss
+from lstm_textgen.evaluation.perplexity import count_target_characters, summed_loss
+from lstm_textgen.model.weights import build_model
+from lstm_textgen.text.registry import resolve_names
 from lstm_textgen.text.source import find_source
 
 WINDOW = 256
@@ -56,14 +58,14 @@ def windowed(model_path: Path, corpus: str, *, zeros: bool = False) -> float:
     if zeros and model.config.initial_state == "learned":
         for memory in model.initial.parameters():
             memory.zero_()
-    ids = read_part(checkpoint, find_source(named_texts([corpus])), "validation")
+    ids = read_part(checkpoint, find_source(resolve_names([corpus])), "validation")
     places = np.arange(0, len(ids) - WINDOW, EVERY)
     total = Loss(0.0, 0)
     for starts in np.split(places, range(BATCH, len(places), BATCH)):
         read = ids[starts + np.arange(WINDOW + 1)[:, None]].astype(np.int64)
         window = torch.from_numpy(read)
         logits, _ = model(window[:-1], model.initial_state(len(starts)))
-        count = count_characters(read[1:], checkpoint.tokenizer.begins)
+        count = count_target_characters(read[1:], checkpoint.tokenizer.begins)
         total += Loss(summed_loss(logits, window[1:]).item(), count)
     return total.nats_per_char
 

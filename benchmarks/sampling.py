@@ -18,15 +18,16 @@ from importlib.util import find_spec
 import numpy as np
 import torch
 
-from lstm_textgen.bundled import bundled_folder
-from lstm_textgen.checkpoint.format import build_model, load_checkpoint
+from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.config import ModelConfig, SampleConfig
 from lstm_textgen.evaluation.part import read_part
-from lstm_textgen.evaluation.perplexity import evaluate
+from lstm_textgen.evaluation.perplexity import exact_loss
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.sampling.engine import Stepper, generate, read_prompt
-from lstm_textgen.sampling.fast import FastStepper
-from lstm_textgen.sampling.steppers import make_stepper
+from lstm_textgen.model.weights import build_model
+from lstm_textgen.paths import bundled_folder
+from lstm_textgen.sampling.backend import Backend, choose_backend
+from lstm_textgen.sampling.batched import BatchedBackend
+from lstm_textgen.sampling.generate import generate, read_prompt
 from lstm_textgen.text.source import find_source
 from lstm_textgen.training.machine import Machine, choose_machine
 from lstm_textgen.training.speed import matrix_rate
@@ -58,7 +59,7 @@ def rate(steps: Iterator[object], samples: int, seconds: float) -> float:
     return count / (time.perf_counter() - began_s)
 
 
-def ours(stepper: Stepper, samples: int = 1) -> Iterator[object]:
+def ours(stepper: Backend, samples: int = 1) -> Iterator[object]:
     beginning = read_prompt(stepper, [np.zeros(1, np.int64)])
     return generate(stepper, beginning, SampleConfig(), samples=range(samples))
 
@@ -114,14 +115,14 @@ def one_stream(layers: int, hidden: int, threads: int, seconds: float) -> float:
     model.requires_grad_(False)
     slow = module_speed(model, threads, seconds)
     torch.set_num_threads(1)
-    plain = rate(ours(FastStepper(model)), 1, seconds)
+    plain = rate(ours(BatchedBackend(model)), 1, seconds)
     size = bytes_read(model)
     bound = bandwidth(size) / size
     cells = [f"{slow:,.0f}", f"{plain:,.0f}"]
     fast, small = plain, 0.0
     if find_spec("numba"):
-        fast = rate(ours(make_stepper(model, characters=10**9)), 1, seconds)
-        small = rate(ours(make_stepper(model, precision="int8")), 1, seconds)
+        fast = rate(ours(choose_backend(model, characters=10**9)), 1, seconds)
+        small = rate(ours(choose_backend(model, precision="int8")), 1, seconds)
     cells += [f"{fast:,.0f}", f"{fast / slow:.1f}", f"{bound:,.0f}"]
     cells += [f"{fast / bound:.0%}", f"{small:,.0f}", f"{small / bound:.0%}"]
     row(f"lstm {layers}x{hidden}", *cells)
@@ -156,7 +157,7 @@ def many_streams(
     model = CharModel(ModelConfig(layers=layers, hidden=hidden), VOCABULARY)
     model.requires_grad_(False)
     products = matrix_rate(machine, seconds=0.5)
-    stepper = FastStepper(model, products=machine.dtype)
+    stepper = BatchedBackend(model, products=machine.dtype)
     precision = str(machine.dtype).removeprefix("torch.")
     for samples in (64, 512):
         speed = rate(ours(stepper, samples), samples, seconds)
@@ -175,7 +176,7 @@ def on_gpu(layers: int, hidden: int, machine: Machine, seconds: float) -> None:
     for samples in (1, 64, 512):
         plain, graph = (
             rate(ours(make(model), samples), samples, seconds)
-            for make in (FastStepper, make_stepper)
+            for make in (BatchedBackend, choose_backend)
         )
         name = f"lstm {layers}x{hidden}"
         print(f"{name:>14}{samples:>9}{plain:>12,.0f}{graph:>12,.0f}", flush=True)
@@ -189,8 +190,8 @@ def cost_of_eight_bits() -> None:
     source = find_source([str(bundled_folder("corpora") / "fables.txt")])
     ids = read_part(checkpoint, source, "validation")
     model = build_model(checkpoint)
-    exact = evaluate(model, ids).nats_per_char
-    rounded = evaluate(rounded_model(copy.deepcopy(model)), ids).nats_per_char
+    exact = exact_loss(model, ids).nats_per_char
+    rounded = exact_loss(rounded_model(copy.deepcopy(model)), ids).nats_per_char
     print(
         f"fables, held-out part: {exact:.4f} nats a character, "
         f"{rounded - exact:+.4f} with weights in 8 bits"

@@ -20,16 +20,13 @@ from pathlib import Path
 
 import torch
 
-from lstm_textgen.checkpoint.format import (
-    Checkpoint,
-    build_model,
-    load_checkpoint,
-    save_checkpoint,
-)
-from lstm_textgen.checkpoint.store import RunDirectory
-from lstm_textgen.cli.options import named_texts
+from lstm_textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
+from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.evaluation.part import read_part
-from lstm_textgen.evaluation.perplexity import Loss, evaluate
+from lstm_textgen.evaluation.perplexity import exact_loss
+from lstm_textgen.model.weights import build_model
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.text.registry import resolve_names
 from lstm_textgen.text.source import find_source
 
 HERE = Path(__file__).parent
@@ -83,8 +80,8 @@ def check(recipe: Recipe, run: Path) -> None:
 
 def held_out(checkpoint: Checkpoint, corpus: str) -> Loss:
     """The loss of a model, as its file has it, on the part that judged it."""
-    ids = read_part(checkpoint, find_source(named_texts([corpus])), "validation")
-    return evaluate(build_model(checkpoint), ids, begins=checkpoint.tokenizer.begins)
+    ids = read_part(checkpoint, find_source(resolve_names([corpus])), "validation")
+    return exact_loss(build_model(checkpoint), ids, begins=checkpoint.tokenizer.begins)
 
 
 def packed(checkpoint: Checkpoint, recipe: Recipe, corpus: str) -> Checkpoint:

@@ -7,11 +7,14 @@ import pytest
 import torch
 
 from lstm_textgen.config import ModelConfig
-from lstm_textgen.model.cells import step
-from lstm_textgen.model.init import initialise
+from lstm_textgen.model.cells import cell_step
 from lstm_textgen.model.layers import cell_weights
-from lstm_textgen.model.network import CharModel
-from lstm_textgen.model.state import LayerState, StackState
+from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.model.recurrent import LayerState, StackState
+from lstm_textgen.model.weights import to_checkpoint
+from lstm_textgen.text.tokenizer import CharTokenizer
+from tests.browser import Browser, Page, chromium
+from tests.records import RECORD
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,7 +38,7 @@ def make_model():
         config = ModelConfig(**{**usual, **shape})
         model = CharModel(config, vocabulary)
         generator = torch.Generator().manual_seed(seed)
-        initialise(model, generator)
+        initialize(model, generator)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if "bias" in name:
@@ -75,7 +78,7 @@ def read_slowly():
                 if noise and noise.recurrent[depth] is not None:
                     drop = weights.recurrent * noise.recurrent[depth]
                     weights = replace(weights, recurrent=drop)
-                memory[depth] = step(model.config.cell, x, memory[depth], weights)
+                memory[depth] = cell_step(model.config.cell, x, memory[depth], weights)
                 out = memory[depth].hidden
                 if noise and noise.outputs[depth] is not None:
                     out = out * noise.outputs[depth]
@@ -110,3 +113,46 @@ def needs():
             fail(otherwise)
 
     return need
+
+
+@pytest.fixture
+def model():
+    shape = {"layers": 2, "hidden": 3, "embedding": 2, "initial_state": "learned"}
+    model = CharModel(ModelConfig(cell="lstm", **shape), 5)
+    initialize(model, torch.Generator().manual_seed(7))
+    for memory in model.initial.parameters():
+        memory.detach().copy_(torch.tensor([0.5, -0.25, 1.0]))
+    return model
+
+
+@pytest.fixture
+def checkpoint(model):
+    """A model that knows the characters of `hällo` and NUL."""
+    tokenizer = CharTokenizer.from_text("hällo\0")
+    return to_checkpoint(model, tokenizer, RECORD, licence="CC0-1.0", note="😀 \x1b[2J")
+
+
+@pytest.fixture(scope="session")
+def browser(needs, tmp_path_factory):
+    program = chromium()
+    needs(program, "chromium is not installed: apt-get install chromium")
+    found = Browser(program, tmp_path_factory.mktemp("chromium"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a file, and sees at the end that the console stayed silent."""
+    pages = []
+
+    def opened(path, **more):
+        pages.append(Page(browser, path, **more))
+        return pages[-1]
+
+    yield opened
+    for page in pages:
+        if not page.may_complain:
+            assert page.errors == []
+        page.close()
+    browser.events.clear()

@@ -14,9 +14,9 @@ from lstm_textgen.config import (
     FormConfig,
     ModelConfig,
     OptimizerConfig,
-    RunConfig,
     SampleConfig,
     TextConfig,
+    TrainConfig,
     from_json,
     to_json,
 )
@@ -27,7 +27,7 @@ KINDS = [
     ModelConfig,
     OptimizerConfig,
     BudgetConfig,
-    RunConfig,
+    TrainConfig,
     SampleConfig,
     FormConfig,
 ]
@@ -57,7 +57,7 @@ RANGES = [  # setting, lowest and highest that are allowed, numbers just outside
     (BudgetConfig, "minutes", SMALLEST, 1e18, [0.0, -1.0, 1e19]),
     (BudgetConfig, "epochs", SMALLEST, 1e18, [0.0, -1.0, 1e19]),
     (BudgetConfig, "steps", 1, 2**63 - 1, [0, -1, 2**63, HUGE]),
-    (RunConfig, "seed", 0, 2**63 - 1, [-1, 2**63, HUGE]),
+    (TrainConfig, "seed", 0, 2**63 - 1, [-1, 2**63, HUGE]),
     (SampleConfig, "repetition_penalty", SMALLEST, 100.0, [0.0, -1.0, 100.1]),
     (SampleConfig, "frequency_penalty", -100.0, 100.0, [-100.1, 100.1]),
     (SampleConfig, "presence_penalty", -100.0, 100.0, [-100.1, 100.1]),
@@ -83,7 +83,7 @@ NUMBERS = [(kind, name) for kind, name, *_ in RANGES]
 CHOICES = {
     (TextConfig, "tokenizer"): ["char", "byte"],
     (ModelConfig, "cell"): ["lstm", "gru", "rnn"],
-    (RunConfig, "precision"): ["auto", "float32", "bfloat16"],
+    (TrainConfig, "precision"): ["auto", "float32", "bfloat16"],
 }
 
 
@@ -110,7 +110,7 @@ def values_of(kind):
         fields |= {name: st.text(max_size=5) for name in ("only", "ban")}
     if kind is ModelConfig:
         fields["residual"] = st.booleans()
-    if kind is RunConfig:
+    if kind is TrainConfig:
         parts = {"text": TextConfig, "model": ModelConfig}
         parts |= {"optimizer": OptimizerConfig, "budget": BudgetConfig}
         fields |= {name: values_of(part) for name, part in parts.items()}
@@ -119,7 +119,7 @@ def values_of(kind):
 
 def build(kind, **values):
     """From JSON, with a budget where a run needs one."""
-    if kind is RunConfig:
+    if kind is TrainConfig:
         values = {"budget": {"steps": 1}, **values}
     return from_json(kind, values)
 
@@ -258,7 +258,7 @@ def test_an_unknown_setting_names_its_neighbour(kind, key, remedy):
 
 def test_an_error_says_where_it_is():
     """In settings within settings the whole path is named."""
-    error = refusal(RunConfig, model={"layers": "two"})
+    error = refusal(TrainConfig, model={"layers": "two"})
 
     assert error.problem == "settings.model.layers is 'two'."
 
@@ -269,13 +269,13 @@ def test_settings_are_an_object(data):
     with pytest.raises(ConfigError, match="settings is "):
         from_json(ModelConfig, data)
     with pytest.raises(ConfigError, match=r"settings\.model is "):
-        build(RunConfig, model=data)
+        build(TrainConfig, model=data)
 
 
 def test_a_run_needs_a_budget():
     """The one setting without a default is asked for by name."""
     with pytest.raises(ConfigError, match=r"lacks a setting.*budget"):
-        from_json(RunConfig, {})
+        from_json(TrainConfig, {})
 
 
 @pytest.mark.parametrize(

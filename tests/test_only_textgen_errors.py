@@ -14,16 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lstm_textgen import config
-from lstm_textgen.checkpoint.finding import resolve_checkpoint
 from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import from_json, to_json
 from lstm_textgen.errors import TextgenError
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.runs.find import resolve_checkpoint
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.source import Source, find_source
 from lstm_textgen.text.tokenizer import CharTokenizer, tokenizer_from_json
-from lstm_textgen.training.checks import check_free
+from lstm_textgen.training.start import check_free
 from tests.fuzzing.bases import good_files, good_states
 from tests.fuzzing.mutations import mutated
 from tests.fuzzing.values import VALUES, change
@@ -48,7 +48,7 @@ JSON = st.recursive(
 """Anything that JSON can say, and NaN, infinities and halves of characters."""
 
 SETTINGS = {
-    config.RunConfig: config.RunConfig(budget=config.BudgetConfig(steps=3)),
+    config.TrainConfig: config.TrainConfig(budget=config.BudgetConfig(steps=3)),
     config.ModelConfig: config.ModelConfig(),
     config.TextConfig: config.TextConfig(),
     config.OptimizerConfig: config.OptimizerConfig(),

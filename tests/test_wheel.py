@@ -34,8 +34,8 @@ def test_it_holds_the_package_and_the_bundled_texts_and_nothing_else(unpacked):
 
     assert tops == {"lstm_textgen"}
     assert "lstm_textgen/py.typed" in files
-    assert "lstm_textgen/report/page/page.html" in files
-    assert "lstm_textgen/report/writing_page/page.html" in files
+    assert "lstm_textgen/inspect/page/page.html" in files
+    assert "lstm_textgen/export/webpage/page.html" in files
     assert any(name.endswith("licenses/LICENSE") for name in files)
     for name in ("fables", "cuentos", "favole"):
         bundled = unpacked / f"lstm_textgen/_bundled/corpora/{name}.txt"

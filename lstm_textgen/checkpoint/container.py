@@ -5,6 +5,10 @@ Eight bytes give the length of the header, the header is JSON, and the tensors
 follow without a gap. The text about them is canonical JSON under a single key; it
 carries a checksum of itself and one of the tensors, so that a flipped bit is found
 wherever it is, and the same content has the same bytes.
+
+Weights in 8 bits: every row of a matrix as whole steps of its own size.
+
+Shapes: R rows, C columns.
 """
 
 import hashlib
@@ -13,12 +17,14 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
+from jaxtyping import Float, Int8
 from torch import Tensor
 
-from lstm_textgen.checkpoint.plain_json import canonical, is_crowded
 from lstm_textgen.errors import CheckpointError
+from lstm_textgen.strict_json import canonical, is_crowded
 
 HEADER_CAP = 4 * 2**20
 """Bytes of the longest header that is read."""
@@ -36,7 +42,7 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class ContainerKind:
     """What a container may hold."""
 
     key: str
@@ -74,7 +80,9 @@ class TensorSpec:
         return f"{self.dtype} {list(self.shape)}"
 
 
-def pack(tensors: dict[str, Tensor], kind: Kind, metadata: dict[str, Any]) -> bytes:
+def pack(
+    tensors: dict[str, Tensor], kind: ContainerKind, metadata: dict[str, Any]
+) -> bytes:
     """
     The bytes of a container.
 
@@ -131,3 +139,23 @@ def tensors_sha256(tensors: dict[str, Tensor]) -> str:
 def text_sha256(text: str) -> str:
     """A checksum over a text."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+STEPS = 127
+"""How many steps there are on either side of zero."""
+
+
+def rounded_rows(
+    matrix: Float[np.ndarray, "R C"],
+) -> tuple[Int8[np.ndarray, "R C"], Float[np.ndarray, " R"]]:
+    """
+    The nearest step to every number.
+
+    Returns:
+        Steps from -127 to 127, and what a step stands for in each row; the matrix is
+        about `steps * scales[:, None]`, each number within half a step. A row of
+        zeros has the scale 1.
+    """
+    scales = np.abs(matrix).max(axis=1) / STEPS
+    scales[scales == 0] = 1
+    return np.rint(matrix / scales[:, None]).astype(np.int8), scales

@@ -4,11 +4,18 @@ Format 1: a trained model as one file, with everything that sampling needs.
 The tensors are the parameters of `CharModel` under the names that torch gives them,
 and the text beside them says what the model is, which characters it knows and how
 it was trained. No paths, and no names of hosts or users.
+
+Which formats of a checkpoint are understood, and what to do about a newer one.
+
+A model whose logits are divided by a temperature, once and for all who read it.
+
+A model that begins every text with a memory that was learned.
 """
 
 import dataclasses
 import platform
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from reprlib import repr as shorten
@@ -17,16 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lstm_textgen.checkpoint.container import DTYPES, Kind, TensorSpec, pack
-from lstm_textgen.checkpoint.durable import write_durably
-from lstm_textgen.checkpoint.ranges import out_of_range
+from lstm_textgen.checkpoint.container import DTYPES, ContainerKind, TensorSpec, pack
 from lstm_textgen.checkpoint.reader import AGAIN, Container, open_container
-from lstm_textgen.checkpoint.record import TrainingRecord, check_text
-from lstm_textgen.checkpoint.skeleton import parameter_count, skeleton
-from lstm_textgen.checkpoint.version import FORMAT, check_format
+from lstm_textgen.checkpoint.record import TrainingRecord, check_free_text
+from lstm_textgen.checkpoint.schema import out_of_range, parameter_count, tensor_shapes
 from lstm_textgen.config import ModelConfig, from_json, to_json
 from lstm_textgen.errors import CheckpointError, ConfigError, VocabularyError
-from lstm_textgen.model.network import CharModel
+from lstm_textgen.files import write_durably
 from lstm_textgen.text.tokenizer import Tokenizer, tokenizer_from_json
 
 SIZE_CAP = 2 * 2**30
@@ -35,7 +39,7 @@ SIZE_CAP = 2 * 2**30
 VOCABULARY_CAP = 200_000
 """Characters of the largest vocabulary: all of them must fit into the header."""
 
-MODEL = Kind(
+MODEL = ContainerKind(
     key="lstm_textgen", dtypes=("F32", "BF16"), tensor_cap=256, size_cap=SIZE_CAP
 )
 
@@ -72,38 +76,9 @@ class Checkpoint:
     """Anything that its maker wants to tell."""
 
     def __post_init__(self) -> None:
-        check_text("licence", self.licence)
-        check_text("note", self.note)
-        check_text("made_by", " ".join([*self.made_by, *self.made_by.values()]))
-
-
-def checkpoint_of(
-    model: CharModel,
-    tokenizer: Tokenizer,
-    training: TrainingRecord,
-    *,
-    licence: str = "",
-    note: str = "",
-    dtype: torch.dtype = torch.float32,
-) -> Checkpoint:
-    """
-    Photograph a model: what is learned afterwards does not change the picture.
-
-    Args:
-        dtype: How the numbers are kept: float32, or bfloat16 for half the size.
-    """
-    return Checkpoint(
-        model=model.config,
-        tokenizer=tokenizer,
-        training=training,
-        tensors={
-            name: tensor.detach().to("cpu", dtype, copy=True)
-            for name, tensor in model.state_dict().items()
-        },
-        made_by=versions(),
-        licence=licence,
-        note=note,
-    )
+        check_free_text("licence", self.licence)
+        check_free_text("note", self.note)
+        check_free_text("made_by", " ".join([*self.made_by, *self.made_by.values()]))
 
 
 def versions() -> dict[str, str]:
@@ -114,27 +89,6 @@ def versions() -> dict[str, str]:
         own = "unknown"
     python = platform.python_version()
     return {"lstm_textgen": own, "torch": torch.__version__, "python": python}
-
-
-def build_model(
-    checkpoint: Checkpoint,
-    device: torch.device | str | None = None,
-    dtype: torch.dtype = torch.float32,
-    *,
-    requires_grad: bool = False,
-) -> CharModel:
-    """
-    The network with the weights of *checkpoint*, as a copy.
-
-    Args:
-        device: Where it shall be; None is the CPU.
-        dtype: What it shall compute in.
-        requires_grad: Whether it is to learn on.
-    """
-    size = checkpoint.tokenizer.size
-    model = skeleton(checkpoint.model, size, device or "cpu").to(dtype)
-    model.load_state_dict(checkpoint.tensors)
-    return model.requires_grad_(requires_grad).eval()
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -150,7 +104,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     remedy = "Save the weights of a model with exactly these settings."
     _check_specs("The model to save", checkpoint, specs, remedy)
     _check_numbers("The model to save", checkpoint.tensors)
-    write_durably(path, pack(checkpoint.tensors, MODEL, describe(checkpoint)))
+    write_durably(path, pack(checkpoint.tensors, MODEL, to_metadata(checkpoint)))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -163,13 +117,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         StorageError: The disk fails.
     """
     with open_container(path, MODEL) as container:
-        checkpoint = _card(container)
+        checkpoint = _header(container)
         tensors = container.read_tensors()
     _check_numbers(str(path), tensors)
     return dataclasses.replace(checkpoint, tensors=tensors)
 
 
-def read_card(path: Path) -> Checkpoint:
+def read_header(path: Path) -> Checkpoint:
     """
     Read what a model says of itself; it has no tensors, and they are not checked.
 
@@ -177,17 +131,17 @@ def read_card(path: Path) -> Checkpoint:
         MissingError, CheckpointError, StorageError: As `load_checkpoint`.
     """
     with open_container(path, MODEL) as container:
-        return _card(container)
+        return _header(container)
 
 
-def _card(container: Container) -> Checkpoint:
+def _header(container: Container) -> Checkpoint:
     """A model without its tensors, which are there under the right names."""
     checkpoint = _understood(container.metadata, container.path)
     _check_specs(str(container.path), checkpoint, container.specs, AGAIN)
     return checkpoint
 
 
-def describe(checkpoint: Checkpoint) -> dict[str, Any]:
+def to_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
     """The text about the tensors; `_understood` is the way back."""
     return {
         "format": FORMAT,
@@ -264,8 +218,8 @@ def _check_specs(
     if found_bytes != implied:
         problem = f"{name} holds {found_bytes} bytes of weights"
         raise CheckpointError(f"{problem}; its settings imply {implied}.", remedy)
-    wanted_tensors = skeleton(model, vocabulary).state_dict()
-    expected = {k: TensorSpec(dtype, tuple(v.shape)) for k, v in wanted_tensors.items()}
+    shapes = tensor_shapes(model, vocabulary)
+    expected = {name: TensorSpec(dtype, shape) for name, shape in shapes.items()}
     for key in sorted(expected.keys() | specs.keys()):
         if specs.get(key) != expected.get(key):
             raise CheckpointError(
@@ -282,3 +236,68 @@ def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
             f"{name} holds a weight that is {found}.",
             "Train it again with a lower learning rate, or take an earlier one.",
         )
+
+
+FORMAT = 1
+"""
+The format that is written, and the newest that is understood. A newer file whose
+`min_reader` is not above it may say more, but nothing that changes the meaning.
+"""
+
+
+def check_format(metadata: dict[str, Any], path: Path) -> None:
+    """
+    See that a file is of a format that this program reads.
+
+    Args:
+        metadata: The text about the tensors, a stranger's word.
+        path: The file, for the error.
+
+    Raises:
+        CheckpointError: It is too new, or names a format that cannot be.
+    """
+    written: Any = metadata.get("format")
+    needed: Any = metadata.get("min_reader")
+    numbers = type(written) is int and type(needed) is int
+    if not (numbers and 1 <= needed <= written):
+        found = f"format {shorten(written)}, to be read from {shorten(needed)} on"
+        raise CheckpointError(f"{path} names a format that cannot be: {found}.", AGAIN)
+    if needed > FORMAT:
+        raise CheckpointError(
+            f"{path} needs a textgen that reads format {shorten(needed)}; this one "
+            f"reads format {FORMAT}.",
+            _upgrade(metadata.get("made_by")),
+        )
+
+
+def _upgrade(made_by: Any) -> str:
+    """How to get the version that wrote a file; it is a stranger's word."""
+    wrote = made_by.get("lstm_textgen") if isinstance(made_by, dict) else None
+    if isinstance(wrote, str) and re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}", wrote):
+        return f"Upgrade: pip install 'lstm-textgen>={wrote}'"
+    return "Upgrade: pip install --upgrade lstm-textgen"
+
+
+HEAD = ("head.weight", "head.bias")
+
+
+def with_temperature(checkpoint: Checkpoint, temperature: float) -> Checkpoint:
+    """
+    The same model with the logits of its last step divided by *temperature*.
+
+    Args:
+        checkpoint: As training left it, or divided by another temperature already.
+        temperature: More than 0; 1 leaves it as the last step did.
+    """
+    divisor = temperature / (checkpoint.training.temperature or 1.0)
+    divided = {name: checkpoint.tensors[name] / divisor for name in HEAD}
+    return replace(
+        checkpoint,
+        tensors=checkpoint.tensors | divided,
+        training=replace(checkpoint.training, temperature=temperature),
+    )
+
+
+def as_trained(model: ModelConfig) -> ModelConfig:
+    """The settings of a model before it learned what to begin with, if it did."""
+    return replace(model, initial_state="zeros")

@@ -3,6 +3,8 @@ Open a container that a stranger may have made: each check before the next step.
 
 Nothing is allocated on the word of the file. A header is read when it fits into the
 file, a tensor when the header accounts for every byte of the file.
+
+Say what a file is that is no checkpoint, from its first bytes.
 """
 
 import math
@@ -20,17 +22,17 @@ from torch import Tensor
 from lstm_textgen.checkpoint.container import (
     DTYPES,
     HEADER_CAP,
-    Kind,
+    ContainerKind,
     TensorSpec,
     tensors_sha256,
     text_sha256,
 )
-from lstm_textgen.checkpoint.foreign import HEAD_BYTES, recognise
-from lstm_textgen.checkpoint.opening import NotAFile, open_file
-from lstm_textgen.checkpoint.plain_json import canonical, parse
 from lstm_textgen.errors import CheckpointError, MissingError, StorageError
+from lstm_textgen.files import NotAFile, open_file
+from lstm_textgen.strict_json import canonical, parse
 
 RANK_CAP = 8
+
 AGAIN = "Copy or download it again, or take another checkpoint."
 
 
@@ -78,7 +80,7 @@ class Container:
 
 
 @contextmanager
-def open_container(path: Path, kind: Kind) -> Iterator[Container]:
+def open_container(path: Path, kind: ContainerKind) -> Iterator[Container]:
     """
     Open *path* and read its header.
 
@@ -110,12 +112,12 @@ def open_container(path: Path, kind: Kind) -> Iterator[Container]:
         ) from error
 
 
-def _read_header(file: BinaryIO, path: Path, kind: Kind) -> Container:
+def _read_header(file: BinaryIO, path: Path, kind: ContainerKind) -> Container:
     size = os.fstat(file.fileno()).st_size
     if size > kind.size_cap:
         problem = f"{path} has {size} bytes; at most {kind.size_cap} are read."
         raise CheckpointError(problem, "Take a .safetensors file of textgen.")
-    length = _header_bytes(file.read(HEAD_BYTES), size, path)
+    length = _header_bytes(file.read(RECOGNIZED_BYTES), size, path)
     file.seek(8)
     try:
         header = parse(file.read(length).decode("utf-8"))
@@ -140,7 +142,7 @@ def _header_bytes(head: bytes, size: int, path: Path) -> int:
             f"{problem} read.", "Take a .safetensors file of textgen."
         )
     if not begins or length > HEADER_CAP:
-        what, remedy = recognise(head)
+        what, remedy = recognize(head)
         raise CheckpointError(f"{path} {what}.", remedy)
     if not fits:
         raise _cut_off(path)
@@ -177,7 +179,7 @@ def _checksums(metadata: dict[str, Any]) -> str:
 
 
 def _specs(
-    header: dict[str, Any], kind: Kind, data_bytes: int
+    header: dict[str, Any], kind: ContainerKind, data_bytes: int
 ) -> dict[str, TensorSpec]:
     """What the tensors are. One follows the other, and together they fill the file."""
     count = len(header)
@@ -197,7 +199,7 @@ def _specs(
 
 
 def _entry(
-    name: str, entry: Any, kind: Kind
+    name: str, entry: Any, kind: ContainerKind
 ) -> tuple[int, int, str, str, tuple[int, ...]]:
     """Where a tensor stands and what it is: start, stop, name, type, shape."""
     keys = {"dtype", "shape", "data_offsets"}
@@ -225,3 +227,66 @@ def _are_sizes(value: Any, cap: int) -> bool:
 def _demand(ok: bool, otherwise: str) -> None:
     if not ok:
         raise ValueError(otherwise)
+
+
+RECOGNIZED_BYTES = 64
+"""How many bytes `recognise` wants to see."""
+
+PICKLE = (
+    "is a pickle, as PyTorch writes .pt and .pth files",
+    "Take a .safetensors file: a pickle can run code, so textgen opens none.",
+)
+
+TEXT = (
+    "is a text, not a checkpoint",
+    "Name a .safetensors file; to learn from this text, run textgen train on it.",
+)
+
+MAGIC = {
+    b"version https://git-lfs": (
+        "is a pointer of Git LFS, which stands for the real file",
+        "Fetch the real one with git lfs pull, or download it by itself.",
+    ),
+    b"PK\x03\x04": (
+        "is a zip archive, as PyTorch writes .pt and .pth files",
+        "Take a .safetensors file: a pickle can run code, so textgen opens none.",
+    ),
+    b"PK\x05\x06": ("is an empty zip archive", "Take a .safetensors file."),
+    b"\x1f\x8b": ("is compressed with gzip", "Unpack it with gunzip first."),
+    **{bytes([0x80, protocol]): PICKLE for protocol in range(2, 6)},
+}
+"""How files of other kinds begin, what they are, and what to do."""
+
+
+def recognize(head: bytes) -> tuple[str, str]:
+    """
+    Name the kind of a file that is not a safetensors file.
+
+    Args:
+        head: Its first `HEAD_BYTES` bytes, fewer where it is shorter.
+
+    Returns:
+        What it is, to be put after its name, and what to do.
+    """
+    if not head:
+        return "is empty", "Copy or download it again."
+    for magic, answer in MAGIC.items():
+        if head.startswith(magic):
+            return answer
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        page = "is a web page, not a checkpoint"
+        return page, "Download the file itself instead of the page about it."
+    if _is_text(head):
+        return TEXT
+    return "is not a safetensors file", "Take a .safetensors file of textgen."
+
+
+def _is_text(head: bytes) -> bool:
+    """UTF-8 without control characters; the last character may be cut."""
+    for cut in range(min(4, len(head))):
+        try:
+            text = head[: len(head) - cut].decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        return all(char.isprintable() or char in "\t\n\r\f\ufeff" for char in text)
+    return False

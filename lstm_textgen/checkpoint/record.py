@@ -75,7 +75,7 @@ class TrainingRecord:
 
     def __post_init__(self) -> None:
         for name in ("corpus", "sha256", "encoding", "newline"):
-            check_text(name, getattr(self, name))
+            check_free_text(name, getattr(self, name))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, int | float):
@@ -103,7 +103,7 @@ class TrainingRecord:
             )
 
 
-def check_text(name: str, text: str) -> None:
+def check_free_text(name: str, text: str) -> None:
     """
     Refuse a free text that cannot be kept.
 

@@ -11,32 +11,22 @@ import sys
 import time
 from typing import Annotated
 
+import typer
+
+from lstm_textgen import signals as ending
+from lstm_textgen.cli import checkpoints, evaluate, info, sample, train
+from lstm_textgen.compare import command as compare
+from lstm_textgen.corpora import command as corpora
+from lstm_textgen.errors import TextgenError, is_out_of_memory
+from lstm_textgen.export import command as export
+from lstm_textgen.hub import pull_command as pull
+from lstm_textgen.hub import push_command as push
+from lstm_textgen.inspect import command as inspect
+from lstm_textgen.ui.options import option
+from lstm_textgen.ui.terminal import open_missing_streams, say, silence
+
 STARTED_S = time.monotonic()
 """When this process began to count: a budget in minutes includes its imports."""
-
-import typer  # noqa: E402  after the clock has started
-
-from lstm_textgen.cli import (  # noqa: E402
-    checkpoints,
-    compare,
-    corpora,
-    ending,
-    evaluate,
-    export,
-    info,
-    inspect,
-    pull,
-    push,
-    sample,
-    train,
-)
-from lstm_textgen.cli.options import option  # noqa: E402
-from lstm_textgen.errors import TextgenError, is_out_of_memory  # noqa: E402
-from lstm_textgen.report.terminal import (  # noqa: E402
-    open_missing_streams,
-    say,
-    silence,
-)
 
 HELP = """
 \b
@@ -72,18 +62,29 @@ app = typer.Typer(
         "max_content_width": 100,
     },
 )
+
 app.command("train", short_help="Learn from a text.")(train.train)
+
 app.command("sample", short_help="Let a model write on.")(sample.sample)
+
 app.command("evaluate", short_help="How well a model knows a text.")(evaluate.evaluate)
+
 app.command("info", short_help="What a checkpoint is.")(info.info)
+
 app.command("compare", short_help="LSTM, GRU and RNN on equal terms.")(compare.compare)
+
 app.command("inspect", short_help="What happens inside it.")(inspect.inspect)
+
 app.command("push", short_help="Give a model away on a hub.")(push.push)
+
 app.command("pull", short_help="Fetch a model from a hub.")(pull.pull)
+
 app.command("export", short_help="A model for other programs.")(export.export)
+
 app.add_typer(
     checkpoints.app, name="checkpoints", short_help="Look at runs and models."
 )
+
 app.add_typer(corpora.app, name="corpora", short_help="Texts to learn from.")
 
 
@@ -97,12 +98,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
+    context: typer.Context,
     version: Annotated[
         bool,
         option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    pass
+    context.obj = STARTED_S
 
 
 def run() -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lstm_textgen.cli import checkpoints_change
-from lstm_textgen.cli.options import AsJson, Debug, Quiet, option, print_json
 from lstm_textgen.errors import ConfigError, TextgenError
+from lstm_textgen.ui.options import AsJson, Debug, Quiet, option, print_json
 
 if TYPE_CHECKING:
-    from lstm_textgen.checkpoint.listing import Listed
-    from lstm_textgen.checkpoint.verifying import Verdict
+    from lstm_textgen.runs.listing import FileCheck, ModelEntry
+
 
 app = typer.Typer(
     help="""
@@ -57,9 +57,9 @@ def list_checkpoints(
     if context.invoked_subcommand is not None:
         _refuse_early(context)
         return
-    from lstm_textgen.checkpoint.finding import require_folder
-    from lstm_textgen.checkpoint.listing import list_models
-    from lstm_textgen.report.tables import show_models
+    from lstm_textgen.cli.tables import show_models
+    from lstm_textgen.runs.find import require_folder
+    from lstm_textgen.runs.listing import list_models
 
     require_folder(folder)
     found = list_models(folder)
@@ -86,7 +86,7 @@ def _refuse_early(context: typer.Context) -> None:
             )
 
 
-def _listed(each: "Listed") -> dict[str, Any]:
+def _listed(each: "ModelEntry") -> dict[str, Any]:
     """An entry as JSON; null where a file cannot be read."""
     from datetime import UTC, datetime
 
@@ -132,8 +132,8 @@ def verify(
     with 65 if any of them is bad. The digest that is shown is that of the weights, the
     same wherever the model lies.
     """
-    from lstm_textgen.checkpoint.verifying import summary
-    from lstm_textgen.report.terminal import say, write_text
+    from lstm_textgen.runs.listing import summary
+    from lstm_textgen.ui.terminal import say, write_text
 
     found = [each for model in models for each in _verdicts(model)]
     bad = [each for each in found if each.error is not None]
@@ -158,21 +158,21 @@ def verify(
         raise summary(found)
 
 
-def _verdicts(model: str) -> "list[Verdict]":
+def _verdicts(model: str) -> "list[FileCheck]":
     """What is found out about a model; one on a hub is fetched, and called by that."""
     import dataclasses
 
-    from lstm_textgen.checkpoint.verifying import Verdict
-    from lstm_textgen.checkpoint.verifying import verify as look
-    from lstm_textgen.sharing.models import find_checkpoint
-    from lstm_textgen.sharing.repository import is_on_hub
+    from lstm_textgen.remote.repository import is_on_hub
+    from lstm_textgen.runs.find import find_checkpoint
+    from lstm_textgen.runs.listing import FileCheck
+    from lstm_textgen.runs.listing import check_files as look
 
     if not is_on_hub(model):
         return look(model)
     try:
         found = look(str(find_checkpoint(model)))
     except TextgenError as error:
-        return [Verdict(model, error=error)]
+        return [FileCheck(model, error=error)]
     return [dataclasses.replace(each, path=model) for each in found]
 
 
@@ -194,22 +194,23 @@ def diff(
     """
     import dataclasses
 
-    from lstm_textgen.checkpoint.comparing import compare
+    from lstm_textgen.checkpoint.diff import diff_models
     from lstm_textgen.checkpoint.format import load_checkpoint
-    from lstm_textgen.report.tables import show_comparison
-    from lstm_textgen.sharing.models import find_checkpoint
+    from lstm_textgen.cli.tables import show_diff
+    from lstm_textgen.runs.find import find_checkpoint
 
     one, other = (load_checkpoint(find_checkpoint(name)) for name in (first, second))
-    found = compare(one, other)
+    found = diff_models(one, other)
     if json:
         print_json(dataclasses.asdict(found) | {"same": found.same})
     else:
-        show_comparison((first, second), found)
+        show_diff((first, second), found)
 
 
 app.command("average", short_help="The mean of several models.")(
     checkpoints_change.average
 )
+
 app.command("prune", short_help="What can go from a folder of runs.")(
     checkpoints_change.prune
 )

@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstm_textgen.cli.options import (
-    AsJson,
-    Debug,
-    Quiet,
-    named_texts,
-    option,
-    print_json,
-)
+from lstm_textgen.text.registry import resolve_names
+from lstm_textgen.ui.options import AsJson, Debug, Quiet, option, print_json
 
 if TYPE_CHECKING:
     from lstm_textgen.checkpoint.format import Checkpoint
-    from lstm_textgen.checkpoint.pruning import Removal
-    from lstm_textgen.evaluation.perplexity import Loss
+    from lstm_textgen.evaluation.loss import Loss
+    from lstm_textgen.runs.listing import Removal
 
 
 def average(
@@ -54,12 +48,11 @@ def average(
     or went on from one model; models that were born apart give noise. The state files
     of a run are not taken. With --text, all models are judged by it.
     """
-    from lstm_textgen.checkpoint import averaging
-    from lstm_textgen.checkpoint.finding import require_free
+    from lstm_textgen.checkpoint import average as averaging
     from lstm_textgen.checkpoint.format import load_checkpoint, save_checkpoint
     from lstm_textgen.errors import ConfigError
-    from lstm_textgen.report.terminal import say, write_text
-    from lstm_textgen.sharing.models import find_checkpoint
+    from lstm_textgen.runs.find import find_checkpoint, require_free
+    from lstm_textgen.ui.terminal import say, write_text
 
     if split and not text:
         raise ConfigError(
@@ -68,7 +61,7 @@ def average(
         )
     require_free(output)
     loaded = [load_checkpoint(find_checkpoint(name)) for name in models]
-    mean = averaging.average(loaded, models)
+    mean = averaging.average_models(loaded, models)
     losses: list[Loss] = []
     if text:
         losses = _judged([mean, *loaded], text, split)
@@ -93,14 +86,14 @@ def _judged(
     models: "Sequence[Checkpoint]", text: list[str], split: str | None
 ) -> "list[Loss]":
     """The loss of each model; all of them read the same ids."""
-    from lstm_textgen.checkpoint.format import build_model
     from lstm_textgen.evaluation.part import read_part
-    from lstm_textgen.evaluation.perplexity import evaluate
+    from lstm_textgen.evaluation.perplexity import exact_loss
+    from lstm_textgen.model.weights import build_model
     from lstm_textgen.text.source import find_source
 
-    ids = read_part(models[0], find_source(named_texts(text)), split)
+    ids = read_part(models[0], find_source(resolve_names(text)), split)
     begins = models[0].tokenizer.begins
-    return [evaluate(build_model(model), ids, begins=begins) for model in models]
+    return [exact_loss(build_model(model), ids, begins=begins) for model in models]
 
 
 def prune(
@@ -130,11 +123,11 @@ def prune(
     newest, runs that never saved anything. Only with --yes it is removed. Models that
     were not trained here, files that textgen did not write, and runs at work stay.
     """
-    from lstm_textgen.checkpoint import pruning
-    from lstm_textgen.checkpoint.finding import require_folder
-    from lstm_textgen.config.checks import check
-    from lstm_textgen.report.tables import show_removals
-    from lstm_textgen.report.terminal import say
+    from lstm_textgen.cli.tables import show_removals
+    from lstm_textgen.config import check
+    from lstm_textgen.runs import listing as pruning
+    from lstm_textgen.runs.find import require_folder
+    from lstm_textgen.ui.terminal import say
 
     check("keep", keep, keep is None or keep >= 0, "0 or more")
     require_folder(folder)
@@ -143,7 +136,7 @@ def prune(
         say(f"note: {run} is in use and stays.")
     if found.removals and not (json or quiet):
         show_removals(found.removals)
-    gone = pruning.prune(found.removals) if yes else []
+    gone = pruning.remove_files(found.removals) if yes else []
     if json:
         files = [
             {"path": str(each.path), "size_bytes": each.size_bytes, "why": each.why}

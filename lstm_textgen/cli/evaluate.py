@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from lstm_textgen.cli.options import (
+from lstm_textgen.text.registry import resolve_names
+from lstm_textgen.ui.options import (
     AsJson,
     Debug,
     Device,
     Quiet,
     Threads,
-    named_texts,
     option,
     print_json,
 )
@@ -49,24 +49,25 @@ def evaluate(
     per character the model needs for it. Every character is counted once, but the
     very first of a whole text, which nothing predicts.
     """
-    from lstm_textgen.checkpoint.format import build_model, load_checkpoint
+    from lstm_textgen.checkpoint.format import load_checkpoint
     from lstm_textgen.evaluation import perplexity
     from lstm_textgen.evaluation.part import read_part
-    from lstm_textgen.report.reading import reading_bar
-    from lstm_textgen.report.training import meaning
-    from lstm_textgen.sharing.models import find_checkpoint
+    from lstm_textgen.model.weights import build_model
+    from lstm_textgen.runs.find import find_checkpoint
     from lstm_textgen.text.source import find_source
     from lstm_textgen.training.machine import choose_machine
+    from lstm_textgen.ui.model_facts import meaning
+    from lstm_textgen.ui.progress import reading_bar
 
     model = load_checkpoint(find_checkpoint(checkpoint))
     machine = choose_machine(device, threads)
-    source = find_source(named_texts(text))
+    source = find_source(resolve_names(text))
     with reading_bar(source.size_bytes, quiet=quiet) as progress:
         ids = read_part(model, source, split, progress=progress)
     network = build_model(model, machine.device)
     begins = model.tokenizer.begins
     with reading_bar(len(ids), shown_from=500_000, quiet=quiet, unit="") as progress:
-        loss = perplexity.evaluate(network, ids, begins=begins, progress=progress)
+        loss = perplexity.exact_loss(network, ids, begins=begins, progress=progress)
     if json:
         print_json(
             {

@@ -1,6 +1,6 @@
 """`textgen info`: what a checkpoint is."""
 
-from lstm_textgen.cli.options import AsJson, Checkpoint, Debug, Quiet, print_json
+from lstm_textgen.ui.options import AsJson, Checkpoint, Debug, Quiet, print_json
 
 
 def info(
@@ -17,13 +17,13 @@ def info(
     Say what a model is, what it was trained on, and how well it does. The whole
     file is checked on the way.
     """
-    from lstm_textgen.checkpoint.format import describe, load_checkpoint
-    from lstm_textgen.report.tables import show_checkpoint
-    from lstm_textgen.sharing.models import find_checkpoint
+    from lstm_textgen.checkpoint.format import load_checkpoint, to_metadata
+    from lstm_textgen.cli.tables import show_checkpoint
+    from lstm_textgen.runs.find import find_checkpoint
 
     path = find_checkpoint(checkpoint)
     model = load_checkpoint(path)
     if json:
-        print_json(describe(model))
+        print_json(to_metadata(model))
     else:
         show_checkpoint(path, model)

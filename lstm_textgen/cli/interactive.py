@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lstm_textgen.cli.sample_run import Output, Task
+from lstm_textgen.cli.sample_output import SampleOutput, SampleRequest
 from lstm_textgen.errors import ConfigError, OutputError, TextgenError
-from lstm_textgen.report.terminal import say, write_text
-from lstm_textgen.sampling.engine import Beginning
-from lstm_textgen.sampling.session import Session
+from lstm_textgen.sampling.dialogue import Dialogue
+from lstm_textgen.sampling.generate import ReadPrompt
 from lstm_textgen.sampling.writer import Writer
-from lstm_textgen.text.prompt import OnUnknown, encode_prompt
-from lstm_textgen.text.tokenizer import Tokenizer
+from lstm_textgen.text.tokenizer import OnUnknown, Tokenizer, encode_prompt
+from lstm_textgen.ui.terminal import say, write_text
 
 HELP = """\
 Enter              the model goes on
@@ -45,7 +44,7 @@ class Conversation:
     """
 
     def __init__(
-        self, session: Session, tokenizer: Tokenizer, on_unknown: OnUnknown
+        self, session: Dialogue, tokenizer: Tokenizer, on_unknown: OnUnknown
     ) -> None:
         self._session = session
         self._tokenizer = tokenizer
@@ -174,9 +173,9 @@ def _interruptible() -> Iterator[None]:
 @_interruptible()
 def converse(
     writer: Writer,
-    begun: tuple[Beginning, str],
-    task: Task,
-    output: Output,
+    begun: tuple[ReadPrompt, str],
+    task: SampleRequest,
+    output: SampleOutput,
     on_unknown: OnUnknown,
 ) -> None:
     """
@@ -190,7 +189,7 @@ def converse(
         on_unknown: What becomes of characters that the model does not know.
     """
     beginning, prompt = begun
-    session = Session(writer, task.config, task.form)
+    session = Dialogue(writer, task.config, task.form)
     conversation = Conversation(session, writer.tokenizer, on_unknown)
     if not output.quiet:
         say("Enter lets the model go on, /help lists all, Ctrl-D ends.")

@@ -1,9 +1,9 @@
 """`textgen sample`: let a model write on."""
 
 from lstm_textgen.cli import sample_options as o
-from lstm_textgen.cli.options import AsJson, Checkpoint, Debug, Quiet
 from lstm_textgen.cli.sample_settings import chosen, draw_settings, form_settings
 from lstm_textgen.config import FormConfig, SampleConfig
+from lstm_textgen.ui.options import AsJson, Checkpoint, Debug, Quiet
 
 DRAW, FORM = SampleConfig(), FormConfig()
 
@@ -68,14 +68,19 @@ def sample(
     """
     given = locals()  # the options have the names of the settings
     config, form = draw_settings(given), form_settings(given)
-    from lstm_textgen.cli import sample_input, sample_run
+    from lstm_textgen.cli import sample_input
+    from lstm_textgen.cli import sample_output as sample_run
 
     if show_chain:
         sample_run.show_chain(config, form)
         return
-    task = sample_run.Task(config=config, form=form, **chosen(sample_run.Task, given))
-    output = sample_run.Output(
-        **chosen(sample_run.Output, given), echo=not no_echo, tell_seed=seed is None
+    task = sample_run.SampleRequest(
+        config=config, form=form, **chosen(sample_run.SampleRequest, given)
+    )
+    output = sample_run.SampleOutput(
+        **chosen(sample_run.SampleOutput, given),
+        echo=not no_echo,
+        tell_seed=seed is None,
     )
     source = sample_input.PromptSource(
         text=prompt,
@@ -98,4 +103,4 @@ def sample(
 
         converse(writer, begun, task, output, source.on_unknown)
     else:
-        sample_run.write(writer, begun, task, output)
+        sample_run.write_samples(writer, begun, task, output)

@@ -8,26 +8,25 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Integer
 
-from lstm_textgen.checkpoint.finding import is_bundled
-from lstm_textgen.cli.sample_run import Output, Task
-from lstm_textgen.config.checks import choice
+from lstm_textgen.cli.sample_output import SampleOutput, SampleRequest
+from lstm_textgen.config import choice
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.report.terminal import say, write_text
-from lstm_textgen.sampling.engine import Beginning
-from lstm_textgen.sampling.mixing import Mixture
+from lstm_textgen.runs.find import find_checkpoint, is_bundled
+from lstm_textgen.sampling.generate import ReadPrompt
+from lstm_textgen.sampling.mixture import MixtureBackend
 from lstm_textgen.sampling.writer import Writer
-from lstm_textgen.sharing.models import find_checkpoint
-from lstm_textgen.text.prompt import OnUnknown, encode_prompt
 from lstm_textgen.text.reader import TextReader
 from lstm_textgen.text.source import find_source
+from lstm_textgen.text.tokenizer import OnUnknown, encode_prompt
 from lstm_textgen.training.machine import Machine, choose_machine
 from lstm_textgen.training.speed import products_pay
+from lstm_textgen.ui.terminal import say, write_text
 
 
 def open_writer(
     checkpoint: str | None,
     mix: list[str],
-    task: Task,
+    task: SampleRequest,
     *,
     device: str,
     threads: int | None,
@@ -67,7 +66,7 @@ def open_writer(
         )
     names, weights = zip(*map(_weighed, mix), strict=True)
     writers = [load(find_checkpoint(name)) for name in names]
-    mixture = Mixture(
+    mixture = MixtureBackend(
         [writer.stepper for writer in writers],
         [writer.tokenizer for writer in writers],
         weights,
@@ -84,7 +83,9 @@ def _note_what_does_not_pay(machine: Machine) -> None:
         )
 
 
-def check_interactive(task: Task, output: Output, source: "PromptSource") -> None:
+def check_interactive(
+    task: SampleRequest, output: SampleOutput, source: "PromptSource"
+) -> None:
     """
     A session is one text that grows, between a person and the model.
 
@@ -135,8 +136,8 @@ class PromptSource:
 
 
 def begin(
-    writer: Writer, source: PromptSource, output: Output, *, keep: bool
-) -> tuple[Beginning, str]:
+    writer: Writer, source: PromptSource, output: SampleOutput, *, keep: bool
+) -> tuple[ReadPrompt, str]:
     """
     Read the prompt.
 

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lstm_textgen.cli import train_options as options
-from lstm_textgen.cli.ending import end_by_signal
-from lstm_textgen.cli.options import (
+from lstm_textgen.config import ModelConfig, OptimizerConfig, TextConfig
+from lstm_textgen.signals import end_by_signal
+from lstm_textgen.text.registry import resolve_names
+from lstm_textgen.ui.options import (
     AsJson,
     Debug,
     Device,
     Quiet,
     ThreadsByMinutes,
-    named_texts,
     nearest_given,
     print_json,
 )
-from lstm_textgen.config import ModelConfig, OptimizerConfig, TextConfig
 
 if TYPE_CHECKING:
+    from lstm_textgen.training.overrides import Overrides
     from lstm_textgen.training.start import Prepared
-    from lstm_textgen.training.wishes import Wishes
 
 
 def train(
@@ -114,7 +114,7 @@ def train(
     run["accept_corpus_change"] = accept_corpus_change
     prepared = _prepare(corpus, wishes, machine, run, quiet)
     if not dry_run:
-        _run(prepared, save_every, json, quiet)
+        _run(prepared, context.obj, save_every, json, quiet)
 
 
 Given = Mapping[str, Any]
@@ -128,15 +128,15 @@ def _wishes(
     optimizer: Given,
     budget: Given,
     run: Given,
-) -> "Wishes":
+) -> "Overrides":
     """What was given, checked at once, so that a slip costs no waiting."""
-    from lstm_textgen.config import BudgetConfig, RunConfig
-    from lstm_textgen.training.wishes import Wishes, check_preset
+    from lstm_textgen.config import BudgetConfig, TrainConfig
+    from lstm_textgen.training.overrides import Overrides, check_preset
 
     check_preset(preset)
     wanted = _given(budget)
     length = BudgetConfig(**wanted) if wanted else None
-    wishes = Wishes(
+    wishes = Overrides(
         preset=preset,
         text=_given(text),
         model=_given(model),
@@ -144,7 +144,7 @@ def _wishes(
         budget=length,
         run=_given(run),
     )
-    RunConfig(
+    TrainConfig(
         text=TextConfig(**wishes.text),
         model=ModelConfig(**wishes.model),
         optimizer=OptimizerConfig(**wishes.optimizer),
@@ -160,7 +160,7 @@ def _given(options: Given) -> dict[str, Any]:
 
 def _prepare(
     corpus: list[str],
-    wishes: "Wishes",
+    wishes: "Overrides",
     where: Given,
     run: Given,
     quiet: bool,
@@ -175,14 +175,14 @@ def _prepare(
         run: Output, and whether to go on, as for `prepare`.
         quiet: Say nothing.
     """
-    from lstm_textgen.report.reading import reading_bar
-    from lstm_textgen.report.terminal import say
-    from lstm_textgen.report.training import announce
     from lstm_textgen.text.source import find_source
     from lstm_textgen.training.machine import choose_machine
     from lstm_textgen.training.start import prepare
+    from lstm_textgen.ui.progress import reading_bar
+    from lstm_textgen.ui.run_view import announce
+    from lstm_textgen.ui.terminal import say
 
-    source = find_source(named_texts(corpus))
+    source = find_source(resolve_names(corpus))
     machine = choose_machine(**where)
     with reading_bar(2 * source.size_bytes, quiet=quiet) as progress:
         prepared = prepare(source, wishes, machine, progress=progress, **run)
@@ -193,20 +193,21 @@ def _prepare(
     return prepared
 
 
-def _run(prepared: "Prepared", save_every: float, json: bool, quiet: bool) -> None:
+def _run(
+    prepared: "Prepared", started_s: float, save_every: float, json: bool, quiet: bool
+) -> None:
     """Train, follow it on stderr, and put the result on stdout."""
-    from lstm_textgen.cli import STARTED_S
-    from lstm_textgen.report.terminal import write_text
-    from lstm_textgen.report.training import Progress, RunSummary, say_warning, sum_up
     from lstm_textgen.training.start import open_session
+    from lstm_textgen.ui.run_view import RunSummary, RunView, say_warning, sum_up
+    from lstm_textgen.ui.terminal import write_text
 
     summary = RunSummary(prepared)
     with (
-        open_session(prepared, started_s=STARTED_S, save_every_s=save_every) as (
+        open_session(prepared, started_s=started_s, save_every_s=save_every) as (
             session,
             warnings,
         ),
-        Progress(quiet=quiet) as progress,
+        RunView(quiet=quiet) as progress,
     ):
         for warning in warnings:
             say_warning(warning)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from lstm_textgen.checkpoint.format import Checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.errors import ConfigError, CorpusError
-from lstm_textgen.text.cache import EncodedText
-from lstm_textgen.text.encode import default_cache, encode_with
+from lstm_textgen.paths import default_cache
+from lstm_textgen.text.encode import EncodedText, encode_with
 from lstm_textgen.text.source import Source
 from lstm_textgen.text.streams import with_context
 

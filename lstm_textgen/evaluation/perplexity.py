@@ -4,11 +4,11 @@ How many nats a model needs per character of a text.
 Losses are sums with a count beside them, divided once, where they are shown.
 
 Shapes: T steps, B streams, V vocabulary.
+
+What a model loses on the held-out text, and how long that takes to find.
 """
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from lstm_textgen.errors import CorpusError
+from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.model.state import StackState
+from lstm_textgen.model.recurrent import StackState
 from lstm_textgen.text.streams import IGNORE
 
 WINDOW = 1024
@@ -28,32 +29,6 @@ WINDOW = 1024
 
 NUMBERS = 2**24
 """About how many logits or hidden numbers one window may have, at 4 bytes each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Nats that a model needed for some characters."""
-
-    nats: float
-    characters: int
-
-    def __add__(self, other: "Loss") -> "Loss":
-        return Loss(self.nats + other.nats, self.characters + other.characters)
-
-    @property
-    def nats_per_char(self) -> float:
-        """The mean; not a number where nothing was read."""
-        return self.nats / self.characters if self.characters else math.nan
-
-    @property
-    def bits_per_char(self) -> float:
-        """The mean in bits: 8 for noise, about 1 for what people achieve."""
-        return self.nats_per_char / math.log(2)
-
-    @property
-    def perplexity(self) -> float:
-        """Among how many equally likely characters the model is undecided."""
-        return math.exp(min(self.nats_per_char, 700.0))
 
 
 def summed_loss(
@@ -70,7 +45,7 @@ def summed_loss(
     )
 
 
-def count_characters(
+def count_target_characters(
     targets: NDArray[np.integer[Any]], begins: NDArray[np.bool_] | None
 ) -> int:
     """
@@ -85,7 +60,7 @@ def count_characters(
 
 
 @torch.inference_mode()
-def evaluate(
+def exact_loss(
     model: CharModel,
     ids: NDArray[np.unsignedinteger],
     *,
@@ -110,7 +85,9 @@ def evaluate(
     total = Loss(0.0, 0)
     for logits, targets in read_on(model, ids, progress):
         nats = summed_loss(logits, targets)
-        total += Loss(nats.item(), count_characters(targets.cpu().numpy(), begins))
+        total += Loss(
+            nats.item(), count_target_characters(targets.cpu().numpy(), begins)
+        )
     return total
 
 
@@ -195,7 +172,7 @@ def estimate(
         inputs = torch.from_numpy(ids[inside].astype(np.int64)).to(device)
         logits, state = model(inputs, state)
         nats = summed_loss(logits, torch.from_numpy(targets).to(device))
-        total += Loss(nats.item(), count_characters(targets, begins))
+        total += Loss(nats.item(), count_target_characters(targets, begins))
         if progress is not None:
             progress(int(counted.sum()))
     return total
@@ -231,3 +208,66 @@ def _check_length(ids: NDArray[np.unsignedinteger]) -> None:
             f"The text to evaluate has {len(ids)} characters.",
             "Give a text of at least 2 characters.",
         )
+
+
+LONG_STREAM = 16_384
+
+MOST_STREAMS = 64
+
+EXACT_LIMIT = 2 * LONG_STREAM
+"""Held-out characters that the last evaluation reads in one pass; beyond, side by
+side in up to `MOST_STREAMS` streams of at least `LONG_STREAM`, each warmed up. The
+sixth decimal is another then, and it takes half of the time."""
+
+MOST_JUDGED = 1_000_000
+"""Held-out characters that the last evaluation counts, so that a long text leaves the
+minutes to the training: of more, as many, from `MOST_STREAMS` places."""
+
+
+def estimate_loss(
+    model: CharModel,
+    held_out: NDArray[np.unsignedinteger[Any]],
+    characters: int,
+    begins: NDArray[np.bool_] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Loss:
+    """An estimate during a run; of nothing where no text is held out."""
+    if len(held_out) < 2:
+        return Loss(0.0, 0)
+    return estimate(
+        model, held_out, characters=characters, begins=begins, progress=progress
+    )
+
+
+def final_loss(
+    model: CharModel,
+    held_out: NDArray[np.unsignedinteger[Any]],
+    begins: NDArray[np.bool_] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Loss:
+    """The loss of a finished model: exact where that takes no time, else very near."""
+    if len(held_out) <= EXACT_LIMIT:
+        return exact_loss(model, held_out, begins=begins, progress=progress)
+    streams = min(MOST_STREAMS, len(held_out) // LONG_STREAM)
+    return estimate(
+        *(model, held_out),
+        streams=streams,
+        characters=MOST_JUDGED,
+        warm_up=256,
+        begins=begins,
+        progress=progress,
+    )
+
+
+def evaluation_seconds(characters: int, read_per_second: float) -> float:
+    """
+    How long `judge` or `best_temperature` will take, with a third to spare; a step that
+    learns an initial state takes no longer, since it reads many places side by side.
+
+    Args:
+        characters: Of the text to read.
+        read_per_second: Characters a second of a single stream; side by side, many
+            streams are several times as fast, as little as twice on a CPU.
+    """
+    seconds = min(characters, MOST_JUDGED) / read_per_second
+    return (seconds if characters <= EXACT_LIMIT else seconds / 2) * 4 / 3

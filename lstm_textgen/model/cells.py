@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lstm_textgen.config import Cell
-from lstm_textgen.model.state import LayerState
+from lstm_textgen.model.recurrent import LayerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,23 +148,15 @@ def rnn_update(
 
 
 Update = Callable[[Tensor, Tensor, LayerState], LayerState]
+
 UPDATES: dict[Cell, Update] = {
     "lstm": lstm_update,
     "gru": gru_update,
     "rnn": rnn_update,
 }
-BLOCKS: dict[Cell, tuple[str, ...]] = {
-    "lstm": ("input", "forget", "candidate", "output"),
-    "gru": ("reset", "update", "candidate"),
-    "rnn": ("candidate",),
-}
-"""What each block of H rows of the weights makes, from the top."""
-
-GATES: dict[Cell, int] = {cell: len(names) for cell, names in BLOCKS.items()}
-"""How many blocks of H rows the weights of a cell have."""
 
 
-def step(
+def cell_step(
     cell: Cell, x: Float[Tensor, "B E"], state: LayerState, weights: CellWeights
 ) -> LayerState:
     """Advance a layer by one character."""

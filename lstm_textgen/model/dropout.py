@@ -14,12 +14,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lstm_textgen.config import ModelConfig
-from lstm_textgen.model.cells import GATES
+from lstm_textgen.config import GATES, ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
+class NoiseMasks:
     """Factors for one window, one of each per layer; None leaves a layer alone."""
 
     outputs: tuple[Float[Tensor, "B H"] | None, ...]
@@ -29,14 +28,14 @@ class Noise:
     """What the recurrent matrix is multiplied by."""
 
 
-def draw_noise(
+def draw_noise_masks(
     config: ModelConfig,
     streams: int,
     *,
     dropout: float,
     weight_drop: float,
     generator: torch.Generator,
-) -> Noise | None:
+) -> NoiseMasks | None:
     """
     Draw what rests in the next window.
 
@@ -60,7 +59,7 @@ def draw_noise(
         return None
     H, G = config.hidden, GATES[config.cell] * config.hidden
     each = range(config.layers)
-    return Noise(
+    return NoiseMasks(
         outputs=tuple(_factors((streams, H), dropout, generator) for _ in each),
         recurrent=tuple(_factors((G, H), weight_drop, generator) for _ in each),
     )

@@ -11,14 +11,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lstm_textgen.config import Cell
-from lstm_textgen.model.cells import CellWeights, step
-from lstm_textgen.model.state import LayerState
+from lstm_textgen.model.cells import CellWeights, cell_step
+from lstm_textgen.model.recurrent import LayerState
 
 MODULES: dict[Cell, Callable[[int, int], nn.RNNBase]] = {
     "lstm": nn.LSTM,
     "gru": nn.GRU,
     "rnn": nn.RNN,
 }
+
 KERNELS = {"gru": torch.gru, "rnn": torch.rnn_tanh}
 
 
@@ -73,6 +74,6 @@ def run_layer_slowly(
     """Read a window step by step with the equations: what `run_layer` must equal."""
     outputs = []
     for x_now in x:
-        state = step(cell, x_now, state, weights)
+        state = cell_step(cell, x_now, state, weights)
         outputs.append(state.hidden)
     return torch.stack(outputs), state

@@ -2,16 +2,18 @@
 The network: embedding, stacked recurrent layers, linear head.
 
 Shapes: T steps, B streams, V vocabulary, E embedding, H hidden units.
+
+Weights at birth, each choice with its source.
 """
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from lstm_textgen.config import ModelConfig
-from lstm_textgen.model.dropout import Noise
-from lstm_textgen.model.layers import MODULES, run_layer
-from lstm_textgen.model.state import StackState, zero_state
+from lstm_textgen.config import GATES, ModelConfig
+from lstm_textgen.model.dropout import NoiseMasks
+from lstm_textgen.model.layers import MODULES, cell_weights, run_layer
+from lstm_textgen.model.recurrent import StackState, zero_state
 
 
 class CharModel(nn.Module):
@@ -39,7 +41,10 @@ class CharModel(nn.Module):
             self.initial = nn.ModuleList(_Initial(config) for _ in sizes)
 
     def forward(
-        self, ids: Int64[Tensor, "T B"], state: StackState, noise: Noise | None = None
+        self,
+        ids: Int64[Tensor, "T B"],
+        state: StackState,
+        noise: NoiseMasks | None = None,
     ) -> tuple[Float[Tensor, "T B V"], StackState]:
         """
         Read a window of every stream.
@@ -57,7 +62,10 @@ class CharModel(nn.Module):
         return self.head(outputs), after
 
     def read(
-        self, ids: Int64[Tensor, "T B"], state: StackState, noise: Noise | None = None
+        self,
+        ids: Int64[Tensor, "T B"],
+        state: StackState,
+        noise: NoiseMasks | None = None,
     ) -> tuple[Float[Tensor, "T B H"], StackState]:
         """The same without the head: what the upper layer gives out."""
         x = self.embedding(ids)
@@ -102,3 +110,50 @@ class _Initial(nn.Module):
         self.hidden = nn.Parameter(torch.zeros(config.hidden))
         if config.cell == "lstm":
             self.cell = nn.Parameter(torch.zeros(config.hidden))
+
+
+@torch.no_grad()
+def initialize(model: CharModel, generator: torch.Generator) -> None:
+    """
+    Give every parameter its first value.
+
+    - Embedding: standard normal, so that each character starts as a direction.
+    - Input matrices and head: uniform by fan-in and fan-out, which keeps the
+      variance of signals and gradients level.
+    - Recurrent matrices: orthogonal per gate, so that the memory neither fades
+      nor grows by the matrix alone.
+    - Biases zero, but 1 for the LSTM's forget gate: it starts out remembering.
+
+    Args:
+        model: The network, changed in place.
+        generator: On the CPU, whatever device the model is on, so that one seed
+            gives one network everywhere.
+
+    Source:
+        Glorot and Bengio (2010), Understanding the difficulty of training deep
+        feedforward neural networks.
+        Saxe, McClelland and Ganguli (2014), Exact solutions to the nonlinear
+        dynamics of learning. https://arxiv.org/abs/1312.6120
+        Jozefowicz, Zaremba and Sutskever (2015), An Empirical Exploration of
+        Recurrent Network Architectures (forget bias), section 2.2.
+    """
+    H, gates = model.config.hidden, GATES[model.config.cell]
+
+    def fill(target: Tensor, init: object, **options: float) -> None:
+        drawn = torch.empty(target.shape, dtype=torch.float32)
+        init(drawn, generator=generator, **options)  # type: ignore[operator]
+        target.copy_(drawn)
+
+    fill(model.embedding.weight, nn.init.normal_)
+    for layer in model.layers:
+        weights = cell_weights(layer)  # type: ignore[arg-type]
+        for block in weights.inputs.chunk(gates):
+            fill(block, nn.init.xavier_uniform_)
+        for block in weights.recurrent.chunk(gates):
+            fill(block, nn.init.orthogonal_)
+        weights.bias.zero_()
+        weights.recurrent_bias.zero_()
+        if model.config.cell == "lstm":
+            weights.bias[H : 2 * H] = 1.0
+    fill(model.head.weight, nn.init.xavier_uniform_)
+    model.head.bias.zero_()

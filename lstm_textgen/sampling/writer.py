@@ -13,25 +13,30 @@ import numpy as np
 import torch
 from jaxtyping import Integer
 
-from lstm_textgen.checkpoint.format import build_model, load_checkpoint
+from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.sampling.automaton import Automaton, guiding
-from lstm_textgen.sampling.column import Column, Sample, Writing
-from lstm_textgen.sampling.ends import Piece
-from lstm_textgen.sampling.engine import (
-    Beginning,
-    Drawn,
-    Stepper,
+from lstm_textgen.model.weights import build_model
+from lstm_textgen.sampling.backend import Backend, choose_backend
+from lstm_textgen.sampling.batched import BatchedBackend
+from lstm_textgen.sampling.constraints import Automaton, constraint_for
+from lstm_textgen.sampling.generate import (
+    DrawnId,
+    ReadPrompt,
+    beam_search,
     generate,
     read_prompt,
 )
-from lstm_textgen.sampling.fast import FastStepper
-from lstm_textgen.sampling.search import beam_search
-from lstm_textgen.sampling.steppers import make_stepper
+from lstm_textgen.sampling.stream import (
+    Character,
+    CharacterStream,
+    Sample,
+    SampleStream,
+)
 from lstm_textgen.text.tokenizer import Tokenizer
 
 DEFAULT = SampleConfig()
+
 FORM = FormConfig()
 
 SIDE_BY_SIDE = 512
@@ -49,9 +54,9 @@ class Writer:
         tokenizer: The vocabulary.
     """
 
-    def __init__(self, stepper: Stepper | CharModel, tokenizer: Tokenizer) -> None:
+    def __init__(self, stepper: Backend | CharModel, tokenizer: Tokenizer) -> None:
         is_model = isinstance(stepper, CharModel)
-        self.stepper: Stepper = FastStepper(stepper) if is_model else stepper  # type: ignore[arg-type, assignment]
+        self.stepper: Backend = BatchedBackend(stepper) if is_model else stepper  # type: ignore[arg-type, assignment]
         self.tokenizer = tokenizer
 
     @classmethod
@@ -83,7 +88,7 @@ class Writer:
         """
         checkpoint = load_checkpoint(Path(path))
         model = build_model(checkpoint, device=torch.device(device))
-        stepper = make_stepper(model, characters=characters, precision=precision)
+        stepper = choose_backend(model, characters=characters, precision=precision)
         return cls(stepper, checkpoint.tokenizer)
 
     def write(
@@ -117,13 +122,13 @@ class Writer:
         length: int | None = None,
         config: SampleConfig = DEFAULT,
         form: FormConfig = FORM,
-    ) -> Writing:
+    ) -> SampleStream:
         """The same as `write`, character by character as they are drawn."""
         form = form if length is None else replace(form, length=length)
         beginning = self.begin([self.tokenizer.encode(prompt)])
         return self.go_on(beginning, config, form)
 
-    def begin(self, chunks: Chunks, before: Beginning | None = None) -> Beginning:
+    def begin(self, chunks: Chunks, before: ReadPrompt | None = None) -> ReadPrompt:
         """
         Read a prompt in any number of parts.
 
@@ -141,20 +146,20 @@ class Writer:
 
     def go_on(
         self,
-        beginning: Beginning,
+        beginning: ReadPrompt,
         config: SampleConfig,
         form: FormConfig = FORM,
         *,
         sample: int = 0,
         alternatives: int = 0,
-    ) -> Writing:
+    ) -> SampleStream:
         """Draw one sample from a beginning, which may be drawn from again."""
         drawn = self._draw(beginning, config, form, [sample], alternatives)
-        return Writing(drawn, Column(self.tokenizer, form))
+        return SampleStream(drawn, CharacterStream(self.tokenizer, form))
 
     def samples(
         self,
-        beginning: Beginning,
+        beginning: ReadPrompt,
         config: SampleConfig,
         form: FormConfig = FORM,
         *,
@@ -164,8 +169,8 @@ class Writer:
         """Draw several samples side by side; they come in the order of *numbers*."""
         for start in range(0, len(numbers), SIDE_BY_SIDE):
             some = numbers[start : start + SIDE_BY_SIDE]
-            columns = [Column(self.tokenizer, form) for _ in some]
-            texts: list[list[Piece]] = [[] for _ in some]
+            columns = [CharacterStream(self.tokenizer, form) for _ in some]
+            texts: list[list[Character]] = [[] for _ in some]
             drawn = self._draw(beginning, config, form, some, alternatives)
             while any(column.stopped_by is None for column in columns):
                 row = next(drawn)
@@ -176,7 +181,7 @@ class Writer:
 
     def search(
         self,
-        beginning: Beginning,
+        beginning: ReadPrompt,
         form: FormConfig = FORM,
         *,
         width: int,
@@ -205,21 +210,21 @@ class Writer:
 
     def _column(
         self, ids: Sequence[int], form: FormConfig, costs: Iterable[float] | None = None
-    ) -> tuple[Column, list[Piece]]:
+    ) -> tuple[CharacterStream, list[Character]]:
         """The sample that these ids make, and its characters."""
-        column, pieces = Column(self.tokenizer, form), []
+        column, pieces = CharacterStream(self.tokenizer, form), []
         for id, nats in zip(ids, costs or itertools.repeat(0.0), strict=False):
-            pieces += column.push(Drawn(id, nats))
+            pieces += column.push(DrawnId(id, nats))
         return column, pieces
 
     def _draw(
         self,
-        beginning: Beginning,
+        beginning: ReadPrompt,
         config: SampleConfig,
         form: FormConfig,
         samples: Sequence[int],
         alternatives: int,
-    ) -> Iterator[list[Drawn | None]]:
+    ) -> Iterator[list[DrawnId | None]]:
         return generate(
             self.stepper,
             beginning,
@@ -238,7 +243,7 @@ class Writer:
             ConfigError: Nothing is left to write, or nothing that matches.
             UnavailableError: The library for patterns is not installed.
         """
-        return guiding(self.tokenizer, form)
+        return constraint_for(self.tokenizer, form)
 
     def _opening(self) -> Integer[np.ndarray, " T"]:
         """

@@ -23,6 +23,7 @@ from typing import NoReturn
 from lstm_textgen.errors import CorpusError, MissingError, StorageError
 
 STDIN = "-"
+
 SUFFIXES = (
     ".txt .text .md .markdown .rst .adoc .org .tex .bib .abc .ly .pgn .srt .vtt .po "
     ".csv .tsv .json .jsonl .ndjson .xml .html .htm .yaml .yml .toml .ini .cfg .log "

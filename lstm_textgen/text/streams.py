@@ -18,6 +18,33 @@ from jaxtyping import Int64, UInt
 
 from lstm_textgen.errors import ConfigError, CorpusError
 
+MAX_CALIBRATION = 16_384
+"""The most characters kept apart: the temperature is known to a hundredth by then."""
+
+MIN_CALIBRATION = 1024
+"""Fewer would tell of themselves only; a text too short for them keeps none apart."""
+
+CALIBRATION_ONE_IN = 50
+"""One character of so many is kept apart."""
+
+
+def calibration_length(characters: int) -> int:
+    """How many *characters* of a training part are kept apart."""
+    length = min(MAX_CALIBRATION, characters // CALIBRATION_ONE_IN)
+    return length if is_calibration_length(length) else 0
+
+
+def is_calibration_length(length: int) -> bool:
+    """Whether so many characters tell a temperature."""
+    return MIN_CALIBRATION <= length <= MAX_CALIBRATION
+
+
+def calibration_slice(characters: int, length: int) -> tuple[int, int]:
+    """Where they stand in it: from start, up to but without stop."""
+    start = (characters - length) // 2
+    return (start, start + length) if length else (0, 0)
+
+
 IGNORE = -100
 """Target where a stream has ended; the value that torch's cross entropy skips."""
 

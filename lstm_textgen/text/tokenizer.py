@@ -2,23 +2,27 @@
 Characters or bytes as ids, and back without loss.
 
 Letters: N ids, V vocabulary.
+
+Characters that a vocabulary lacks: their names, and what may stand for them.
+
+Encode what a person typed, and say what the vocabulary had to leave out.
 """
 
 import codecs
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int64, Integer, UInt, UInt32
 
-from lstm_textgen.config import TokenizerKind
-from lstm_textgen.config.checks import shown
+from lstm_textgen.config import TokenizerKind, shown
 from lstm_textgen.errors import ConfigError, VocabularyError
-from lstm_textgen.text.replace import unknown_character
 
 CODE_POINTS = 0x110000
+
 UNKNOWN = "\ufffd"
 
 
@@ -279,7 +283,7 @@ def tokenizer_from_json(data: object) -> Tokenizer:
     return CharTokenizer(characters, unknown)
 
 
-def count_characters(chunks: Iterable[str]) -> Int64[np.ndarray, " codes"]:
+def count_code_points(chunks: Iterable[str]) -> Int64[np.ndarray, " codes"]:
     """How often each code point occurs in *chunks*, in memory that stays constant."""
     counts = np.zeros(CODE_POINTS, np.int64)
     for chunk in chunks:
@@ -294,3 +298,129 @@ def _code_points(text: str) -> UInt32[np.ndarray, " N"]:
 
 def _bad(problem: str) -> VocabularyError:
     return VocabularyError(problem, "Use another model: this vocabulary is damaged.")
+
+
+FAMILIES = (
+    "'\u2019\u2018\u201a\u201b\u2032`\u00b4\u02bc",  # apostrophes, single quotes
+    '"\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb',  # double quotes
+    "-\u2013\u2014\u2010\u2011\u2012\u2015\u2212\u00ad",  # hyphens, dashes, minus
+    " \u00a0\u2002\u2003\u2009\u202f\u3000\t",  # spaces
+    "\n\r\x0b\x0c\x85\u2028\u2029",  # ends of lines
+    "*\u2022\u00b7\u2217",  # bullets
+    "/\u2044\u2215",  # slashes
+)
+"""Characters that look or act alike, the plainest first."""
+
+SPELLED = {
+    "\u2014": "--",  # em dash
+    "\u2015": "--",
+    "\u00df": "ss",
+    "\u00e6": "ae",
+    "\u00c6": "Ae",
+    "\u0153": "oe",
+    "\u0152": "Oe",
+    "\u00f8": "o",
+    "\u00d8": "O",
+    "\u0142": "l",
+    "\u0141": "L",
+    "\u0131": "i",
+}
+"""Spellings that Unicode itself does not give."""
+
+
+def describe_character(char: str) -> str:
+    """Name *char* three ways, because many look alike or print as nothing."""
+    name = unicodedata.name(char, "")
+    return f"{char!r} (U+{ord(char):04X}{name and ' ' + name})"
+
+
+def unknown_character(char: str, offset: int, known: Container[str]) -> VocabularyError:
+    """
+    The error for a character that a vocabulary lacks.
+
+    Args:
+        char: The character.
+        offset: Characters before it in the text.
+        known: The vocabulary, searched for something to write instead.
+    """
+    shown = describe_character(char)
+    problem = f"Character {shown} at offset {offset} is not in the vocabulary."
+    if "\ud800" <= char <= "\udfff":
+        return VocabularyError(problem, "Remove it: it stands for a byte of no text.")
+    near = close_replacements(char, known)
+    instead = " or ".join(repr(each) for each in near[:3])
+    instead = f"Write {instead} instead" if near else "Remove it"
+    return VocabularyError(
+        problem,
+        f"{instead}; sample can also go on with --on-unknown replace. A model trained "
+        "with --tokenizer byte knows every character.",
+    )
+
+
+def close_replacements(char: str, known: Container[str]) -> list[str]:
+    """
+    What *known* has to stand for *char*, the closest first.
+
+    Args:
+        char: One character.
+        known: Holds single characters.
+
+    Returns:
+        Strings of one or more characters, all of them known, none of them
+        *char* itself. Empty where nothing comes close.
+    """
+    plain = _without_marks(char)
+    family = next((family for family in FAMILIES if char in family), "")
+    candidates = [SPELLED.get(char, ""), *family, plain]
+    candidates += [char.swapcase(), plain.swapcase(), SPELLED.get(char.lower(), "")]
+    return [
+        candidate
+        for candidate in dict.fromkeys(candidates)
+        if candidate not in ("", char) and all(c in known for c in candidate)
+    ]
+
+
+def _without_marks(char: str) -> str:
+    """`é` as `e`, the ligature `ﬁ` as `fi`, an ellipsis as three dots."""
+    parts = unicodedata.normalize("NFKD", char)
+    return "".join(part for part in parts if not unicodedata.combining(part))
+
+
+OnUnknown = Literal["error", "skip", "replace"]
+
+
+def encode_prompt(
+    tokenizer: Tokenizer, text: str, on_unknown: OnUnknown, *, offset: int = 0
+) -> tuple[UInt[np.ndarray, " N"], list[str]]:
+    """
+    The ids of *text*, and a note on each different character that is not in them.
+
+    A tokenizer with an unknown mark takes every character: nothing is skipped or
+    replaced then, and the notes say what is read as the mark.
+
+    Args:
+        tokenizer: The vocabulary of the model.
+        text: The prompt.
+        on_unknown: What to do with a character that is not known. `replace`
+            writes what comes closest, and skips it where nothing does.
+        offset: Characters of the prompt before *text*, for the error.
+
+    Raises:
+        VocabularyError: A character is not known, and *on_unknown* is `error`.
+    """
+    folded = tokenizer.folded(text)
+    if folded or on_unknown == "error":
+        notes = [
+            f"{describe_character(char)} read as the unknown mark" for char in folded
+        ]
+        return tokenizer.encode(text, offset=offset), notes
+    stand_ins: dict[str, str | int | None] = {}
+    notes = []
+    for char in dict.fromkeys(text):
+        if char in tokenizer:
+            continue
+        near = close_replacements(char, tokenizer) if on_unknown == "replace" else []
+        stand_ins[char] = near[0] if near else ""
+        fate = f"replaced by {near[0]!r}" if near else "skipped"
+        notes.append(f"{describe_character(char)} {fate}")
+    return tokenizer.encode(text.translate(str.maketrans(stand_ins))), notes

@@ -4,12 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lstm_textgen.evaluation.perplexity import Loss
-
-StopReason = Literal["budget", "no improvement", "interrupted", "terminated", "hung up"]
-
-BY_SIGNAL: tuple[StopReason, ...] = ("interrupted", "terminated", "hung up")
-"""The reasons to stop that leave something to go on with."""
+from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.signals import StopReason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +26,7 @@ class StepDone:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Skipped:
+class StepSkipped:
     """A window was read and not learned from: its loss or gradient was no number."""
 
     step: int
@@ -38,7 +34,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WentBack:
+class SetBack:
     """Training ran away; it goes on from the last good state at half the rate."""
 
     step: int
@@ -81,7 +77,7 @@ class Calibrated:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wrote:
+class Sampled:
     """A line that the model writes at present."""
 
     step: int
@@ -112,12 +108,12 @@ class Stopped:
 
 Event = (
     StepDone
-    | Skipped
-    | WentBack
+    | StepSkipped
+    | SetBack
     | Warned
     | Evaluated
     | Calibrated
-    | Wrote
+    | Sampled
     | Saved
     | Stopped
 )

@@ -6,9 +6,9 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from lstm_textgen.checkpoint import metrics
 from lstm_textgen.errors import OutputError, StorageError
-from lstm_textgen.evaluation.perplexity import Loss
+from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.runs import metrics
 from lstm_textgen.training.events import Event
 
 MOST_KEPT = 10_000
@@ -41,9 +41,9 @@ class RunLog:
         self._unwritten.append(_record(event))
         try:
             if self._goes_back is not None:
-                self._written = metrics.truncate(self.path, *self._goes_back)
+                self._written = metrics.truncate_metrics(self.path, *self._goes_back)
                 self._goes_back = None
-            metrics.append(self.path, self._unwritten)
+            metrics.append_metrics(self.path, self._unwritten)
         except (OutputError, StorageError) as error:
             return None if failed_before else f"{error.problem} Training goes on."
         self._written += len(self._unwritten)
@@ -59,7 +59,7 @@ class RunLog:
     def sync(self) -> None:
         """Bring the lines to the disk, if it lets us."""
         with contextlib.suppress(OutputError, StorageError):
-            metrics.sync(self.path)
+            metrics.sync_metrics(self.path)
 
     def go_back(self, step: int, lines: int | None) -> None:
         """

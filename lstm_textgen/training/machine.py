@@ -1,7 +1,12 @@
-"""Where to compute, with how many threads, in which precision."""
+"""
+Where to compute, with how many threads, in which precision.
+
+What is too large, where the memory is not enough.
+"""
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +14,8 @@ import numpy as np
 import torch
 
 from lstm_textgen.checkpoint.format import versions
-from lstm_textgen.errors import ConfigError
+from lstm_textgen.config import ModelConfig, OptimizerConfig
+from lstm_textgen.errors import ConfigError, is_out_of_memory
 
 MOST_THREADS = 1024
 """Many more than that end in a fault of torch."""
@@ -107,3 +113,26 @@ def _processor(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return str(torch.backends.cpu.get_cpu_capability())
+
+
+@contextlib.contextmanager
+def explain_out_of_memory(
+    model: ModelConfig, optimizer: OptimizerConfig
+) -> Iterator[None]:
+    """
+    Name the settings that decide how much memory is used, where there is too little.
+
+    Raises:
+        ConfigError: There was not enough.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        layers = f"{model.layers} layer{'s' if model.layers > 1 else ''}"
+        raise ConfigError(
+            f"There is not enough memory for {layers} of hidden {model.hidden} with "
+            f"{optimizer.streams} streams and a window of {optimizer.window}.",
+            "Lower --streams or --window, then --hidden or --layers.",
+        ) from error

@@ -10,20 +10,20 @@ from dataclasses import dataclass, replace
 import torch
 
 from lstm_textgen.checkpoint.format import SIZE_CAP
-from lstm_textgen.checkpoint.skeleton import parameter_count
+from lstm_textgen.checkpoint.schema import parameter_count
 from lstm_textgen.config import (
+    GATES,
     BudgetConfig,
     ModelConfig,
     OptimizerConfig,
-    RunConfig,
     TextConfig,
+    TrainConfig,
 )
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.model.cells import GATES
-from lstm_textgen.model.init import initialise
-from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import Machine
-from lstm_textgen.training.memory import enough_memory
+from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.training.loop import EVALUATIONS
+from lstm_textgen.training.machine import Machine, explain_out_of_memory
+from lstm_textgen.training.overrides import Overrides, with_preset
 from lstm_textgen.training.recipe import (
     CHARACTERS_PER_PARAMETER,
     OPERATIONS,
@@ -38,13 +38,7 @@ from lstm_textgen.training.recipe import (
     fitting_streams,
     size_for,
 )
-from lstm_textgen.training.speed import (
-    choose_precision,
-    choose_threads,
-    reading_speed,
-)
-from lstm_textgen.training.trainer import EVALUATIONS
-from lstm_textgen.training.wishes import Wishes, with_preset
+from lstm_textgen.training.speed import choose_precision, choose_threads, reading_speed
 
 EVALUATION_SHARE = 0.01
 """Share of a run that its evaluations may take, the last one not counted."""
@@ -54,7 +48,7 @@ EVALUATION_SHARE = 0.01
 class Plan:
     """A run as it will be."""
 
-    config: RunConfig
+    config: TrainConfig
     machine: Machine
     parameters: int
     characters_per_second: float
@@ -72,7 +66,7 @@ class Plan:
 
 
 def make_plan(
-    wishes: Wishes, *, characters: int, vocabulary: int, machine: Machine
+    wishes: Overrides, *, characters: int, vocabulary: int, machine: Machine
 ) -> Plan:
     """
     Decide on everything that the user left open.
@@ -98,14 +92,14 @@ def make_plan(
     machine, operations = _speed(wishes, optimizer, vocabulary, machine)
     model = _model(wishes, budget, optimizer, characters, operations, machine)
     optimizer = _fitting(optimizer, wishes, model.hidden, characters)
-    with enough_memory(model, optimizer):
+    with explain_out_of_memory(model, optimizer):
         network = _at_birth(model, vocabulary, machine)
         # a model smaller than the usual one may want fewer threads still
         machine, speed = choose_threads(
             machine, network, optimizer, _measuring_s(budget)
         )
     total = _total_characters(budget, optimizer, characters, speed)
-    config = RunConfig(
+    config = TrainConfig(
         text=TextConfig(**wishes.text),
         model=model,
         optimizer=_suited(optimizer, wishes, model.hidden, total / characters),
@@ -126,7 +120,7 @@ def make_plan(
     )
 
 
-def check_size(parameters: int) -> None:
+def check_parameters(parameters: int) -> None:
     """
     A model must fit into a checkpoint, and better be told so before it is trained.
 
@@ -143,19 +137,19 @@ def check_size(parameters: int) -> None:
 
 def _at_birth(config: ModelConfig, vocabulary: int, machine: Machine) -> CharModel:
     """A network to measure with."""
-    check_size(parameter_count(config, vocabulary))
+    check_parameters(parameter_count(config, vocabulary))
     network = CharModel(config, vocabulary).to(machine.device)
-    initialise(network, torch.Generator().manual_seed(0))
+    initialize(network, torch.Generator().manual_seed(0))
     return network
 
 
 def _speed(
-    wishes: Wishes, optimizer: OptimizerConfig, vocabulary: int, machine: Machine
+    wishes: Overrides, optimizer: OptimizerConfig, vocabulary: int, machine: Machine
 ) -> tuple[Machine, float]:
     """Choose precision and threads by steps of a usual size; operations a second."""
     config = ModelConfig(**{"layers": 2, "hidden": 256} | dict(wishes.model))
     precision = wishes.run.get("precision", "auto")
-    with enough_memory(config, optimizer):
+    with explain_out_of_memory(config, optimizer):
         network = _at_birth(config, vocabulary, machine)
         machine, speed = choose_precision(machine, precision, network, optimizer)
     weights = network.parameter_count() - network.embedding.weight.numel()
@@ -163,7 +157,7 @@ def _speed(
 
 
 def _model(
-    wishes: Wishes,
+    wishes: Overrides,
     budget: BudgetConfig,
     optimizer: OptimizerConfig,
     characters: int,
@@ -190,7 +184,7 @@ def _model(
 
 
 def _fitting(
-    optimizer: OptimizerConfig, wishes: Wishes, hidden: int, characters: int
+    optimizer: OptimizerConfig, wishes: Overrides, hidden: int, characters: int
 ) -> OptimizerConfig:
     """A window that suits the width, and streams that the text is long enough for."""
     if "window" not in wishes.optimizer:
@@ -202,7 +196,7 @@ def _fitting(
 
 
 def _suited(
-    optimizer: OptimizerConfig, wishes: Wishes, hidden: int, epochs: float
+    optimizer: OptimizerConfig, wishes: Overrides, hidden: int, epochs: float
 ) -> OptimizerConfig:
     """
     The rate for this width and the noise for these epochs, unless wished.
@@ -237,7 +231,7 @@ def _sample(total: float) -> int:
     return max(4096, int(EVALUATION_SHARE * 3 * total / EVALUATIONS))
 
 
-def _chosen(wishes: Wishes) -> tuple[str, ...]:
+def _chosen(wishes: Overrides) -> tuple[str, ...]:
     sizes = {"layers", "hidden"} & set(wishes.model)
     chosen = [] if sizes else ["size"]
     chosen += [] if wishes.budget else ["budget"]

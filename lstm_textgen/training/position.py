@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from lstm_textgen.evaluation.perplexity import Loss
-from lstm_textgen.training.events import StopReason
+from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.signals import StopReason
 from lstm_textgen.training.schedule import end_of_text_at, windows_ahead
 
 

@@ -5,24 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.checkpoint.store import RunDirectory
-from lstm_textgen.config import RunConfig, from_json, to_json
-from lstm_textgen.errors import (
-    ConfigError,
-    CorpusError,
-    OutputError,
-    SettingsFileError,
-)
-from lstm_textgen.text.cache import EncodedText
-from lstm_textgen.text.encode import default_cache, encode_with
+from lstm_textgen.config import TrainConfig, from_json, to_json
+from lstm_textgen.errors import ConfigError, CorpusError, OutputError, SettingsFileError
+from lstm_textgen.paths import default_cache
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.text.encode import EncodedText, encode_with
 from lstm_textgen.text.source import Source
-from lstm_textgen.training.calibrating import is_length_apart
+from lstm_textgen.text.streams import is_calibration_length
 from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.overrides import Overrides, differences_anywhere
 from lstm_textgen.training.plan import Plan
-from lstm_textgen.training.wishes import Wishes, differences_anywhere
 
 
-def settings_of(
+def run_settings(
     plan: Plan, text: EncodedText, apart: int, *, own_vocabulary: bool = True
 ) -> dict[str, Any]:
     """What `run.json` says: all that decides the result, and nothing personal."""
@@ -45,7 +40,7 @@ class Recorded:
     """A run that exists already."""
 
     path: Path
-    config: RunConfig
+    config: TrainConfig
     sample: int
     """How many held-out characters an evaluation during the run counts."""
     apart: int
@@ -68,10 +63,10 @@ def read_recorded(directory: RunDirectory) -> Recorded:
     corpus, sample = settings.get("corpus"), settings.get("evaluation_sample")
     apart = settings.get("calibration_characters", 0)
     try:
-        config = from_json(RunConfig, settings.get("config"), "run.json: config")
+        config = from_json(TrainConfig, settings.get("config"), "run.json: config")
         if type(sample) is not int or sample < 1:
             raise ConfigError(f"run.json: evaluation_sample is {sample!r}.", "")
-        if type(apart) is not int or not (apart == 0 or is_length_apart(apart)):
+        if type(apart) is not int or not (apart == 0 or is_calibration_length(apart)):
             raise ConfigError(f"run.json: calibration_characters is {apart!r}.", "")
     except ConfigError as error:
         raise SettingsFileError(
@@ -88,10 +83,10 @@ def read_recorded(directory: RunDirectory) -> Recorded:
     )
 
 
-def as_recorded(config: RunConfig) -> Wishes:
+def as_recorded(config: TrainConfig) -> Overrides:
     """Wishes that leave the plan nothing to choose."""
     data = to_json(config)
-    return Wishes(
+    return Overrides(
         text=data["text"],
         model=data["model"],
         optimizer=data["optimizer"],
@@ -100,7 +95,7 @@ def as_recorded(config: RunConfig) -> Wishes:
     )
 
 
-def check_same(wishes: Wishes, recorded: Recorded, machine: Machine) -> None:
+def check_same(wishes: Overrides, recorded: Recorded, machine: Machine) -> None:
     """
     What the user sets must be what the run was made with, here or elsewhere.
 

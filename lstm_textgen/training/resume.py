@@ -8,9 +8,9 @@ from torch import Tensor
 
 from lstm_textgen.config import from_json
 from lstm_textgen.errors import CheckpointError, ConfigError
-from lstm_textgen.model.state import StackState
+from lstm_textgen.model.recurrent import StackState
+from lstm_textgen.training.loop import Trainer
 from lstm_textgen.training.position import Position
-from lstm_textgen.training.trainer import Trainer
 
 
 def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -18,28 +18,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_textgen.checkpoint.format import load_checkpoint, read_card
-from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.checkpoint.format import load_checkpoint, read_header
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import DivergedError
-from lstm_textgen.evaluation.perplexity import Loss
+from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.sampling.writer import Writer, first_line
-from lstm_textgen.text.cache import EncodedText
+from lstm_textgen.signals import BY_SIGNAL, polite_signals
+from lstm_textgen.text.encode import EncodedText
 from lstm_textgen.text.streams import Split
 from lstm_textgen.training.events import (
-    BY_SIGNAL,
     Calibrated,
     Evaluated,
     Event,
+    Sampled,
     Saved,
+    SetBack,
     StepDone,
     Stopped,
     Warned,
-    WentBack,
-    Wrote,
 )
+from lstm_textgen.training.finish import check_weights, finish, to_model
 from lstm_textgen.training.log import RunLog
-from lstm_textgen.training.memory import enough_memory
+from lstm_textgen.training.loop import REPORT_EVERY_S, Trainer
+from lstm_textgen.training.machine import explain_out_of_memory
 from lstm_textgen.training.plan import Plan
 from lstm_textgen.training.resume import (
     begin_epoch,
@@ -48,18 +50,16 @@ from lstm_textgen.training.resume import (
     restore,
     snapshot,
 )
-from lstm_textgen.training.saved_model import check_weights, finished, model_of
-from lstm_textgen.training.signals import polite_signals
-from lstm_textgen.training.trainer import REPORT_EVERY_S, Trainer
 
 MOST_SETBACKS = 3
 """Times that a run which ran away goes back and tries with half the rate."""
 
 PREVIEW = SampleConfig(temperature=0.7, seed=1)
+
 PREVIEW_LENGTH = 70
 
 
-class Session:
+class RunSession:
     """
     One run in its directory.
 
@@ -111,7 +111,7 @@ class Session:
         config = self.plan.config
         with (
             polite_signals(self.trainer.stop, self._ask_to_save),
-            enough_memory(config.model, config.optimizer),
+            explain_out_of_memory(config.model, config.optimizer),
         ):
             for event in self._events():
                 warning = self.log.add(event)
@@ -175,7 +175,7 @@ class Session:
         go_back(self.trainer, tensors, progress)
         now = self.trainer.position
         self._cut_log(progress)
-        yield WentBack(
+        yield SetBack(
             step=now.step,
             from_step=at.step,
             learning_rate=self.plan.config.optimizer.learning_rate / 2**now.setbacks,
@@ -235,7 +235,7 @@ class Session:
         """Finish and judge the best model, unless a signal comes meanwhile."""
         best = load_checkpoint(self.directory.model_path)
         try:
-            model, loss = finished(
+            model, loss = finish(
                 best,
                 self.trainer.streams,
                 self.apart,
@@ -256,7 +256,10 @@ class Session:
 
     def _judged(self) -> Iterator[Calibrated | Evaluated]:
         """Tell what was found when the run had ended."""
-        at, best = self.trainer.position, read_card(self.directory.model_path).training
+        at, best = (
+            self.trainer.position,
+            read_header(self.directory.model_path).training,
+        )
         if best.temperature is not None:
             yield Calibrated(step=best.steps, temperature=best.temperature)
         if at.final_nats is not None and at.final_characters:
@@ -271,7 +274,7 @@ class Session:
 
     def _save_model(self, loss: Loss) -> Saved:
         check_weights(self.trainer)
-        model = model_of(self.trainer, self.text, self.split, loss)
+        model = to_model(self.trainer, self.text, self.split, loss)
         self.directory.save_model(model)
         step, path = self.trainer.position.step, self.directory.model_path
         return Saved(step=step, path=path, what="model")
@@ -292,7 +295,7 @@ class Session:
         known = type(lines) is int and lines >= 0
         self.log.go_back(self.trainer.position.step, lines if known else None)
 
-    def _preview(self) -> Wrote:
+    def _preview(self) -> Sampled:
         writer = Writer(self.trainer.model, self.text.tokenizer)
         line = first_line(writer, "", PREVIEW_LENGTH, PREVIEW)
-        return Wrote(step=self.trainer.position.step, text=line)
+        return Sampled(step=self.trainer.position.step, text=line)

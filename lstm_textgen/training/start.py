@@ -2,6 +2,8 @@
 Before the first step: the text encoded, the run planned, its directory made.
 
 Nothing is written into a run directory before everything has been checked.
+
+What a run needs of its text and of its place, before anything is written.
 """
 
 import contextlib
@@ -14,22 +16,29 @@ from typing import Any
 
 import torch
 
-from lstm_textgen.checkpoint.finding import RUNS, free_name
-from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.checkpoint.format import VOCABULARY_CAP
 from lstm_textgen.config import TextConfig
-from lstm_textgen.errors import ConfigError, SettingsFileError
-from lstm_textgen.model.init import initialise
-from lstm_textgen.model.network import CharModel
-from lstm_textgen.text.cache import EncodedText
-from lstm_textgen.text.encode import default_cache, encode_source
+from lstm_textgen.errors import ConfigError, CorpusError, OutputError, SettingsFileError
+from lstm_textgen.evaluation.perplexity import evaluation_seconds
+from lstm_textgen.files import translated_errors
+from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.paths import default_cache
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.runs.find import RUNS, free_name
+from lstm_textgen.text.encode import EncodedText, encode_source
 from lstm_textgen.text.source import Source
-from lstm_textgen.text.streams import Split, Streams, split_text, with_context
-from lstm_textgen.training.budget import Meter
-from lstm_textgen.training.calibrating import length_apart, place_apart
-from lstm_textgen.training.checks import check_free, check_text
-from lstm_textgen.training.initial_state import LENGTH, MOST_STEPS, PLACES
-from lstm_textgen.training.judging import judging_seconds
+from lstm_textgen.text.streams import (
+    Split,
+    Streams,
+    calibration_length,
+    calibration_slice,
+    split_text,
+    with_context,
+)
+from lstm_textgen.training.finish import LENGTH, MOST_STEPS, PLACES
+from lstm_textgen.training.loop import Trainer
 from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.overrides import Overrides
 from lstm_textgen.training.plan import Plan, make_plan
 from lstm_textgen.training.position import Position
 from lstm_textgen.training.recorded import (
@@ -39,12 +48,10 @@ from lstm_textgen.training.recorded import (
     is_other_text,
     read_as_before,
     read_recorded,
-    settings_of,
+    run_settings,
 )
-from lstm_textgen.training.schedule import end_of_text_at
-from lstm_textgen.training.session import Session
-from lstm_textgen.training.trainer import Trainer
-from lstm_textgen.training.wishes import Wishes
+from lstm_textgen.training.schedule import Meter, end_of_text_at
+from lstm_textgen.training.session import RunSession
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +78,7 @@ class Prepared:
 
 def prepare(
     source: Source,
-    wishes: Wishes,
+    wishes: Overrides,
     machine: Machine,
     *,
     output: Path | None = None,
@@ -109,7 +116,7 @@ def prepare(
         check_free(path)
     config = recorded.config.text if recorded else TextConfig(**wishes.text)
     text = encode_source(source, config, cache=default_cache(), progress=progress)
-    check_text(text)
+    check_corpus(text)
     other_text = recorded is not None and is_other_text(
         recorded, text, accepted=accept_corpus_change
     )
@@ -134,17 +141,17 @@ def prepare(
 def _apart(split: Split, recorded: Recorded | None) -> tuple[int, int]:
     """What calibrates: of a new text as much as it bears, of an old one what did."""
     trained = split.train[1]
-    length = recorded.apart if recorded else length_apart(trained)
+    length = recorded.apart if recorded else calibration_length(trained)
     if 2 * length > trained:
         raise SettingsFileError(
             f"run.json: calibration_characters is {length}, and {trained} train.",
             "Start a new run with -o under another name.",
         )
-    return place_apart(trained, length)
+    return calibration_slice(trained, length)
 
 
 def _plan(
-    wishes: Wishes,
+    wishes: Overrides,
     recorded: Recorded | None,
     text: EncodedText,
     characters: int,
@@ -172,7 +179,7 @@ def _plan(
 @contextlib.contextmanager
 def open_session(
     prepared: Prepared, *, started_s: float, save_every_s: float = 30.0
-) -> Iterator[tuple[Session, list[str]]]:
+) -> Iterator[tuple[RunSession, list[str]]]:
     """
     Make the run directory, lock it, and build what runs.
 
@@ -193,7 +200,7 @@ def open_session(
         if not prepared.resumes:
             directory.begin(_settings(prepared))
         trainer = build_trainer(prepared, started_s=started_s)
-        session = Session(
+        session = RunSession(
             trainer,
             prepared.text,
             prepared.split,
@@ -220,7 +227,7 @@ def open_session(
 
 
 def _settings(prepared: Prepared) -> dict[str, Any]:
-    return settings_of(
+    return run_settings(
         prepared.plan,
         prepared.text,
         prepared.apart[1] - prepared.apart[0],
@@ -233,7 +240,7 @@ def build_trainer(prepared: Prepared, *, started_s: float) -> Trainer:
     plan, split, ids = prepared.plan, prepared.split, prepared.text.ids
     config = plan.config
     model = CharModel(config.model, prepared.text.tokenizer.size)
-    initialise(model, torch.Generator().manual_seed(config.seed))
+    initialize(model, torch.Generator().manual_seed(config.seed))
     trainer = Trainer(
         model.to(plan.machine.device),
         _streams(prepared),
@@ -268,6 +275,55 @@ def _meter(prepared: Prepared, started_s: float, spent_s: float) -> Meter:
         ticks=_streams(prepared).ticks,
         started_s=started_s,
         spent_s=spent_s,
-        reserve_s=judging_seconds(MOST_STEPS * PLACES * LENGTH, speed)
-        + sum(judging_seconds(stop - start, speed) for start, stop in parts),
+        reserve_s=evaluation_seconds(MOST_STEPS * PLACES * LENGTH, speed)
+        + sum(evaluation_seconds(stop - start, speed) for start, stop in parts),
     )
+
+
+def check_free(path: Path) -> None:
+    """
+    A new run may not land on anything that is there, and needs a folder above it.
+
+    Raises:
+        OutputError: Something is there, or no folder can be made there.
+    """
+    # hidden files are no run: a process that was killed early left a lock
+    with translated_errors(path):
+        if os.path.isdir(path) and all(name[0] == "." for name in os.listdir(path)):
+            return
+    if os.path.lexists(path):
+        is_run = os.path.exists(RunDirectory(path).settings_path)
+        raise OutputError(
+            f"{path} exists already.",
+            f"{'Add --resume to go on with it, or choose' if is_run else 'Choose'} "
+            "another name with -o.",
+        )
+    above = next(each for each in path.absolute().parents if os.path.exists(each))
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        why = "may not be written to" if above.is_dir() else "is not a folder"
+        raise OutputError(
+            f"{path} cannot be created: {above} {why}.", "Choose another place with -o."
+        )
+
+
+def check_corpus(text: EncodedText) -> None:
+    """
+    There must be something to learn, and not more than a checkpoint can name.
+
+    Raises:
+        CorpusError: One character only, over and over, or too many different ones.
+    """
+    if text.tokenizer.size > VOCABULARY_CAP:
+        raise CorpusError(
+            f"The text has {text.tokenizer.size:,} different characters; a model "
+            f"knows at most {VOCABULARY_CAP:,}.",
+            "Take --tokenizer byte, or fold rare ones by --min-count 2 or more.",
+        )
+    first = text.ids[:1]
+    if (text.ids[:4096] == first).all() and (text.ids == first).all():
+        only = text.tokenizer.decode(text.ids[:1].tolist())
+        raise CorpusError(
+            f"The text is the character {only!r} and nothing else "
+            f"({len(text.ids):,} times).",
+            "Give a text with at least two different characters.",
+        )

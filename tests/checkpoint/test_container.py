@@ -11,8 +11,8 @@ import torch
 
 from lstm_textgen.checkpoint.container import TensorSpec, pack, tensors_sha256
 from lstm_textgen.checkpoint.reader import open_container
-from lstm_textgen.checkpoint.store import STATE
 from lstm_textgen.errors import CheckpointError
+from lstm_textgen.runs.directory import STATE
 
 
 @pytest.fixture

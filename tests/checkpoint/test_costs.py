@@ -7,19 +7,15 @@ import tracemalloc
 import pytest
 import torch
 
-from lstm_textgen.bundled import bundled_folder
 from lstm_textgen.checkpoint.container import pack
-from lstm_textgen.checkpoint.format import (
-    checkpoint_of,
-    load_checkpoint,
-    save_checkpoint,
-)
-from lstm_textgen.checkpoint.plain_json import CROWD_CAP, parse
+from lstm_textgen.checkpoint.format import load_checkpoint, save_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.checkpoint.skeleton import skeleton
-from lstm_textgen.checkpoint.store import STATE
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError
+from lstm_textgen.model.weights import skeleton, to_checkpoint
+from lstm_textgen.paths import bundled_folder
+from lstm_textgen.runs.directory import STATE
+from lstm_textgen.strict_json import CROWD_CAP, parse
 from lstm_textgen.text.tokenizer import CharTokenizer
 from tests.forging import container
 from tests.fuzzing.oracle import memory_limited
@@ -142,7 +138,7 @@ def test_reading_takes_the_memory_of_the_file(tmp_path):
     path = tmp_path / "large.safetensors"
     for parameter in model.parameters():
         parameter.data.zero_()
-    save_checkpoint(path, checkpoint_of(model, CharTokenizer("ab"), TrainingRecord()))
+    save_checkpoint(path, to_checkpoint(model, CharTokenizer("ab"), TrainingRecord()))
     del model, parameter
     torch.ones(10**6).aminmax()  # starts the threads, which take memory of their own
     size_bytes = path.stat().st_size

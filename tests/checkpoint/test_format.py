@@ -8,18 +8,13 @@ import pytest
 import safetensors
 import torch
 
-from lstm_textgen.checkpoint.format import (
-    KEYS,
-    build_model,
-    checkpoint_of,
-    load_checkpoint,
-    save_checkpoint,
-)
+from lstm_textgen.checkpoint.format import KEYS, load_checkpoint, save_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.checkpoint.skeleton import parameter_count, skeleton
+from lstm_textgen.checkpoint.schema import parameter_count
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.model.network import CharModel
+from lstm_textgen.model.weights import build_model, skeleton, to_checkpoint
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
 
@@ -46,7 +41,7 @@ def test_every_kind_of_model_comes_back(tmp_path, cell, tokenizer, dtype):
     """Each cell, each tokenizer and both types of numbers; bfloat16 stays that."""
     config = ModelConfig(cell=cell, layers=2, hidden=3, embedding=2, residual=False)
     model = CharModel(config, tokenizer.size)
-    checkpoint = checkpoint_of(model, tokenizer, TrainingRecord(), dtype=dtype)
+    checkpoint = to_checkpoint(model, tokenizer, TrainingRecord(), dtype=dtype)
 
     save_checkpoint(tmp_path / "model", checkpoint)
     loaded = load_checkpoint(tmp_path / "model")
@@ -84,7 +79,7 @@ def test_the_built_model_is_a_copy(checkpoint, model):
 def test_bfloat16_weights_are_widened_exactly(model):
     """A model built in float64 from bfloat16 has exactly those numbers."""
     tokenizer = CharTokenizer.from_text("hällo\0")
-    checkpoint = checkpoint_of(model, tokenizer, TrainingRecord(), dtype=torch.bfloat16)
+    checkpoint = to_checkpoint(model, tokenizer, TrainingRecord(), dtype=torch.bfloat16)
 
     built = build_model(checkpoint, dtype=torch.float64).state_dict()
 

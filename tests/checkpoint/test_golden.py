@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lstm_textgen.checkpoint import version
-from lstm_textgen.checkpoint.format import describe, load_checkpoint
+from lstm_textgen.checkpoint import format as version
+from lstm_textgen.checkpoint.format import load_checkpoint, to_metadata
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.sampling.writer import Writer
@@ -34,7 +34,7 @@ def test_a_golden_file_says_what_it_always_said(number):
     path, told = golden(number)
     config = SampleConfig(seed=told["seed"])
 
-    about = describe(load_checkpoint(path))
+    about = to_metadata(load_checkpoint(path))
     text = Writer.load(path).write(
         told["prompt"], length=len(told["text"]), config=config
     )

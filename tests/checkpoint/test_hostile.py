@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lstm_textgen.checkpoint.container import TensorSpec, pack
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.checkpoint.store import STATE
 from lstm_textgen.errors import CheckpointError, MissingError, TextgenError
+from lstm_textgen.runs.directory import STATE
 from tests.forging import compact, entry, sha256
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.runs.directory import RunDirectory
 
 SMALL = (
     *("--hidden", "8", "--layers", "1", "--embedding", "4", "--threads", "1"),
@@ -427,7 +427,7 @@ class TestTwoAtOnce:
 
 SLOW_TO_SAVE = """
 import time
-from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.runs.directory import RunDirectory
 real = RunDirectory.save_state
 def save(*args):
     real(*args)
@@ -438,7 +438,7 @@ RunDirectory.save_state = save
 
 SLOW_TO_TELL = """
 import time
-from lstm_textgen.report import terminal
+from lstm_textgen.ui import terminal
 def write_text(text):
     open("telling", "w").close()
     time.sleep(60)

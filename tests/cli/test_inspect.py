@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_textgen.checkpoint.format import build_model, load_checkpoint
+from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.model.cells import lstm_gates
+from lstm_textgen.model.weights import build_model
 
 LINE = "Said the crow to the fox, \"It's 7 o'clock,\" and slept.\n"
 
 
 @pytest.fixture
-def inspect(textgen, trained):
+def inspect_text(textgen, trained):
     """`textgen inspect` with the trained model."""
     return lambda *arguments, **more: textgen(
         "inspect", trained.run, *arguments, **more
@@ -218,16 +219,16 @@ def test_what_cannot_be_done_is_refused(inspect, arguments, code, words):
 def test_too_much_for_json_is_refused_before_it_is_made(monkeypatch, make_model):
     """JSON of all units of a long text would fill a disk."""
     from lstm_textgen.errors import ConfigError
-    from lstm_textgen.insight import arrays
-    from lstm_textgen.insight.inspection import inspect
+    from lstm_textgen.inspect import arrays
+    from lstm_textgen.inspect.inspection import inspect_text
     from lstm_textgen.text.tokenizer import CharTokenizer
 
-    found = inspect(make_model(), CharTokenizer("abcde"), "abcde" * 4)
+    found = inspect_text(make_model(), CharTokenizer("abcde"), "abcde" * 4)
     monkeypatch.setattr(arrays, "MOST_NUMBERS", 4 * 20 * 6 - 1)
 
     with pytest.raises(ConfigError, match="480 numbers"):
-        arrays.as_json(found, [(0, unit) for unit in range(4)])
-    assert arrays.as_json(found, [(0, 1)])["units"] == ["0:1"]
+        arrays.inspection_json(found, [(0, unit) for unit in range(4)])
+    assert arrays.inspection_json(found, [(0, 1)])["units"] == ["0:1"]
 
 
 def test_too_much_for_json_is_known_before_it_is_read(textgen):

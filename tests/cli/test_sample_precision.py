@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lstm_textgen.cli import sample_input
-from lstm_textgen.cli.sample_run import Task
+from lstm_textgen.cli.sample_output import SampleRequest
 from lstm_textgen.config import FormConfig, SampleConfig
 
 FAR = ("-n", "60", "--temperature", "1", "--seed", "1")
@@ -67,7 +67,11 @@ def test_bfloat16_that_does_not_pay_is_noted(
     """In one line, unless it is to be quiet; the model is opened all the same."""
     monkeypatch.setattr(sample_input, "products_pay", lambda machine: pays)
     writer = sample_input.open_writer(
-        *(str(trained.run), [], Task(config=SampleConfig(), form=FormConfig())),
+        *(
+            str(trained.run),
+            [],
+            SampleRequest(config=SampleConfig(), form=FormConfig()),
+        ),
         device="cpu",
         threads=1,
         precision=precision,

@@ -89,14 +89,14 @@ def leave(code):
 
 def serve():
     import lstm_textgen.cli
-    import lstm_textgen.cli.inspect_run
-    import lstm_textgen.cli.push_run
     import lstm_textgen.cli.sample_input
+    import lstm_textgen.corpora.install
     import lstm_textgen.evaluation.part
-    import lstm_textgen.report.reading
-    import lstm_textgen.report.tables
-    import lstm_textgen.report.training
-    import lstm_textgen.sharing.get
+    import lstm_textgen.hub.push_run
+    import lstm_textgen.inspect.run
+    import lstm_textgen.ui.progress
+    import lstm_textgen.ui.run_view
+    import lstm_textgen.ui.table
 
     # not the hub's client: it reads the environment when it is imported
     with contextlib.suppress(ImportError):

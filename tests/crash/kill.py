@@ -25,7 +25,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.runs.directory import RunDirectory
 
 SAVE_EVERY_S = 0.6
 SLACK_S = 2.0

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import BudgetConfig
+from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.source import find_source
 from lstm_textgen.training.events import Evaluated
 from lstm_textgen.training.machine import choose_machine
+from lstm_textgen.training.overrides import Overrides
 from lstm_textgen.training.start import open_session, prepare
-from lstm_textgen.training.wishes import Wishes
 
 SETTINGS = (
     *("--hidden", "8", "--layers", "1", "--embedding", "4", "--threads", "1"),
@@ -50,7 +50,7 @@ def words(book, run):
 
 def train(book, run, *, stop=False):
     """The same in this very process; to *stop* is after the first of its two steps."""
-    wishes = Wishes(
+    wishes = Overrides(
         model={"hidden": 8, "layers": 1, "embedding": 4},
         optimizer={"streams": 4, "window": 16},
         budget=BudgetConfig(steps=2),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lstm_textgen.errors import CorpusError
 from lstm_textgen.evaluation import perplexity
-from lstm_textgen.evaluation.perplexity import Loss, estimate, evaluate, summed_loss
+from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.evaluation.perplexity import estimate, exact_loss, summed_loss
 from lstm_textgen.text.streams import IGNORE
 from lstm_textgen.text.tokenizer import ByteTokenizer
 
@@ -55,7 +56,7 @@ def test_evaluate_is_one_pass_by_the_equations(
     model, ids = make_model(V, cell=cell, layers=2), random_text(length)
     progress = []
 
-    loss = evaluate(model, ids, progress=progress.append)
+    loss = exact_loss(model, ids, progress=progress.append)
 
     assert loss.characters == length - 1
     assert loss.nats == pytest.approx(math.fsum(nats_slowly(model, ids)), abs=1e-9)
@@ -104,7 +105,7 @@ def test_estimate_of_a_short_text_is_exact(streams, length, warm_up, make_model)
     model, ids = make_model(V), random_text(length)
 
     loss = estimate(model, ids, streams=streams, warm_up=warm_up)
-    exact = evaluate(model, ids)
+    exact = exact_loss(model, ids)
 
     assert loss.characters == exact.characters
     assert loss.nats == pytest.approx(exact.nats, abs=1e-9)
@@ -134,7 +135,7 @@ def test_every_character_is_counted_once(make_model, ids, streams, warm_up, wind
         patch.setattr(perplexity, "WINDOW", window)
         found = [
             estimate(model, text, streams=streams, warm_up=warm_up),
-            evaluate(model, text),
+            exact_loss(model, text),
         ]
 
     for loss in found:
@@ -142,7 +143,7 @@ def test_every_character_is_counted_once(make_model, ids, streams, warm_up, wind
         assert loss.nats == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("read", [evaluate, estimate])
+@pytest.mark.parametrize("read", [exact_loss, estimate])
 @pytest.mark.parametrize("length", [0, 1])
 def test_a_text_needs_two_characters(read, length, make_model):
     """A text in which nothing can be predicted is refused, with its length."""
@@ -218,7 +219,7 @@ def test_half_precision_is_summed_in_single():
     assert loss.item() == pytest.approx(exact, rel=1e-6)
 
 
-@pytest.mark.parametrize("read", [evaluate, estimate])
+@pytest.mark.parametrize("read", [exact_loss, estimate])
 def test_bytes_are_counted_as_characters(read, make_model):
     """
     A loss per character is the same measure for bytes: two bytes make one `é`.
@@ -235,7 +236,7 @@ def test_bytes_are_counted_as_characters(read, make_model):
     assert by_characters.characters == 29
 
 
-@pytest.mark.parametrize("read", [evaluate, estimate])
+@pytest.mark.parametrize("read", [exact_loss, estimate])
 def test_wide_steps_are_read_in_short_windows(read, make_model, monkeypatch):
     """A window may be of a single step, as with a huge vocabulary; nothing changes."""
     model, ids = make_model(V, cell="gru"), random_text(300)

@@ -3,11 +3,11 @@
 import torch
 
 from lstm_textgen.checkpoint.container import pack
-from lstm_textgen.checkpoint.format import MODEL, checkpoint_of, describe
-from lstm_textgen.checkpoint.store import STATE
+from lstm_textgen.checkpoint.format import MODEL, to_metadata
 from lstm_textgen.config import ModelConfig
-from lstm_textgen.model.init import initialise
-from lstm_textgen.model.network import CharModel
+from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.model.weights import to_checkpoint
+from lstm_textgen.runs.directory import STATE
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 from tests.records import RECORD
 
@@ -26,11 +26,11 @@ def good_files() -> list[bytes]:
         shape = {"layers": layers, "hidden": 3, "embedding": 2}
         config = ModelConfig(cell=cell, initial_state=initial, **shape)
         model = CharModel(config, tokenizer.size)
-        initialise(model, torch.Generator().manual_seed(7))
-        checkpoint = checkpoint_of(
+        initialize(model, torch.Generator().manual_seed(7))
+        checkpoint = to_checkpoint(
             *(model, tokenizer, RECORD), licence="CC0-1.0", note="😀", dtype=dtype
         )
-        files.append(pack(checkpoint.tensors, MODEL, describe(checkpoint)))
+        files.append(pack(checkpoint.tensors, MODEL, to_metadata(checkpoint)))
     return files
 
 

@@ -17,13 +17,13 @@ from lstm_textgen.checkpoint.format import (
     FORMAT,
     MODEL,
     Checkpoint,
-    build_model,
-    describe,
     load_checkpoint,
+    to_metadata,
 )
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import to_json
 from lstm_textgen.errors import CheckpointError, TextgenError
+from lstm_textgen.model.weights import build_model
 from lstm_textgen.sampling.writer import Writer
 from tests.forging import take_apart, text_in
 
@@ -98,7 +98,7 @@ def check_meaning(loaded: Checkpoint, data: bytes) -> None:
     demand(parts.text() == text_in(data), "a checksum does not fit")
     said = dict(parts.description)
     said["training"] = {**to_json(TrainingRecord()), **said["training"]}
-    told = describe(loaded)
+    told = to_metadata(loaded)
     if said["format"] == FORMAT:
         demand(said.keys() == told.keys(), "a key was passed over")
     for key in told.keys() - {"format", "min_reader"}:
@@ -122,16 +122,16 @@ def check_tensors(
 
 def check_that_it_lasts(loaded: Checkpoint, path: Path) -> None:
     """Saved and read again, it is the same."""
-    data = pack(loaded.tensors, MODEL, describe(loaded))
+    data = pack(loaded.tensors, MODEL, to_metadata(loaded))
     put(path, data)
     again = load_checkpoint(path)
-    demand(describe(again) == describe(loaded), "saved, it says something else")
+    demand(to_metadata(again) == to_metadata(loaded), "saved, it says something else")
     same_bits = all(
         bits_of(again.tensors[name]) == bits_of(tensor)
         for name, tensor in loaded.tensors.items()
     )
     demand(same_bits and len(again.tensors) == len(loaded.tensors), "other numbers")
-    demand(pack(again.tensors, MODEL, describe(again)) == data, "other bytes")
+    demand(pack(again.tensors, MODEL, to_metadata(again)) == data, "other bytes")
 
 
 def check_that_it_writes(loaded: Checkpoint) -> None:

@@ -8,16 +8,15 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck
 
+from lstm_textgen.config import BLOCKS, GATES
 from lstm_textgen.model.cells import (
-    BLOCKS,
-    GATES,
     CellWeights,
     GRUGates,
     LSTMGates,
+    cell_step,
     lstm_gates,
-    step,
 )
-from lstm_textgen.model.state import LayerState
+from lstm_textgen.model.recurrent import LayerState
 
 CELLS = ["lstm", "gru", "rnn"]
 TORCH = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
@@ -41,7 +40,7 @@ def case(cell):
 def step_flat(cell, x, *rest):
     """`step`, tensors in and tensors out."""
     state = LayerState(*rest[:-4])
-    after = step(cell, x, state, CellWeights(*rest[-4:]))
+    after = cell_step(cell, x, state, CellWeights(*rest[-4:]))
     return (after.hidden,) if after.cell is None else (after.hidden, after.cell)
 
 
@@ -94,7 +93,7 @@ def test_an_lstm_step_by_hand():
     )
     state = LayerState(column(-1.0), column(4 / 3 * (LN2 - 0.3)))
 
-    after = step("lstm", column(2.0), state, weights)
+    after = cell_step("lstm", column(2.0), state, weights)
 
     assert after.cell.item() == pytest.approx(LN2, abs=1e-15)
     assert after.hidden.item() == pytest.approx(3 / 20, abs=1e-15)
@@ -134,7 +133,7 @@ def test_a_gru_step_by_hand():
         recurrent_bias=column(0.0, 0.0, LN2)[:, 0],
     )
 
-    after = step("gru", column(1.0), LayerState(column(-1.0)), weights)
+    after = cell_step("gru", column(1.0), LayerState(column(-1.0)), weights)
 
     assert after.cell is None
     assert after.hidden.item() == pytest.approx(1 / 5, abs=1e-15)
@@ -145,7 +144,7 @@ def test_an_rnn_step_by_hand():
     zero = torch.zeros(1, dtype=torch.float64)
     weights = CellWeights(column(LN2 / 2), column(-LN2 / 2), zero, zero)
 
-    after = step("rnn", column(3.0), LayerState(column(1.0)), weights)
+    after = cell_step("rnn", column(3.0), LayerState(column(1.0)), weights)
 
     assert after.hidden.item() == pytest.approx(3 / 5, abs=1e-15)
 
@@ -160,6 +159,6 @@ def test_a_closed_forget_gate_forgets():
     )
     state = LayerState(column(1.0), column(1e6))
 
-    after = step("lstm", column(LN2), state, weights)
+    after = cell_step("lstm", column(LN2), state, weights)
 
     assert after.cell.item() == pytest.approx(3 / 5)

@@ -5,15 +5,14 @@ import math
 import pytest
 import torch
 
-from lstm_textgen.config import ModelConfig
-from lstm_textgen.model.cells import GATES
-from lstm_textgen.model.dropout import draw_noise
+from lstm_textgen.config import GATES, ModelConfig
+from lstm_textgen.model.dropout import draw_noise_masks
 
 B, H = 50, 40
 
 
 def draw(seed=1, *, cell="lstm", dropout=0.0, weight_drop=0.0):
-    return draw_noise(
+    return draw_noise_masks(
         ModelConfig(cell=cell, layers=2, hidden=H),
         B,
         dropout=dropout,
@@ -64,7 +63,7 @@ def test_off_draws_no_random_number():
     generator = torch.Generator().manual_seed(1)
     config = ModelConfig(hidden=H)
 
-    draw_noise(config, B, dropout=0.0, weight_drop=0.0, generator=generator)
+    draw_noise_masks(config, B, dropout=0.0, weight_drop=0.0, generator=generator)
 
     assert torch.equal(
         generator.get_state(), torch.Generator().manual_seed(1).get_state()
@@ -77,8 +76,8 @@ def test_a_generator_decides():
     config = ModelConfig(layers=2, hidden=H)
     settings = {"dropout": 0.5, "weight_drop": 0.5, "generator": generator}
 
-    first = draw_noise(config, B, **settings)
-    second = draw_noise(config, B, **settings)
+    first = draw_noise_masks(config, B, **settings)
+    second = draw_noise_masks(config, B, **settings)
     again = draw(1, dropout=0.5, weight_drop=0.5)
     other = draw(2, dropout=0.5, weight_drop=0.5)
 

@@ -5,11 +5,9 @@ import math
 import pytest
 import torch
 
-from lstm_textgen.config import ModelConfig
-from lstm_textgen.model.cells import GATES
-from lstm_textgen.model.init import initialise
+from lstm_textgen.config import GATES, ModelConfig
 from lstm_textgen.model.layers import cell_weights
-from lstm_textgen.model.network import CharModel
+from lstm_textgen.model.network import CharModel, initialize
 
 E, H, V = 20, 16, 30
 every_cell = pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
@@ -18,7 +16,7 @@ every_cell = pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def born(cell, seed=1):
     config = ModelConfig(cell=cell, layers=2, hidden=H, embedding=E)
     model = CharModel(config, V)
-    initialise(model, torch.Generator().manual_seed(seed))
+    initialize(model, torch.Generator().manual_seed(seed))
     return model
 
 
@@ -80,7 +78,7 @@ def test_torchs_own_random_numbers_are_untouched():
     model = CharModel(ModelConfig(hidden=H, embedding=E), V)
     before = torch.get_rng_state()
 
-    initialise(model, torch.Generator().manual_seed(1))
+    initialize(model, torch.Generator().manual_seed(1))
 
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -90,7 +88,7 @@ def test_a_float64_network_has_the_same_weights():
     single = born("gru")
     double = CharModel(single.config, V).double()
 
-    initialise(double, torch.Generator().manual_seed(1))
+    initialize(double, torch.Generator().manual_seed(1))
 
     for name, tensor in single.state_dict().items():
         assert torch.equal(double.state_dict()[name], tensor.double())

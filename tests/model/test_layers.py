@@ -5,13 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lstm_textgen.model.layers import (
-    MODULES,
-    cell_weights,
-    run_layer,
-    run_layer_slowly,
-)
-from lstm_textgen.model.state import LayerState
+from lstm_textgen.model.layers import MODULES, cell_weights, run_layer, run_layer_slowly
+from lstm_textgen.model.recurrent import LayerState
 
 T, B, E, H = 6, 3, 2, 4
 

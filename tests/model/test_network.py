@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from lstm_textgen.model.dropout import draw_noise
+from lstm_textgen.model.dropout import draw_noise_masks
 
 CELLS = ["lstm", "gru", "rnn"]
 SHAPES = [(1, True), (2, True), (2, False), (3, True), (3, False)]
@@ -164,7 +164,7 @@ def test_noise_is_locked_for_a_window(
     on what it remembers. Gradients agree as well.
     """
     model = make_model(cell=cell, layers=3)
-    noise = draw_noise(
+    noise = draw_noise_masks(
         model.config,
         B,
         dropout=dropout,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.sampling.alphabet import allowed_ids, parse_set
+from lstm_textgen.sampling.constraints import allowed_ids, parse_set
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
 CHARS = CharTokenizer.from_text("\n -abcdez\\é")

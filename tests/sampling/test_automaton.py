@@ -9,7 +9,12 @@ import torch
 
 from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.errors import ConfigError, UnavailableError
-from lstm_textgen.sampling.automaton import FAR, anything, from_pattern, guiding
+from lstm_textgen.sampling.constraints import (
+    FAR,
+    any_text,
+    constraint_for,
+    from_pattern,
+)
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
@@ -125,7 +130,7 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
 
 def test_anything_allows_at_any_length():
     """Also beyond the length of a sample: bytes are more than characters."""
-    machine = anything(np.array([True, False, True]))
+    machine = any_text(np.array([True, False, True]))
     state = torch.tensor([machine.start])
 
     for left in (5, 0, -3):
@@ -138,18 +143,18 @@ def test_what_a_form_asks_for():
     """Nothing asked for, nothing in the way; sets alone need no library."""
     chars = CharTokenizer(LETTERS)
 
-    assert guiding(chars, FormConfig()) is None
-    assert guiding(chars, FormConfig(only="a")) is not None
-    assert guiding(CharTokenizer("a\ufffd", "\ufffd"), FormConfig()) is not None
+    assert constraint_for(chars, FormConfig()) is None
+    assert constraint_for(chars, FormConfig(only="a")) is not None
+    assert constraint_for(CharTokenizer("a\ufffd", "\ufffd"), FormConfig()) is not None
     with pytest.raises(ConfigError, match="model of bytes"):
-        guiding(ByteTokenizer(), FormConfig(match="a"))
+        constraint_for(ByteTokenizer(), FormConfig(match="a"))
 
 
 def test_a_length_that_is_too_short_for_any_match():
     """Says how long the shortest is."""
     pytest.importorskip("greenery")
     with pytest.raises(ConfigError, match="has 4 characters or more"):
-        guiding(CharTokenizer(LETTERS), FormConfig(match="a{4}", length=3))
+        constraint_for(CharTokenizer(LETTERS), FormConfig(match="a{4}", length=3))
 
 
 @pytest.mark.parametrize("length", [4, 5, 6, 9])

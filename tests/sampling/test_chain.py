@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_textgen.config import SampleConfig
-from lstm_textgen.sampling.chain import (
-    Moment,
-    looks_back,
+from lstm_textgen.sampling.generate import draw_ids
+from lstm_textgen.sampling.transforms import (
+    Context,
     make_chain,
-    plain_temperature,
+    needs_history,
+    only_temperature,
 )
-from lstm_textgen.sampling.dice import draw
 
 HIGHEST = 1 - 2**-53
 """The greatest number that dice can show."""
@@ -37,7 +37,7 @@ EVERYTHING = {
 def moment(*history, progress=0.0, limit=9.0):
     """What a chain may look at, for one sample."""
     seen = torch.tensor([history], dtype=torch.int64)
-    return Moment(seen, progress, torch.tensor([limit], dtype=torch.float64))
+    return Context(seen, progress, torch.tensor([limit], dtype=torch.float64))
 
 
 def apply(config, logits, now=None):
@@ -141,7 +141,7 @@ def test_greedy_is_the_likeliest(logits, uniform):
     config = SampleConfig(temperature=0.0, top_k=3, top_p=0.5)
     row = torch.tensor([logits], dtype=torch.float64)
 
-    drawn = draw(apply(config, row), rows(uniform))
+    drawn = draw_ids(apply(config, row), rows(uniform))
 
     assert drawn.tolist() == [logits.index(max(logits))]
 
@@ -171,13 +171,13 @@ def test_a_temperature_may_end_at_zero():
 
 def test_what_looks_back_and_what_is_a_plain_temperature():
     """Machine code may draw only where the chain is a temperature alone."""
-    assert plain_temperature(SampleConfig(temperature=0.7)) == 0.7
-    assert plain_temperature(SampleConfig(temperature=1.0)) == 1.0
+    assert only_temperature(SampleConfig(temperature=0.7)) == 0.7
+    assert only_temperature(SampleConfig(temperature=1.0)) == 1.0
     others = [{name: value} for name, value in EVERYTHING.items()]
     others += [{"temperature": 0.0}, {"temperature": 1.0, "final_temperature": 0.5}]
     for other in others[:5] + others[6:]:
-        assert plain_temperature(SampleConfig(**other)) is None
-    assert [looks_back(SampleConfig(**other)) for other in others[:6]] == [
+        assert only_temperature(SampleConfig(**other)) is None
+    assert [needs_history(SampleConfig(**other)) for other in others[:6]] == [
         *([True] * 5),
         False,
     ]

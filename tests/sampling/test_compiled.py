@@ -9,15 +9,14 @@ import torch
 
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import UnavailableError
-from lstm_textgen.sampling.dice import Dice
-from lstm_textgen.sampling.engine import generate, read_prompt
-from lstm_textgen.sampling.fast import FastStepper
-from lstm_textgen.sampling.steppers import PAYS_FROM, make_stepper
+from lstm_textgen.sampling.backend import PAYS_FROM, choose_backend
+from lstm_textgen.sampling.batched import BatchedBackend
+from lstm_textgen.sampling.generate import UniformStream, generate, read_prompt
 
 pytest.importorskip("numba")
 
-from lstm_textgen.sampling import kernels
-from lstm_textgen.sampling.compiled import CompiledStepper
+from lstm_textgen.sampling import compiled as kernels
+from lstm_textgen.sampling.compiled import CompiledBackend
 
 V = 7
 SHAPES = [(1, True), (2, True), (2, False), (3, True)]
@@ -34,7 +33,7 @@ def test_every_step_is_that_of_the_cells(
 ):
     """In float64 logits and memory agree to 1e-9 at each of ten steps."""
     model = make_model(V, cell=cell, layers=layers, residual=residual, hidden=9)
-    stepper, state = CompiledStepper(model), make_state(model, 1)
+    stepper, state = CompiledBackend(model), make_state(model, 1)
     slow = state
 
     for id in torch.randint(V, (10, 1), generator=torch.Generator().manual_seed(3)):
@@ -50,7 +49,7 @@ def test_every_step_is_that_of_the_cells(
 def test_single_precision_is_close(cell, make_model, make_state, assert_same_state):
     """In float32 they agree to 1e-5, also with a hundred units."""
     model = make_model(V, cell=cell, layers=2, hidden=100, dtype=torch.float32)
-    fast, plain = CompiledStepper(model), FastStepper(model)
+    fast, plain = CompiledBackend(model), BatchedBackend(model)
     state = expected_state = make_state(model, 1)
 
     for id in torch.randint(V, (10, 1), generator=torch.Generator().manual_seed(3)):
@@ -69,14 +68,16 @@ def test_exponentials(dtype):
     bits = np.empty(x.size, f"i{x.itemsize}")
     found = x.copy()
 
-    kernels.exponentials(found, bits, bits.view(dtype), kernels.constants(x.dtype))
+    kernels.exponentials(
+        found, bits, bits.view(dtype), kernels.kernel_constants(x.dtype)
+    )
 
     wanted = np.exp(x.astype(np.float64))
     assert np.abs(found / wanted - 1).max() < 16 * np.finfo(dtype).eps
     for far, border in ((-1e4, -80), (1e4, 80)):
         pair = np.array([far, border], dtype)
         kernels.exponentials(
-            pair, bits[:2], bits.view(dtype)[:2], kernels.constants(x.dtype)
+            pair, bits[:2], bits.view(dtype)[:2], kernels.kernel_constants(x.dtype)
         )
         assert pair[0] == pair[1]
 
@@ -93,8 +94,8 @@ def test_it_draws_the_same_text(cell, temperature, make_model):
         drawn = list(islice(generate(stepper, beginning, config, samples=[3]), 200))
         return [each.id for (each,) in drawn], [each.nats for (each,) in drawn]
 
-    ids, nats = text(CompiledStepper(model))
-    expected_ids, expected_nats = text(FastStepper(model))
+    ids, nats = text(CompiledBackend(model))
+    expected_ids, expected_nats = text(BatchedBackend(model))
 
     assert ids == expected_ids
     assert nats == pytest.approx(expected_nats, abs=1e-9)
@@ -102,9 +103,9 @@ def test_it_draws_the_same_text(cell, temperature, make_model):
 
 def test_where_blocks_end_does_not_show(make_model):
     """Drawn one by one or many at once, from the same numbers."""
-    stepper = CompiledStepper(make_model(V, layers=2))
+    stepper = CompiledBackend(make_model(V, layers=2))
     begun = read_prompt(stepper, [PROMPT])
-    dice = Dice(1)
+    dice = UniformStream(1)
     rolls = np.array([dice.roll() for _ in range(20)])
 
     whole, _, logits, _ = stepper.write(begun.logits, begun.memory, rolls, 0.9)
@@ -121,7 +122,7 @@ def test_the_memory_it_is_given_stays(cell, make_model, make_state):
     model = make_model(V, cell=cell, layers=2)
     state = make_state(model, 1)
     before = {name: tensor.clone() for name, tensor in state.tensors().items()}
-    stepper = CompiledStepper(model)
+    stepper = CompiledBackend(model)
 
     first, _ = stepper.step(torch.tensor([2]), state)
     stepper.write(first, state, np.array([0.1, 0.7]), 1.0)
@@ -140,7 +141,7 @@ def test_eight_bits_are_close(cell, make_model, make_state):
     What that costs on a real text is measured by the benchmark.
     """
     model = make_model(V, cell=cell, layers=2, hidden=100, dtype=torch.float32)
-    exact, rounded = CompiledStepper(model), CompiledStepper(model, int8=True)
+    exact, rounded = CompiledBackend(model), CompiledBackend(model, int8=True)
     state = make_state(model, 1)
 
     logits, _ = exact.step(torch.tensor([2]), state)
@@ -152,7 +153,7 @@ def test_eight_bits_are_close(cell, make_model, make_state):
 
 def test_eight_bits_hold_for_several_samples_too(make_model):
     """Sample 2 of three is sample 2 alone, with the same rounded weights."""
-    stepper = CompiledStepper(make_model(V, layers=2), int8=True)
+    stepper = CompiledBackend(make_model(V, layers=2), int8=True)
     beginning = read_prompt(stepper, [PROMPT])
     config = SampleConfig(temperature=1.0)
 
@@ -173,17 +174,17 @@ def test_several_samples_are_drawn_by_the_plain_step(make_model):
         drawn = generate(stepper, beginning, config, samples=range(3))
         return list(islice(drawn, 20))
 
-    assert texts(CompiledStepper(model)) == texts(FastStepper(model))
+    assert texts(CompiledBackend(model)) == texts(BatchedBackend(model))
 
 
 def test_machine_code_is_for_long_texts(make_model, monkeypatch):
     """A short one is written before numba is imported."""
     model = make_model(V, dtype=torch.float32)
 
-    assert type(make_stepper(model, characters=PAYS_FROM - 1)) is FastStepper
-    assert type(make_stepper(model, characters=PAYS_FROM)) is CompiledStepper
-    assert type(make_stepper(model, precision="int8")) is CompiledStepper
+    assert type(choose_backend(model, characters=PAYS_FROM - 1)) is BatchedBackend
+    assert type(choose_backend(model, characters=PAYS_FROM)) is CompiledBackend
+    assert type(choose_backend(model, precision="int8")) is CompiledBackend
     monkeypatch.setitem(sys.modules, "lstm_textgen.sampling.compiled", None)
-    assert type(make_stepper(model, characters=10**9)) is FastStepper
+    assert type(choose_backend(model, characters=10**9)) is BatchedBackend
     with pytest.raises(UnavailableError, match=r"lstm-textgen\[fast\]"):
-        make_stepper(model, precision="int8")
+        choose_backend(model, precision="int8")

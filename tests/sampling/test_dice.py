@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_textgen.sampling.dice import Dice, draw
+from lstm_textgen.sampling.generate import UniformStream, draw_ids
 
 HIGHEST = 1 - 2**-53
 """The greatest number that dice can show."""
@@ -27,7 +27,7 @@ def test_draws_invert_the_cumulative_distribution():
     logits = torch.tensor([3.0, 2.0, 0.0, 1.0], dtype=torch.float64).log()
     uniforms = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
 
-    ids = draw(logits.expand(1000, -1).contiguous(), uniforms).tolist()
+    ids = draw_ids(logits.expand(1000, -1).contiguous(), uniforms).tolist()
 
     assert ids == sorted(ids)
     counts = [Counter(ids)[i] for i in range(4)]
@@ -42,10 +42,10 @@ def test_dice_draw_by_probability():
     The bound for five degrees of freedom is 20.5.
     """
     weights = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 15.0], dtype=torch.float64)
-    dice, count = Dice(1), 20_000
+    dice, count = UniformStream(1), 20_000
     uniforms = rows(*(dice.roll() for _ in range(count)))
 
-    ids = draw(weights.log().repeat(count, 1), uniforms)
+    ids = draw_ids(weights.log().repeat(count, 1), uniforms)
 
     found = torch.bincount(ids, minlength=6).double()
     expected = count * weights / weights.sum()
@@ -57,7 +57,7 @@ def test_borders_of_equal_quarters(uniform, expected):
     """A border belongs to the character above it, and the end to the last."""
     logits = torch.zeros(1, 4, dtype=torch.float64)
 
-    assert draw(logits, rows(uniform)).item() == expected
+    assert draw_ids(logits, rows(uniform)).item() == expected
 
 
 @given(
@@ -72,7 +72,7 @@ def test_a_masked_character_is_never_drawn(logits, uniform, dtype):
     """Whatever is masked, and at both ends of the dice, what comes is possible."""
     row = torch.tensor([logits], dtype=dtype)
 
-    (drawn,) = draw(row, rows(uniform)).tolist()
+    (drawn,) = draw_ids(row, rows(uniform)).tolist()
 
     assert row.double().softmax(-1)[0, drawn] > 0
 
@@ -83,7 +83,7 @@ def test_rows_are_drawn_apart():
     logits[0, 2] = logits[1, 0] = 5.0
     logits[2] = 0.0
 
-    assert draw(logits, rows(0.5, 0.9, 0.5)).tolist() == [2, 0, 1]
+    assert draw_ids(logits, rows(0.5, 0.9, 0.5)).tolist() == [2, 0, 1]
 
 
 @pytest.mark.parametrize(("seed", "sample"), [(0, 0), (0, 1), (2**63 - 1, 5)])
@@ -94,7 +94,7 @@ def test_dice_are_one_long_row_of_numbers(seed, sample):
     The borders of the blocks, at 256 and 512, do not show, and no number is left
     out or given twice.
     """
-    dice = Dice(seed, sample)
+    dice = UniformStream(seed, sample)
     key = np.array([seed, sample], np.uint64)
     expected = np.random.Generator(np.random.Philox(key=key)).random(600)
 
@@ -107,8 +107,8 @@ def test_dice_are_one_long_row_of_numbers(seed, sample):
 def test_seeds_and_samples_have_their_own_dice():
     """No two of them begin alike, also where seed and sample change places."""
     keys = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (1, 2), (2**63 - 1, 0)]
-    firsts = {tuple(Dice(*key).roll() for _ in range(1)) for key in keys}
+    firsts = {tuple(UniformStream(*key).roll() for _ in range(1)) for key in keys}
 
     assert len(firsts) == len(keys)
-    assert Dice(5).roll() == Dice(5, 0).roll()
-    assert all(0 <= Dice(seed).roll() < 1 for seed in range(100))
+    assert UniformStream(5).roll() == UniformStream(5, 0).roll()
+    assert all(0 <= UniformStream(seed).roll() < 1 for seed in range(100))

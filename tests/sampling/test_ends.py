@@ -5,17 +5,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_textgen.config import FormConfig
-from lstm_textgen.sampling.ends import Ends, Piece
+from lstm_textgen.sampling.stream import Character, StopConditions
 
 
 def run(text, **form):
     """What comes through, after which character each part came, and why it ended."""
-    ends = Ends(FormConfig(**{"length": 1000, **form}))
+    ends = StopConditions(FormConfig(**{"length": 1000, **form}))
     given, steps = "", []
     for char in text:
         if ends.stopped_by is not None:
             break
-        part = "".join(piece.text for piece in ends.push(Piece(char, 1.0)))
+        part = "".join(piece.text for piece in ends.push(Character(char, 1.0)))
         given += part
         steps.append(part)
     return given, steps, ends.stopped_by
@@ -121,9 +121,9 @@ def test_before_the_least_length_nothing_ends_it():
 
 def test_the_price_stays_with_the_character():
     """What a stop string cost is not part of the text's price."""
-    ends = Ends(FormConfig(stop=("cd",)))
+    ends = StopConditions(FormConfig(stop=("cd",)))
     pieces = [
-        p for n, char in enumerate("abcd") for p in ends.push(Piece(char, float(n)))
+        p for n, char in enumerate("abcd") for p in ends.push(Character(char, float(n)))
     ]
 
-    assert pieces == [Piece("a", 0.0), Piece("b", 1.0)]
+    assert pieces == [Character("a", 0.0), Character("b", 1.0)]

@@ -7,12 +7,16 @@ import pytest
 import torch
 
 from lstm_textgen.config import SampleConfig
-from lstm_textgen.sampling import engine
-from lstm_textgen.sampling.automaton import anything
-from lstm_textgen.sampling.chain import Moment, make_chain
-from lstm_textgen.sampling.dice import Dice, draw
-from lstm_textgen.sampling.engine import generate, read_prompt
-from lstm_textgen.sampling.fast import FastStepper
+from lstm_textgen.sampling import generate as engine
+from lstm_textgen.sampling.batched import BatchedBackend
+from lstm_textgen.sampling.constraints import any_text
+from lstm_textgen.sampling.generate import (
+    UniformStream,
+    draw_ids,
+    generate,
+    read_prompt,
+)
+from lstm_textgen.sampling.transforms import Context, make_chain
 
 V = 5
 CELLS = ["lstm", "gru", "rnn"]
@@ -33,7 +37,7 @@ BUSY = SampleConfig(
 
 def samples_of(model, config, *, samples=range(1), length=40, **more):
     """Drawn characters, one list per sample."""
-    stepper = FastStepper(model)
+    stepper = BatchedBackend(model)
     beginning = read_prompt(stepper, [PROMPT])
     drawn = generate(stepper, beginning, config, samples=samples, length=length, **more)
     return [list(sample) for sample in zip(*islice(drawn, length), strict=True)]
@@ -57,7 +61,7 @@ def test_a_prompt_is_read_whole(
     monkeypatch.setattr(engine, "PROMPT_WINDOW", window)
     chunks = np.split(PROMPT, np.cumsum(parts)[:-1])
 
-    found = read_prompt(FastStepper(model), chunks)
+    found = read_prompt(BatchedBackend(model), chunks)
 
     torch.testing.assert_close(found.logits, logits[-1])
     assert_same_state(found.memory, whole)
@@ -66,7 +70,7 @@ def test_a_prompt_is_read_whole(
 
 def test_a_prompt_can_be_read_on(make_model, assert_same_state):
     """What was read before is gone on with, and stays as it was."""
-    stepper = FastStepper(make_model(V, layers=2))
+    stepper = BatchedBackend(make_model(V, layers=2))
     before = read_prompt(stepper, [PROMPT[:4]])
     kept = before.logits.clone()
 
@@ -83,7 +87,7 @@ def test_only_the_end_of_a_long_prompt_is_kept(make_model, monkeypatch):
     """Memory does not grow with the prompt."""
     monkeypatch.setattr(engine, "RECENT", 3)
 
-    found = read_prompt(FastStepper(make_model(V)), [PROMPT, PROMPT])
+    found = read_prompt(BatchedBackend(make_model(V)), [PROMPT, PROMPT])
 
     assert found.recent.tolist() == PROMPT[-3:].tolist()
 
@@ -100,7 +104,11 @@ def test_a_sample_is_drawn_step_by_step(cell, config, make_model, read_slowly):
     """
     model = make_model(V, cell=cell, layers=2)
     sample = samples_of(model, config, samples=range(3), length=12)[2]
-    ids, nats, dice = PROMPT.astype(np.int64).tolist(), [], Dice(config.seed, 2)
+    ids, nats, dice = (
+        PROMPT.astype(np.int64).tolist(),
+        [],
+        UniformStream(config.seed, 2),
+    )
     limit = 2 * config.mirostat
 
     for place in range(len(sample)):
@@ -112,8 +120,8 @@ def test_a_sample_is_drawn_step_by_step(cell, config, make_model, read_slowly):
         seen = torch.tensor([ids[-config.penalty_window :]])
         limits = torch.tensor([limit], dtype=torch.float64)
         for link in make_chain(config):
-            changed = link.act(changed, Moment(seen, place / 11, limits))
-        (drawn,) = draw(changed, torch.tensor([dice.roll()]).double()).tolist()
+            changed = link.act(changed, Context(seen, place / 11, limits))
+        (drawn,) = draw_ids(changed, torch.tensor([dice.roll()]).double()).tolist()
         nats.append(-logits[-1, 0].log_softmax(-1)[drawn].item())
         limit -= config.mirostat_rate * (nats[-1] - config.mirostat)
         ids.append(drawn)
@@ -166,7 +174,7 @@ def test_seeds_write_differently(make_model):
 
 def test_drawing_leaves_the_beginning_alone(make_model):
     """Logits and memory of a prompt may be drawn from again and again."""
-    stepper = FastStepper(make_model(V, layers=2))
+    stepper = BatchedBackend(make_model(V, layers=2))
     beginning = read_prompt(stepper, [PROMPT])
     before = {n: tensor.clone() for n, tensor in beginning.memory.tensors().items()}
 
@@ -200,7 +208,7 @@ def test_an_automaton_decides_what_may_be_written(make_model):
         make_model(V),
         SampleConfig(temperature=1.0),
         samples=range(50),
-        automaton=anything(allowed),
+        automaton=any_text(allowed),
     )
 
     assert {id for sample in samples for id in ids_of(sample)} == {0, 2, 4}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lstm_textgen.sampling.fast import FastStepper
+from lstm_textgen.sampling.batched import BatchedBackend
 
 V = 5
 SHAPES = [(1, True), (2, True), (2, False), (3, True), (3, False)]
@@ -33,7 +33,7 @@ def test_every_step_is_that_of_the_network(
     ids = torch.randint(V, (10, batch), generator=generator)
     exact = {"atol": 1e-9, "rtol": 0}
 
-    steps = read_both(model, FastStepper(model), ids, make_state(model, batch))
+    steps = read_both(model, BatchedBackend(model), ids, make_state(model, batch))
 
     for (found, found_state), (expected, expected_state) in steps:
         torch.testing.assert_close(found, expected, **exact)
@@ -47,7 +47,7 @@ def test_single_precision_is_close(cell, make_model, make_state, assert_same_sta
     model = make_model(V, cell=cell, layers=2, hidden=100, dtype=torch.float32)
     ids = torch.randint(V, (10, 2), generator=torch.Generator().manual_seed(3))
 
-    steps = read_both(model, FastStepper(model), ids, make_state(model, 2))
+    steps = read_both(model, BatchedBackend(model), ids, make_state(model, 2))
 
     for (found, _), (expected, _) in steps:
         assert found.dtype == torch.float32
@@ -77,7 +77,7 @@ def test_products_in_bfloat16_are_close_to_the_cells(
     exact, model = (
         make_model(V, dtype=dtype, **shape) for dtype in (torch.float64, torch.float32)
     )
-    stepper = FastStepper(model, products=torch.bfloat16)
+    stepper = BatchedBackend(model, products=torch.bfloat16)
     state = make_state(model, batch)
     slow = state.map(torch.Tensor.double)
     generator = torch.Generator().manual_seed(3)
@@ -111,7 +111,7 @@ def test_a_trained_model_means_the_same_in_bfloat16(cell, make_model):
         optimizer.step()
         optimizer.zero_grad()
 
-    stepper = FastStepper(model, products=torch.bfloat16)
+    stepper = BatchedBackend(model, products=torch.bfloat16)
     pairs = read_both(model, stepper, ids[:-1], model.initial_state(4))
     rounded, exact = zip(*((ours[0], theirs[0]) for ours, theirs in pairs), strict=True)
     rounded, exact = torch.cat(rounded), torch.cat(exact).detach()
@@ -129,7 +129,7 @@ def test_the_memory_it_is_given_stays(cell, products, make_model, make_state):
     model = make_model(V, cell=cell, layers=2)
     state = make_state(model, 3)
     before = {name: tensor.clone() for name, tensor in state.tensors().items()}
-    stepper, ids = FastStepper(model, products=products), torch.tensor([0, 4, 2])
+    stepper, ids = BatchedBackend(model, products=products), torch.tensor([0, 4, 2])
 
     first, _ = stepper.step(ids, state)
     again, _ = stepper.step(ids, state)
@@ -153,7 +153,7 @@ def test_later_changes_of_the_model_are_not_seen(
     """
     model = make_model(size, cell=cell, layers=2, hidden=size, embedding=size)
     state, ids = make_state(model, 2), torch.tensor([0, size - 1])
-    stepper = FastStepper(model, products=products)
+    stepper = BatchedBackend(model, products=products)
 
     before, _ = stepper.step(ids, state)
     with torch.no_grad():
@@ -169,7 +169,7 @@ def test_later_changes_of_the_model_are_not_seen(
 def test_a_prompt_is_read_from_nothing(cell, make_model, assert_same_state):
     """Through the fused layers, as many steps from the initial state."""
     model = make_model(V, cell=cell, layers=2)
-    stepper, ids = FastStepper(model), torch.tensor([0, 4, 2, 2])
+    stepper, ids = BatchedBackend(model), torch.tensor([0, 4, 2, 2])
 
     logits, state = stepper.read(ids, stepper.empty())
 
@@ -182,7 +182,7 @@ def test_nothing_asks_for_a_gradient(make_model, make_state):
     """Writing builds no graph, whatever the model is otherwise used for."""
     model = make_model(V)
 
-    logits, state = FastStepper(model).step(torch.tensor([1]), make_state(model, 1))
+    logits, state = BatchedBackend(model).step(torch.tensor([1]), make_state(model, 1))
 
     assert not logits.requires_grad
     assert not any(tensor.requires_grad for tensor in state.tensors().values())

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from lstm_textgen.config import SampleConfig
-from lstm_textgen.sampling.engine import generate, read_prompt
-from lstm_textgen.sampling.fast import FastStepper
-from lstm_textgen.sampling.graphed import KEPT, GraphStepper
+from lstm_textgen.sampling.batched import KEPT, BatchedBackend, GraphBackend
+from lstm_textgen.sampling.generate import generate, read_prompt
 
 V = 5
 
@@ -41,7 +40,7 @@ def test_every_step_is_that_of_the_plain_stepper(
 ):
     """Bit for bit, at each of ten steps; what was given out before does not change."""
     model = make_model(V, cell=cell, layers=2)
-    plain, graphed = FastStepper(model), GraphStepper(model, record=Recorder())
+    plain, graphed = BatchedBackend(model), GraphBackend(model, record=Recorder())
     expected_state = state = make_state(model, 3)
     kept = []
 
@@ -60,7 +59,7 @@ def test_every_step_is_that_of_the_plain_stepper(
 def test_the_memory_that_is_given_stays_as_it_is(make_model, make_state):
     """The first step too, from which the places are made."""
     model = make_model(V)
-    graphed, state = GraphStepper(model, record=Recorder()), make_state(model, 2)
+    graphed, state = GraphBackend(model, record=Recorder()), make_state(model, 2)
     before = state.map(torch.clone).tensors()
 
     for now in _ids(2):
@@ -72,7 +71,7 @@ def test_the_memory_that_is_given_stays_as_it_is(make_model, make_state):
 def test_one_graph_for_each_number_of_samples(make_model, make_state):
     """Recorded once; of many numbers the ones used last are kept."""
     model, recorder = make_model(V), Recorder()
-    graphed = GraphStepper(model, record=recorder)
+    graphed = GraphBackend(model, record=recorder)
     sizes = [2, 3, 2, 3, *range(4, 4 + KEPT), 2]
 
     for size in sizes:
@@ -90,14 +89,14 @@ def test_a_text_is_that_of_the_plain_stepper(make_model):
         drawn = generate(stepper, beginning, SampleConfig(seed=4), samples=range(3))
         return [[each.id for each in next(drawn)] for _ in range(20)]
 
-    assert draw(GraphStepper(model, record=Recorder())) == draw(FastStepper(model))
+    assert draw(GraphBackend(model, record=Recorder())) == draw(BatchedBackend(model))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_a_real_graph_is_the_plain_step(make_model, make_state, assert_same_state):
     """On a GPU: captured, replayed, and equal to the step without a graph."""
     model = make_model(V, layers=2).to("cuda")
-    plain, graphed = FastStepper(model), GraphStepper(model)
+    plain, graphed = BatchedBackend(model), GraphBackend(model)
     expected_state = state = make_state(model, 3).map(lambda tensor: tensor.cuda())
 
     for now in _ids(3):

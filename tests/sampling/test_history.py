@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lstm_textgen.sampling.history import History
+from lstm_textgen.sampling.generate import History
 
 
 def test_it_is_the_end_of_all_that_was_written():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lstm_textgen.sampling.mirostat import first_limits, keep_below_limit, next_limits
+from lstm_textgen.sampling.transforms import first_limits, keep_below_limit, next_limits
 
 
 def limits(*values):

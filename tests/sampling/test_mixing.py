@@ -6,9 +6,9 @@ import torch
 
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.sampling.engine import read_prompt
-from lstm_textgen.sampling.fast import FastStepper
-from lstm_textgen.sampling.mixing import Mixture, united
+from lstm_textgen.sampling.batched import BatchedBackend
+from lstm_textgen.sampling.generate import read_prompt
+from lstm_textgen.sampling.mixture import MixtureBackend, united
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
@@ -22,7 +22,9 @@ def models(make_model):
 
 
 def mixture(models, weights=(0.7, 0.3), tokenizers=(ONE, OTHER)):
-    return Mixture([FastStepper(model) for model in models], tokenizers, weights)
+    return MixtureBackend(
+        [BatchedBackend(model) for model in models], tokenizers, weights
+    )
 
 
 def slow_probs(model, tokenizer, text, read_slowly):

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from lstm_textgen.sampling.penalties import (
+from lstm_textgen.sampling.transforms import (
     DEAREST,
     ban_repeated_ngrams,
-    penalise_continued_repeats,
-    penalise_frequency,
-    penalise_repetition,
+    penalize_continued_repeats,
+    penalize_frequency,
+    penalize_repetition,
     repeat_lengths,
 )
 
@@ -34,7 +34,7 @@ def banned(logits):
 def test_repetition_on_paper():
     """Positive logits are divided, negative ones multiplied, the rest stays."""
     history = written("aab", "ccc")
-    changed = penalise_repetition(logits_like(history, 3.0, -1.0, 2.0), history, 2.0)
+    changed = penalize_repetition(logits_like(history, 3.0, -1.0, 2.0), history, 2.0)
 
     assert changed.tolist() == [[1.5, -2.0, 2.0], [3.0, -1.0, 1.0]]
 
@@ -42,7 +42,7 @@ def test_repetition_on_paper():
 def test_frequency_and_presence_on_paper():
     """Half a nat for every time, a quarter for being there."""
     history = written("aab", "ccc")
-    changed = penalise_frequency(logits_like(history), history, 0.5, 0.25)
+    changed = penalize_frequency(logits_like(history), history, 0.5, 0.25)
 
     assert changed.tolist() == [[-1.25, -0.75, 0.0], [0.0, 0.0, -1.75]]
 
@@ -117,7 +117,7 @@ def test_lengths_of_repeats_as_a_loop_finds_them():
 def test_going_on_with_a_repeat_on_paper(text, costs):
     """A nat from two characters on, twice as much with each further one."""
     history = written(text)
-    changed = penalise_continued_repeats(
+    changed = penalize_continued_repeats(
         logits_like(history), history, multiplier=1.0, base=2.0, allowed=2
     )
 
@@ -127,7 +127,7 @@ def test_going_on_with_a_repeat_on_paper(text, costs):
 def test_the_longest_repeat_counts():
     """The same character after a short and after a long repeat costs the long one."""
     history = written("bcabcxabc".replace("x", "a"))  # bc a, abc a ... abc
-    changed = penalise_continued_repeats(
+    changed = penalize_continued_repeats(
         logits_like(history), history, multiplier=1.0, base=2.0, allowed=1
     )
 
@@ -143,7 +143,7 @@ def test_an_endless_repeat_stays_a_number(base):
     then had nothing to draw from.
     """
     history = torch.zeros(1, 5000, dtype=torch.int64)
-    changed = penalise_continued_repeats(
+    changed = penalize_continued_repeats(
         logits_like(history).float(), history, multiplier=1.0, base=base, allowed=1
     )
 

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from lstm_textgen.config import FormConfig, SampleConfig
-from lstm_textgen.sampling.automaton import anything
-from lstm_textgen.sampling.engine import read_prompt
-from lstm_textgen.sampling.fast import FastStepper
-from lstm_textgen.sampling.search import Hypothesis, beam_search
+from lstm_textgen.sampling.batched import BatchedBackend
+from lstm_textgen.sampling.constraints import any_text
+from lstm_textgen.sampling.generate import Hypothesis, beam_search, read_prompt
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import CharTokenizer
 
@@ -21,7 +20,7 @@ PROMPT = np.array([2, 0, 1])
 
 @pytest.fixture
 def stepper(make_model):
-    return FastStepper(make_model(V, layers=2, seed=5))
+    return BatchedBackend(make_model(V, layers=2, seed=5))
 
 
 @pytest.fixture
@@ -108,7 +107,7 @@ def test_texts_of_different_lengths_compare_by_the_power(
 def test_only_what_is_allowed_is_searched(stepper, beginning, costs_of):
     """The best of the texts made of two characters."""
     best = min(texts(ids=(1, 3)), key=lambda text: sum(costs_of(text)))
-    allowed = anything(np.array([False, True, False, True]))
+    allowed = any_text(np.array([False, True, False, True]))
 
     found = beam_search(
         stepper, beginning, width=V**LENGTH, length=LENGTH, automaton=allowed

@@ -4,7 +4,7 @@ import pytest
 
 from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.errors import ConfigError, VocabularyError
-from lstm_textgen.sampling.session import Session
+from lstm_textgen.sampling.dialogue import Dialogue
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import CharTokenizer
 
@@ -21,7 +21,7 @@ def writer(make_model):
 
 @pytest.fixture
 def session(writer):
-    return Session(writer, CONFIG, FormConfig(length=10))
+    return Dialogue(writer, CONFIG, FormConfig(length=10))
 
 
 def turn(session):
@@ -137,7 +137,7 @@ def test_lines_follow_each_other(writer):
 
     Such a turn was empty once, and so were all after it.
     """
-    session = Session(writer, CONFIG, FormConfig(length=200, until="newline"))
+    session = Dialogue(writer, CONFIG, FormConfig(length=200, until="newline"))
     session.say("ab")
     turns = [turn(session) for _ in range(30)]
 

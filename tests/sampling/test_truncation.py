@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_textgen.sampling.truncation import keep_eta, keep_min_p, keep_typical
+from lstm_textgen.sampling.transforms import keep_eta, keep_min_p, keep_typical
 
 every_batch = pytest.mark.parametrize("batch", [(), (3,), (3, 1), (2, 2)])
 

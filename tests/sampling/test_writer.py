@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from lstm_textgen.checkpoint.format import checkpoint_of, save_checkpoint
+from lstm_textgen.checkpoint.format import save_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.errors import ConfigError, MissingError, VocabularyError
+from lstm_textgen.model.weights import to_checkpoint
 from lstm_textgen.sampling import writer as writer_module
-from lstm_textgen.sampling.ends import Piece
-from lstm_textgen.sampling.engine import Drawn
+from lstm_textgen.sampling.generate import DrawnId
+from lstm_textgen.sampling.stream import Character
 from lstm_textgen.sampling.writer import Writer, first_line
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
@@ -34,7 +35,7 @@ def dictated(byte_writer, monkeypatch):
     def dictate(data):
         def repeat(*_, **more):
             while True:
-                yield from ([Drawn(byte, 1.0)] for byte in data)
+                yield from ([DrawnId(byte, 1.0)] for byte in data)
 
         monkeypatch.setattr(writer_module, "generate", repeat)
         return byte_writer
@@ -87,8 +88,8 @@ def test_bytes_wait_until_the_character_is_whole(dictated):
 
     pieces = list(writer.stream("x", length=5, config=EVEN))
 
-    whole = [Piece("a", 1.0), Piece("é", 2.0), Piece("😀", 4.0)]
-    assert pieces == [*whole, Piece("a", 1.0), Piece("é", 2.0)]
+    whole = [Character("a", 1.0), Character("é", 2.0), Character("😀", 4.0)]
+    assert pieces == [*whole, Character("a", 1.0), Character("é", 2.0)]
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6])
@@ -140,7 +141,7 @@ def test_a_checkpoint_writes_like_its_model(make_model, tmp_path):
     """A model from a file writes the text that it wrote before it was saved."""
     model = make_model(CHARS.size, layers=2, dtype=torch.float32)
     path = tmp_path / "model.safetensors"
-    save_checkpoint(path, checkpoint_of(model, CHARS, TrainingRecord()))
+    save_checkpoint(path, to_checkpoint(model, CHARS, TrainingRecord()))
 
     loaded = Writer.load(path)
 
@@ -154,7 +155,7 @@ def test_the_precision_is_named_when_a_checkpoint_is_opened(make_model, tmp_path
     """It decides how the weights are kept, and a wrong one is refused."""
     model = make_model(CHARS.size, layers=2, dtype=torch.float32)
     path = tmp_path / "model.safetensors"
-    save_checkpoint(path, checkpoint_of(model, CHARS, TrainingRecord()))
+    save_checkpoint(path, to_checkpoint(model, CHARS, TrainingRecord()))
     ids, state = torch.tensor([1, 2]), model.initial_state(2)
 
     writers = [Writer.load(path, precision=name) for name in ("float32", "bfloat16")]

@@ -11,7 +11,7 @@ import pytest
 
 from lstm_textgen.config import TextConfig
 from lstm_textgen.errors import MissingError, StorageError
-from lstm_textgen.text import cache as cache_module
+from lstm_textgen.text import encode as cache_module
 from lstm_textgen.text.encode import EncodedText, encode_source
 from lstm_textgen.text.source import Source
 

@@ -12,8 +12,9 @@ import pytest
 
 from lstm_textgen.config import TextConfig
 from lstm_textgen.errors import ConfigError, CorpusError, VocabularyError
+from lstm_textgen.paths import default_cache
 from lstm_textgen.text import encode
-from lstm_textgen.text.encode import default_cache, encode_source, encode_with
+from lstm_textgen.text.encode import encode_source, encode_with
 from lstm_textgen.text.reader import TextReader
 from lstm_textgen.text.source import Source
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_textgen.errors import VocabularyError
-from lstm_textgen.text.prompt import encode_prompt
-from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer, encode_prompt
 
 KNOWN = CharTokenizer.from_text("don't wait... please")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_textgen.text.replace import (
+from lstm_textgen.text.tokenizer import (
     close_replacements,
-    describe,
+    describe_character,
     unknown_character,
 )
 
@@ -61,8 +61,8 @@ def test_replacements_are_known(char, known):
 
 def test_character_is_named_three_ways():
     """A character that prints as nothing is still told apart; a nameless one too."""
-    assert describe("\u200b") == r"'\u200b' (U+200B ZERO WIDTH SPACE)"
-    assert describe("\x01") == r"'\x01' (U+0001)"
+    assert describe_character("\u200b") == r"'\u200b' (U+200B ZERO WIDTH SPACE)"
+    assert describe_character("\x01") == r"'\x01' (U+0001)"
 
 
 def test_error_for_an_unknown_character():

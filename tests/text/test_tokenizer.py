@@ -11,7 +11,7 @@ from lstm_textgen.text.tokenizer import (
     ByteTokenizer,
     CharTokenizer,
     Tokenizer,
-    count_characters,
+    count_code_points,
     tokenizer_from_json,
 )
 
@@ -112,7 +112,7 @@ def test_container_holds_single_characters():
 @given(ANY_TEXT, st.integers(1, 4))
 def test_rare_characters_become_one_mark(text, min_count):
     """Every character below the count reads as U+FFFD, all others as themselves."""
-    counts = count_characters([text])
+    counts = count_code_points([text])
     rare = {char for char in text if text.count(char) < min_count}
     if rare == set(text):
         with pytest.raises(ConfigError, match=f"min_count is {min_count}") as caught:
@@ -133,7 +133,7 @@ def test_rare_characters_become_one_mark(text, min_count):
 def test_counting_in_pieces(chunks):
     """The counts are those of the whole text."""
     whole = "".join(chunks)
-    counts = count_characters(chunks)
+    counts = count_code_points(chunks)
 
     assert counts.sum() == len(whole)
     assert all(counts[ord(char)] == whole.count(char) for char in whole)

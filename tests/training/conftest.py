@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, RunConfig
-from lstm_textgen.model.init import initialise
-from lstm_textgen.model.network import CharModel
+from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, TrainConfig
+from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.text.source import find_source
 from lstm_textgen.text.streams import Streams
-from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.events import StepDone
+from lstm_textgen.training.loop import Trainer
 from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.overrides import Overrides
+from lstm_textgen.training.schedule import Meter
 from lstm_textgen.training.start import open_session, prepare
-from lstm_textgen.training.trainer import Trainer
-from lstm_textgen.training.wishes import Wishes
 
 CPU = Machine(torch.device("cpu"), 1)
 
@@ -51,7 +50,7 @@ def make_trainer():
         **optimizer,
     ):
         batch = {"streams": 3, "window": 5, "learning_rate": 0.02} | optimizer
-        config = RunConfig(
+        config = TrainConfig(
             model=ModelConfig(cell=cell, layers=layers, hidden=hidden, embedding=4),
             optimizer=OptimizerConfig(**batch),
             budget=BudgetConfig(steps=steps),
@@ -65,7 +64,7 @@ def make_trainer():
             seed=seed,
         )
         model = CharModel(config.model, vocabulary)
-        initialise(model, torch.Generator().manual_seed(seed))
+        initialize(model, torch.Generator().manual_seed(seed))
         options = {"clock": clock} if clock else {}
         return Trainer(
             model.to(dtype),
@@ -88,19 +87,19 @@ def make_trainer():
 @pytest.fixture
 def every_step(monkeypatch):
     """Report the loss of every step, however short it was."""
-    monkeypatch.setattr("lstm_textgen.training.trainer.REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr("lstm_textgen.training.loop.REPORT_EVERY_S", 0.0)
 
 
 @pytest.fixture
 def seldom(monkeypatch):
     """Report losses only where an evaluation or the end asks for them."""
-    monkeypatch.setattr("lstm_textgen.training.trainer.REPORT_EVERY_S", 1e9)
+    monkeypatch.setattr("lstm_textgen.training.loop.REPORT_EVERY_S", 1e9)
 
 
 @pytest.fixture
 def machine(monkeypatch):
     """One thread in float32; no probes, few evaluations and previews of few words."""
-    monkeypatch.setattr("lstm_textgen.training.trainer.EVALUATIONS", 5)
+    monkeypatch.setattr("lstm_textgen.training.loop.EVALUATIONS", 5)
     monkeypatch.setattr("lstm_textgen.training.session.PREVIEW_LENGTH", 3)
     for speed in (
         "speed.training_speed",
@@ -130,7 +129,7 @@ def make_wishes():
 
     def make(*, optimizer=None, minutes=None, steps=10, learning_rate=0.02, **groups):
         batch = {"streams": 3, "window": 5, "dropout": 0.0, "patience": 1.0}
-        return Wishes(
+        return Overrides(
             optimizer=batch | {"learning_rate": learning_rate} | (optimizer or {}),
             budget=BudgetConfig(
                 minutes=minutes, steps=steps if minutes is None else None

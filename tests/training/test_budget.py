@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_textgen.config import BudgetConfig
-from lstm_textgen.training.budget import Meter
+from lstm_textgen.training.schedule import Meter
 
 
 class Clock:

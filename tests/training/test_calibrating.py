@@ -7,28 +7,23 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lstm_textgen.checkpoint.calibrated import with_temperature
-from lstm_textgen.checkpoint.format import build_model, checkpoint_of, load_checkpoint
+from lstm_textgen.checkpoint.format import load_checkpoint, with_temperature
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import SettingsFileError
-from lstm_textgen.model.init import initialise
-from lstm_textgen.model.network import CharModel
-from lstm_textgen.report.card import facts
-from lstm_textgen.report.training import Progress
+from lstm_textgen.evaluation.perplexity import evaluation_seconds
+from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.model.weights import build_model, to_checkpoint
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.text.streams import calibration_length, calibration_slice
 from lstm_textgen.text.tokenizer import CharTokenizer
-from lstm_textgen.training.budget import Meter
-from lstm_textgen.training.calibrating import (
-    best_temperature,
-    length_apart,
-    place_apart,
-)
 from lstm_textgen.training.events import Calibrated, Evaluated
-from lstm_textgen.training.initial_state import LENGTH, MOST_STEPS, PLACES
-from lstm_textgen.training.judging import judging_seconds
+from lstm_textgen.training.finish import LENGTH, MOST_STEPS, PLACES, best_temperature
+from lstm_textgen.training.overrides import Overrides
+from lstm_textgen.training.schedule import Meter
 from lstm_textgen.training.start import open_session, prepare
-from lstm_textgen.training.wishes import Wishes
+from lstm_textgen.ui.model_facts import model_facts
+from lstm_textgen.ui.run_view import RunView
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "that", "rat", "is", "hot"]
 TEXT = " ".join(np.random.RandomState(1).choice(WORDS, 17_000))  # frozen over versions
@@ -46,7 +41,7 @@ def model_path(prepared):
 def model():
     """One that has opinions: its logits are spread by about 3."""
     network = CharModel(ModelConfig(layers=1, hidden=8, embedding=4), VOCABULARY)
-    initialise(network, torch.Generator().manual_seed(5))
+    initialize(network, torch.Generator().manual_seed(5))
     with torch.no_grad():
         network.head.weight *= 40
     return network.requires_grad_(False).eval()
@@ -103,7 +98,7 @@ def test_it_stays_within_bounds(model, written, factor, edge):
 @pytest.fixture(autouse=True)
 def _every_step_counts(monkeypatch):
     """Such short runs learn an initial state as well."""
-    monkeypatch.setattr("lstm_textgen.training.initial_state.RUN_STEPS", 1)
+    monkeypatch.setattr("lstm_textgen.training.finish.RUN_STEPS", 1)
 
 
 @pytest.fixture
@@ -122,13 +117,13 @@ def wishes(make_wishes):
 )
 def test_how_much_is_kept_apart(characters, length):
     """A fiftieth; a short text keeps all to learn from, and a long one no more."""
-    assert length_apart(characters) == length
+    assert calibration_length(characters) == length
 
 
 def test_where_it_is_kept():
     """In the middle, and nowhere if there is nothing."""
-    assert place_apart(51_201, 1024) == (25_088, 26_112)
-    assert place_apart(10_000, 0) == (0, 0)
+    assert calibration_slice(51_201, 1024) == (25_088, 26_112)
+    assert calibration_slice(10_000, 0) == (0, 0)
 
 
 @pytest.mark.usefixtures("every_step")
@@ -158,11 +153,13 @@ class TestRuns:
         assert (record.calibration_start, record.calibration_stop) == prepared.apart
         assert events.index(calibrated) < events.index(judged)
         assert judged.loss.nats_per_char == record.validation_nats_per_char
-        with Progress() as progress:
+        with RunView() as progress:
             progress.show(calibrated)
         told = f"logits divided by {record.temperature:.3f}"
         assert told in capsys.readouterr().err
-        assert ("calibrated", told) in facts(load_checkpoint(model_path(prepared)))
+        assert ("calibrated", told) in model_facts(
+            load_checkpoint(model_path(prepared))
+        )
 
     def test_without_a_part_that_validates(self, text, make_wishes, train):
         """Nothing judges such a model; it is as sure as it may be all the same."""
@@ -182,7 +179,7 @@ class TestRuns:
         assert settings.pop("calibration_characters") == APART
         path.write_text(json.dumps(settings), encoding="utf-8")
 
-        again, events = train(text, Wishes(), output=prepared.path, resume=True)
+        again, events = train(text, Overrides(), output=prepared.path, resume=True)
 
         assert (again.apart, again.characters) == ((0, 0), TRAINED)
         assert not [e for e in events if isinstance(e, Calibrated)]
@@ -198,7 +195,7 @@ class TestRuns:
         path.write_text(json.dumps(changed), encoding="utf-8")
 
         with pytest.raises(SettingsFileError, match="calibration_characters"):
-            train(text, Wishes(), output=prepared.path, resume=True)
+            train(text, Overrides(), output=prepared.path, resume=True)
 
     def test_time_is_left_for_the_end(self, text, make_wishes, machine, monkeypatch):
         """Each part is read by itself, so that each has its own time."""
@@ -216,7 +213,9 @@ class TestRuns:
         speed = prepared.plan.characters_read_per_second
         validated = len(TEXT) - TRAINED
         learns = MOST_STEPS * PLACES * LENGTH
-        each = [judging_seconds(count, speed) for count in (validated, APART, learns)]
+        each = [
+            evaluation_seconds(count, speed) for count in (validated, APART, learns)
+        ]
         assert left_s == [pytest.approx(sum(each))]
 
 
@@ -233,7 +232,7 @@ class TestStops:
         """Go on, and see that the end is the same; calibrated once."""
 
         def go_on(prepared):
-            again, _ = train(text, Wishes(), output=prepared.path, resume=True)
+            again, _ = train(text, Overrides(), output=prepared.path, resume=True)
             found = load_checkpoint(model_path(again))
             assert found.training.temperature == whole.training.temperature
             assert found.training.validation_nats_per_char == (
@@ -263,7 +262,7 @@ class TestStops:
             stops.append(len(ids))
             return best_temperature(model, ids, heed)
 
-        place = "lstm_textgen.training.saved_model.best_temperature"
+        place = "lstm_textgen.training.finish.best_temperature"
         with monkeypatch.context() as patch:
             patch.setattr(place, interrupted)
             prepared, events = train(text, wishes, output=tmp_path / "parts")
@@ -304,7 +303,7 @@ class TestStops:
         accept = {"resume": True, "accept_corpus_change": True}
         for characters, calibrates in ((len(TEXT) - 900, True), (20_000, False)):
             other = make_source("cats", TEXT[:characters])
-            again, _ = train(other, Wishes(), output=prepared.path, **accept)
+            again, _ = train(other, Overrides(), output=prepared.path, **accept)
             record = load_checkpoint(model_path(again)).training
             settings = (prepared.path / "run.json").read_text(encoding="utf-8")
             kept = json.loads(settings)["calibration_characters"]
@@ -318,7 +317,7 @@ class TestStops:
 def test_a_divided_head_divides_the_logits(model, written):
     """What is saved expects what the model expected at that temperature."""
     tokenizer = CharTokenizer.from_text("abcdefg")
-    checkpoint = checkpoint_of(model, tokenizer, TrainingRecord())
+    checkpoint = to_checkpoint(model, tokenizer, TrainingRecord())
     divided = build_model(with_temperature(checkpoint, 1.5))
     ids = torch.from_numpy(written[:50].astype(np.int64)).unsqueeze(1)
     with torch.inference_mode():

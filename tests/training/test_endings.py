@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from lstm_textgen.errors import DivergedError
-from lstm_textgen.evaluation.perplexity import Loss
-from lstm_textgen.training.events import Evaluated, Skipped, StepDone, Stopped
-from lstm_textgen.training.judging import glance
+from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.evaluation.perplexity import estimate_loss
+from lstm_textgen.training.events import Evaluated, StepDone, StepSkipped, Stopped
+from lstm_textgen.training.loop import Trainer
 from lstm_textgen.training.resume import restore, snapshot
-from lstm_textgen.training.trainer import Trainer
 
 
 def of(kind, events):
@@ -75,12 +75,12 @@ class TestStopping:
             looks.append(given)
             if len(looks) == look:
                 trainer.stop("terminated")
-            return glance(*given)
+            return estimate_loss(*given)
 
         trainer = make_trainer(steps=40, dropout=0.3)
         expected = list(trainer.fit())
         trainer = make_trainer(steps=40, dropout=0.3)
-        monkeypatch.setattr("lstm_textgen.training.trainer.glance", glance_and_stop)
+        monkeypatch.setattr("lstm_textgen.training.loop.estimate_loss", glance_and_stop)
         first = list(trainer.fit())
         again = make_trainer(steps=40, dropout=0.3)
         restore(again, *snapshot(trainer))
@@ -122,7 +122,7 @@ class TestStopping:
         """
         nats = iter([100.0, 200.0, 200.0, 50.0])
         monkeypatch.setattr(
-            "lstm_textgen.training.trainer.glance", lambda *_: Loss(next(nats), 100)
+            "lstm_textgen.training.loop.estimate_loss", lambda *_: Loss(next(nats), 100)
         )
         trainer = make_trainer(steps=100, patience=0.125)
         events = list(trainer.fit())
@@ -176,7 +176,7 @@ class TestDiverging:
         event = next(run)
         after = snapshot(trainer)
 
-        assert event == Skipped(step=1, in_a_row=1)
+        assert event == StepSkipped(step=1, in_a_row=1)
         for name in before[0]:
             if name != "generator":
                 assert torch.equal(before[0][name], after[0][name]), name

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.errors import ConfigError, CorpusError, DivergedError, VocabularyError
-from lstm_textgen.training.events import Evaluated, Saved, StepDone, Warned, WentBack
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.training.events import Evaluated, Saved, SetBack, StepDone, Warned
 from lstm_textgen.training.start import open_session, prepare
 
 TEXT = "the cat sat on the mat and the rat sat on the cat; " * 20
@@ -71,7 +71,7 @@ class TestRunningAway:
 
         prepared = prepare(text, make_wishes(steps=20), machine)
         events, _ = follow(prepared, act)
-        (back,) = of(WentBack, events)
+        (back,) = of(SetBack, events)
         rates = {e.step: e.learning_rate for e in of(StepDone, events)}
 
         assert (back.step, back.from_step, back.learning_rate) == (4, 8, 0.01)
@@ -115,7 +115,7 @@ class TestRunningAway:
         prepared = prepare(text, make_wishes(steps=20), machine)
         with pytest.raises(DivergedError) as caught:
             follow(prepared, act)
-        rates = [event.learning_rate for event in of(WentBack, seen)]
+        rates = [event.learning_rate for event in of(SetBack, seen)]
         path = prepared.path / "model.safetensors"
 
         assert rates == [0.01, 0.005, 0.0025]
@@ -163,8 +163,8 @@ class TestRunningAway:
         prepared = prepare(text, wishes, machine)
         events, _ = follow(prepared, act, save_every_s=save_every_s)
 
-        assert len(of(WentBack, events)) == 1
-        assert "embedding.weight" in of(WentBack, events)[0].reason
+        assert len(of(SetBack, events)) == 1
+        assert "embedding.weight" in of(SetBack, events)[0].reason
         assert events[-1].reason == "budget"
         assert steps_logged(prepared.path) == [*range(1, 11)]
         assert RunDirectory(prepared.path).load_state()[1]["position"]["setbacks"] == 1

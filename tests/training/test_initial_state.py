@@ -6,39 +6,32 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_textgen.checkpoint.averaging import average
+from lstm_textgen.checkpoint.average import average_models
 from lstm_textgen.checkpoint.container import pack
 from lstm_textgen.checkpoint.format import (
     MODEL,
     Checkpoint,
-    build_model,
-    checkpoint_of,
-    describe,
     load_checkpoint,
     save_checkpoint,
+    to_metadata,
 )
-from lstm_textgen.checkpoint.initial import with_initial_state
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.checkpoint.store import RunDirectory
-from lstm_textgen.config import (
-    BudgetConfig,
-    RunConfig,
-    from_json,
-    to_json,
-)
+from lstm_textgen.config import BudgetConfig, TrainConfig, from_json, to_json
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.evaluation.perplexity import summed_loss
-from lstm_textgen.report.card import facts
+from lstm_textgen.model.weights import build_model, to_checkpoint, with_initial_state
+from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.streams import Streams
 from lstm_textgen.text.tokenizer import CharTokenizer
-from lstm_textgen.training import initial_state
-from lstm_textgen.training.initial_state import (
+from lstm_textgen.training import finish as initial_state
+from lstm_textgen.training.finish import (
     LENGTH,
     PLACES,
     initial_steps,
     learn_initial_state,
 )
-from lstm_textgen.training.wishes import Wishes
+from lstm_textgen.training.overrides import Overrides
+from lstm_textgen.ui.model_facts import model_facts
 
 CELLS = ["lstm", "gru", "rnn"]
 STEPS = 70
@@ -171,7 +164,7 @@ class TestFiles:
     @pytest.fixture
     def checkpoint(self, make_model):
         model = make_model(3, layers=2, dtype=torch.float32, initial_state="zeros")
-        return checkpoint_of(model, CharTokenizer.from_text("abc"), TrainingRecord())
+        return to_checkpoint(model, CharTokenizer.from_text("abc"), TrainingRecord())
 
     @pytest.fixture
     def state(self, make_model, make_state):
@@ -228,7 +221,7 @@ class TestFiles:
         ]
         models.insert(place, checkpoint)
 
-        mean = average(models, ["one", "two", "three"])
+        mean = average_models(models, ["one", "two", "three"])
 
         expected = 2 * state.tensors()["1.cell"][0].float()
         found = mean.tensors["initial.1.cell"]
@@ -250,7 +243,7 @@ class TestFiles:
 
     def test_zeros_are_not_named(self, tmp_path, checkpoint):
         """There is one way to say it, so that the same model is the same bytes."""
-        about = describe(checkpoint)
+        about = to_metadata(checkpoint)
         about["model"]["initial_state"] = "zeros"
         path = tmp_path / "model.safetensors"
         path.write_bytes(pack(checkpoint.tensors, MODEL, about))
@@ -265,14 +258,14 @@ def _values(checkpoint):
 
 def test_a_run_cannot_be_made_with_it():
     """It is found when the run has ended; settings that ask for it are refused."""
-    data = to_json(RunConfig(budget=BudgetConfig(steps=1)))
+    data = to_json(TrainConfig(budget=BudgetConfig(steps=1)))
     data["model"]["initial_state"] = "learned"
 
     with pytest.raises(ConfigError, match="initial_state"):
-        from_json(RunConfig, data)
+        from_json(TrainConfig, data)
     data["model"]["initial_state"] = "random"
     with pytest.raises(ConfigError, match="initial_state"):
-        from_json(RunConfig, data)
+        from_json(TrainConfig, data)
 
 
 @pytest.mark.usefixtures("every_step")
@@ -290,7 +283,7 @@ class TestRuns:
         assert model.model.initial_state == "learned"
         assert model.tensors["initial.1.cell"].abs().max() > 0.01
         assert settings["config"]["model"]["initial_state"] == "zeros"
-        assert ("begins with", "a memory that was learned too") in facts(model)
+        assert ("begins with", "a memory that was learned too") in model_facts(model)
 
     def test_a_short_run_has_none(self, text, make_wishes, train):
         """It would be a guess."""
@@ -309,14 +302,14 @@ class TestRuns:
             heed.__self__.stop("interrupted")  # as a signal does
             learn_initial_state(model, ids, heed=heed, **others)
 
-        place = "lstm_textgen.training.saved_model.learn_initial_state"
+        place = "lstm_textgen.training.finish.learn_initial_state"
         with monkeypatch.context() as patch:
             patch.setattr(place, interrupted)
             parts, events = train(text, wishes, output=tmp_path / "parts")
 
         assert events[-1].reason == "interrupted"
         assert model_of(parts).model.initial_state == "zeros"
-        train(text, Wishes(), output=parts.path, resume=True)
+        train(text, Overrides(), output=parts.path, resume=True)
         expected, found = model_of(whole), model_of(parts)
         assert found.training.validation_nats_per_char == (
             expected.training.validation_nats_per_char

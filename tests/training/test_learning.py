@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstm_textgen.evaluation.perplexity import evaluate
+from lstm_textgen.evaluation.perplexity import exact_loss
 from lstm_textgen.text.tokenizer import CharTokenizer
 from lstm_textgen.training.events import Evaluated, StepDone
 
@@ -54,7 +54,7 @@ def learned(make_trainer, ids, vocabulary, *, steps, **changes):
         **RECIPE | changes,
     )
     list(trainer.fit())
-    return evaluate(trainer.model, ids[cut:]).nats_per_char
+    return exact_loss(trainer.model, ids[cut:]).nats_per_char
 
 
 def test_a_text_is_learned(make_trainer, fables):

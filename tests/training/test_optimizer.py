@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from lstm_textgen.config import ModelConfig, OptimizerConfig
-from lstm_textgen.model.init import initialise
-from lstm_textgen.model.network import CharModel
+from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.training.optimizer import WIDEST, Optimizer, next_basis, turns
 
 
@@ -16,7 +15,7 @@ from lstm_textgen.training.optimizer import WIDEST, Optimizer, next_basis, turns
 def model(request):
     config = ModelConfig(cell=request.param, layers=2, hidden=3, embedding=2)
     model = CharModel(config, 5).double()
-    initialise(model, torch.Generator().manual_seed(7))
+    initialize(model, torch.Generator().manual_seed(7))
     for parameter in model.parameters():  # biases too, or there is nothing to decay
         parameter.data += 0.5
     return model

@@ -14,13 +14,20 @@ from lstm_textgen.config import (
     BudgetConfig,
     ModelConfig,
     OptimizerConfig,
-    RunConfig,
     TextConfig,
+    TrainConfig,
 )
 from lstm_textgen.errors import ConfigError, CorpusError
+from lstm_textgen.evaluation.perplexity import evaluation_seconds
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.judging import judging_seconds
 from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.overrides import (
+    PRESETS,
+    Overrides,
+    check_preset,
+    differences_anywhere,
+    with_preset,
+)
 from lstm_textgen.training.plan import make_plan
 from lstm_textgen.training.recipe import (
     LADDER,
@@ -34,13 +41,6 @@ from lstm_textgen.training.recipe import (
     fitting_streams,
     size_for,
 )
-from lstm_textgen.training.wishes import (
-    PRESETS,
-    Wishes,
-    check_preset,
-    differences_anywhere,
-    with_preset,
-)
 
 CPU = Machine(torch.device("cpu"), 1)
 SPEED = 10_000.0
@@ -49,7 +49,7 @@ SPEED = 10_000.0
 @pytest.fixture(autouse=True)
 def _machine(monkeypatch):
     """A machine whose speed is known, no waiting for it, and for no first weights."""
-    monkeypatch.setattr("lstm_textgen.training.plan.initialise", lambda *args: None)
+    monkeypatch.setattr("lstm_textgen.training.plan.initialize", lambda *args: None)
     monkeypatch.setattr(
         "lstm_textgen.training.speed.training_speed", lambda *args: SPEED
     )
@@ -58,7 +58,7 @@ def _machine(monkeypatch):
 
 def plan(characters=100_000, *, budget=None, machine=CPU, **wishes):
     wishes.setdefault("run", {"precision": "float32"})
-    wished = Wishes(budget=BudgetConfig(**budget) if budget else None, **wishes)
+    wished = Overrides(budget=BudgetConfig(**budget) if budget else None, **wishes)
     return make_plan(wished, characters=characters, vocabulary=50, machine=machine)
 
 
@@ -312,9 +312,9 @@ class TestDefaults:
 
     def test_time_is_left_for_the_last_judgement(self):
         """A text that is read in one pass takes its length; a longer one is shared."""
-        assert judging_seconds(30_000, 10_000.0) == pytest.approx(4.0)
-        assert judging_seconds(300_000, 10_000.0) == pytest.approx(20)
-        assert judging_seconds(3_000_000, 10_000.0) == pytest.approx(200 / 3)
+        assert evaluation_seconds(30_000, 10_000.0) == pytest.approx(4.0)
+        assert evaluation_seconds(300_000, 10_000.0) == pytest.approx(20)
+        assert evaluation_seconds(3_000_000, 10_000.0) == pytest.approx(200 / 3)
 
     @pytest.mark.parametrize("rule", [default_dropout, default_weight_drop])
     def test_noise_grows_with_epochs(self, rule):
@@ -431,7 +431,7 @@ class TestGolden:
         made = plan(987_470, budget={"minutes": minutes})
         dropout, weight_drop = noise
 
-        assert made.config == RunConfig(
+        assert made.config == TrainConfig(
             text=TextConfig(validation=0.1, test=0.0),
             model=ModelConfig(layers=model[0], hidden=model[1], embedding=64),
             optimizer=OptimizerConfig(
@@ -465,19 +465,19 @@ class TestGolden:
 
 
 class TestDifferences:
-    CONFIG = RunConfig(
+    CONFIG = TrainConfig(
         model=ModelConfig(hidden=100), budget=BudgetConfig(minutes=3.0), seed=4
     )
 
     def test_what_was_not_set_cannot_differ(self):
         """No wishes, or those of the run itself, are no differences."""
-        same = Wishes(
+        same = Overrides(
             model={"hidden": 100},
             budget=BudgetConfig(minutes=3.0),
             run={"seed": 4, "precision": "auto"},
         )
 
-        assert Wishes().differences(self.CONFIG) == []
+        assert Overrides().differences(self.CONFIG) == []
         assert same.differences(self.CONFIG) == []
 
     @pytest.mark.parametrize(
@@ -494,14 +494,14 @@ class TestDifferences:
     )
     def test_they_are_named(self, wishes, words):
         """Each with what the run has and what was set."""
-        told = "; ".join(Wishes(**wishes).differences(self.CONFIG))
+        told = "; ".join(Overrides(**wishes).differences(self.CONFIG))
 
         assert all(word in told for word in words)
 
     def test_a_preset_is_held_against_the_sizes_of_the_run(self):
         """`--resume` once passed over a preset that the run was not made with."""
         layers, hidden = PRESETS["tiny"]["cpu"]
-        wishes = with_preset(Wishes(preset="tiny"), CPU)
+        wishes = with_preset(Overrides(preset="tiny"), CPU)
 
         assert wishes.differences(self.CONFIG) == [f"hidden 100, not {hidden}"] * (
             layers == self.CONFIG.model.layers
@@ -518,18 +518,18 @@ class TestDifferences:
         for layers, hidden in PRESETS["large"].values():
             model = ModelConfig(layers=layers, hidden=hidden)
             config = dataclasses.replace(self.CONFIG, model=model)
-            assert differences_anywhere(Wishes(preset="large"), config, here) == []
-            wider = Wishes(preset="large", model={"hidden": 7})
+            assert differences_anywhere(Overrides(preset="large"), config, here) == []
+            wider = Overrides(preset="large", model={"hidden": 7})
             assert differences_anywhere(wider, config, here) != []
 
         other = dataclasses.replace(self.CONFIG, model=ModelConfig(hidden=7))
-        wishes = Wishes(preset="large")
+        wishes = Overrides(preset="large")
         assert differences_anywhere(wishes, other, here) == with_preset(
             wishes, here
         ).differences(other)
 
     def test_all_of_them(self):
         """One line for each."""
-        wishes = Wishes(model={"hidden": 1, "layers": 9}, run={"seed": 5})
+        wishes = Overrides(model={"hidden": 1, "layers": 9}, run={"seed": 5})
 
         assert len(wishes.differences(self.CONFIG)) == 3

@@ -72,8 +72,8 @@ def whole(build):
 def _every_step():
     """Tell of every step, and judge after every second one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lstm_textgen.training.trainer.EVALUATIONS", 4)
-        patch.setattr("lstm_textgen.training.trainer.REPORT_EVERY_S", 0.0)
+        patch.setattr("lstm_textgen.training.loop.EVALUATIONS", 4)
+        patch.setattr("lstm_textgen.training.loop.REPORT_EVERY_S", 0.0)
         yield
 
 

@@ -8,11 +8,12 @@ import signal
 import pytest
 import torch
 
-from lstm_textgen.checkpoint.format import build_model, load_checkpoint
-from lstm_textgen.checkpoint.store import RunDirectory
+from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.evaluation.part import part_of
-from lstm_textgen.evaluation.perplexity import evaluate
-from lstm_textgen.training.events import Evaluated, Saved, StepDone, Stopped, Wrote
+from lstm_textgen.evaluation.perplexity import exact_loss
+from lstm_textgen.model.weights import build_model
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.training.events import Evaluated, Sampled, Saved, StepDone, Stopped
 from lstm_textgen.training.start import open_session, prepare
 
 TEXT = "the cat sat on the mat and the rat sat on the cat; " * 20
@@ -75,7 +76,7 @@ class TestFiles:
         checkpoint = load_checkpoint(prepared.path / "model.safetensors")
         record = checkpoint.training
         held_out = part_of(prepared.text, record, "validation")
-        loss = evaluate(build_model(checkpoint), held_out)
+        loss = exact_loss(build_model(checkpoint), held_out)
 
         assert (
             prepared.text.tokenizer.decode(held_out.tolist()) == (6 * TEXT)[4895:5508]
@@ -96,8 +97,8 @@ class TestFiles:
         Two minutes with 30 million characters once took two and a half.
         """
         for name, value in (("LONG_STREAM", 64), ("EXACT_LIMIT", 128)):
-            monkeypatch.setattr(f"lstm_textgen.training.judging.{name}", value)
-        monkeypatch.setattr("lstm_textgen.training.judging.MOST_JUDGED", 200)
+            monkeypatch.setattr(f"lstm_textgen.evaluation.perplexity.{name}", value)
+        monkeypatch.setattr("lstm_textgen.evaluation.perplexity.MOST_JUDGED", 200)
         prepared, _ = train(make_source("cats", 6 * TEXT), make_wishes())
         record = load_checkpoint(prepared.path / "model.safetensors").training
 
@@ -153,7 +154,7 @@ class TestFiles:
             StepDone,
             Evaluated,
             Saved,
-            Wrote,
+            Sampled,
             Saved,
             Saved,
             Evaluated,
@@ -419,7 +420,7 @@ class TestTrouble:
         Everything is saved by then, and going on judges the model.
         """
         for name in ("EXACT_LIMIT", "LONG_STREAM"):
-            monkeypatch.setattr(f"lstm_textgen.training.judging.{name}", limit)
+            monkeypatch.setattr(f"lstm_textgen.evaluation.perplexity.{name}", limit)
         prepared = prepare(text, make_wishes(), machine)
         with open_session(prepared, started_s=0.0) as (session, _):
             saved = []

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lstm_textgen.training.signals import polite_signals
+from lstm_textgen.signals import polite_signals
 
 
 @pytest.fixture

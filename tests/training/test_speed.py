@@ -8,8 +8,7 @@ import torch
 
 from lstm_textgen.config import ModelConfig, OptimizerConfig
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.model.init import initialise
-from lstm_textgen.model.network import CharModel
+from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.training import speed as measuring
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.speed import (
@@ -27,7 +26,7 @@ CONFIG = OptimizerConfig(streams=2, window=4)
 @pytest.fixture
 def model():
     model = CharModel(ModelConfig(layers=2, hidden=4, embedding=3), 5)
-    initialise(model, torch.Generator().manual_seed(7))
+    initialize(model, torch.Generator().manual_seed(7))
     return model
 
 

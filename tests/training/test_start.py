@@ -7,7 +7,6 @@ import time
 import pytest
 import torch
 
-from lstm_textgen.checkpoint.store import RunDirectory
 from lstm_textgen.errors import (
     BusyError,
     ConfigError,
@@ -15,6 +14,7 @@ from lstm_textgen.errors import (
     OutputError,
     SettingsFileError,
 )
+from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.training.start import open_session, prepare
 
 TEXT = "the cat sat on the mat and the rat sat on the cat; " * 20

@@ -10,9 +10,8 @@ from torch import nn
 
 from lstm_textgen.config import BudgetConfig
 from lstm_textgen.text.streams import IGNORE
-from lstm_textgen.training.budget import Meter
 from lstm_textgen.training.events import Evaluated, StepDone, Stopped
-from lstm_textgen.training.schedule import end_of_text_at
+from lstm_textgen.training.schedule import Meter, end_of_text_at
 
 
 def of(kind, events):
@@ -217,7 +216,7 @@ class TestEvents:
         """The sum of all nats and the weights are the same, read seldom or often."""
         totals, ends = [], []
         for every_s in (0.0, 1e9):
-            name = "lstm_textgen.training.trainer.REPORT_EVERY_S"
+            name = "lstm_textgen.training.loop.REPORT_EVERY_S"
             monkeypatch.setattr(name, every_s)
             trainer = make_trainer(steps=21, patience=1.0)
             totals.append(sum(e.loss.nats for e in of(StepDone, trainer.fit())))

@@ -1,0 +1,77 @@
+"""
+The tensors that a model of some settings has: names, shapes, ranges, and their count.
+
+Computed in plain Python, so that a hostile file is refused before anything is built.
+"""
+
+import math
+
+from torch import Tensor
+
+from lstm_textgen.config import GATES, ModelConfig
+
+LARGEST = 2.0**53
+"""
+No network learns a weight near it, and 8192 products of two still sum to a finite
+number.
+"""
+
+LARGEST_HIDDEN = 1.0
+"""What any cell gives out lies from -1 to 1, and so does what it begins with."""
+
+LARGEST_CELL = 1024.0
+"""A memory cell gains at most 1 at a character."""
+
+
+def largest(name: str) -> float:
+    """How far from 0 the numbers of a tensor may be, by its name."""
+    if not name.startswith("initial."):
+        return LARGEST
+    return LARGEST_CELL if name.endswith(".cell") else LARGEST_HIDDEN
+
+
+def out_of_range(tensors: dict[str, Tensor]) -> str | None:
+    """
+    The first of *tensors* with a number that no checkpoint holds.
+
+    Returns:
+        Its name and its range, for an error; None if all are in order.
+    """
+    for name, tensor in tensors.items():
+        # no mask of the size of the tensor; both are NaN where any number is
+        lowest, highest = tensor.aminmax()
+        limit = largest(name)
+        if not (lowest >= -limit and highest <= limit):
+            told = "2^53" if limit == LARGEST else f"{limit:g}"
+            return f"no number from -{told} to {told}: {name}"
+    return None
+
+
+def tensor_shapes(model: ModelConfig, vocabulary: int) -> dict[str, tuple[int, ...]]:
+    """
+    The shape of every tensor by its name, in the order of the network's `state_dict`.
+
+    Args:
+        model: The settings.
+        vocabulary: How many different ids there are.
+    """
+    E, H, G = model.embedding, model.hidden, GATES[model.cell] * model.hidden
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (vocabulary, E)}
+    for depth in range(model.layers):
+        shapes |= {
+            f"layers.{depth}.weight_ih_l0": (G, H if depth else E),
+            f"layers.{depth}.weight_hh_l0": (G, H),
+            f"layers.{depth}.bias_ih_l0": (G,),
+            f"layers.{depth}.bias_hh_l0": (G,),
+        }
+    shapes |= {"head.weight": (vocabulary, H), "head.bias": (vocabulary,)}
+    if model.initial_state == "learned":
+        parts = ("hidden", "cell") if model.cell == "lstm" else ("hidden",)
+        for depth in range(model.layers):
+            shapes |= {f"initial.{depth}.{part}": (H,) for part in parts}
+    return shapes
+
+
+def parameter_count(model: ModelConfig, vocabulary: int) -> int:
+    """How many numbers a model has."""
+    return sum(math.prod(shape) for shape in tensor_shapes(model, vocabulary).values())

@@ -1,0 +1,30 @@
+"""The loss of a text, as a sum."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Nats that a model needed for some characters."""
+
+    nats: float
+    characters: int
+
+    def __add__(self, other: "Loss") -> "Loss":
+        return Loss(self.nats + other.nats, self.characters + other.characters)
+
+    @property
+    def nats_per_char(self) -> float:
+        """The mean; not a number where nothing was read."""
+        return self.nats / self.characters if self.characters else math.nan
+
+    @property
+    def bits_per_char(self) -> float:
+        """The mean in bits: 8 for noise, about 1 for what people achieve."""
+        return self.nats_per_char / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """Among how many equally likely characters the model is undecided."""
+        return math.exp(min(self.nats_per_char, 700.0))

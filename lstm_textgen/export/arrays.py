@@ -1,0 +1,71 @@
+"""
+A model as arrays of numpy, for readers without torch; and as an `.npz` file.
+
+A model in 8 bits, as one block of bytes and a table of what stands where in it.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_textgen.checkpoint.container import rounded_rows
+from lstm_textgen.checkpoint.format import Checkpoint, to_metadata
+from lstm_textgen.strict_json import canonical
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+def float_arrays(checkpoint: Checkpoint) -> Arrays:
+    """Every parameter under its name, in float32: numpy knows no bfloat16."""
+    return {
+        name: checkpoint.tensors[name].float().numpy()
+        for name in sorted(checkpoint.tensors)
+    }
+
+
+def npz_bytes(checkpoint: Checkpoint) -> bytes:
+    """
+    The file that `numpy.load` opens: the parameters under their names, in float32.
+
+    Under `metadata` stands what the checkpoint says of itself: JSON, as bytes. The
+    same model gives the same bytes. `docs/format.md` has a reader of it.
+    """
+    # as bytes, because an array of text drops a NUL at its end
+    metadata = np.frombuffer(
+        canonical(to_metadata(checkpoint)).encode("ascii"), np.uint8
+    )
+    file = io.BytesIO()
+    arrays: dict[str, Any] = {**float_arrays(checkpoint), "metadata": metadata}
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+Places = dict[str, dict[str, Any]]
+
+
+def packed_int8(checkpoint: Checkpoint) -> tuple[Places, bytes]:
+    """
+    Matrices in 8 bits, row by row, and the rest as it is.
+
+    Returns:
+        For each tensor by its name the `shape`, and at which byte its numbers begin:
+        for a matrix `steps`, int8 in the order of rows, and `scales`, what a step
+        stands for in each row; for a vector `numbers`. Then the bytes: first all
+        float32, little-endian, then all int8.
+    """
+    arrays = float_arrays(checkpoint)
+    rounded = {k: rounded_rows(array) for k, array in arrays.items() if array.ndim == 2}
+    vectors = {k: array for k, array in arrays.items() if array.ndim == 1}
+    pieces = [
+        *((name, "numbers", vector) for name, vector in vectors.items()),
+        *((name, "scales", scales) for name, (_, scales) in rounded.items()),
+        *((name, "steps", steps) for name, (steps, _) in rounded.items()),
+    ]
+    places: Places = {name: {"shape": list(a.shape)} for name, a in arrays.items()}
+    data = bytearray()
+    for name, role, array in pieces:
+        places[name][role] = len(data)
+        data += array.tobytes()
+    return places, bytes(data)

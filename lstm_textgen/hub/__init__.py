@@ -1,0 +1,1 @@
+"""Share a model on a hub."""

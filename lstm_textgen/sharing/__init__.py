@@ -1,1 +1,0 @@
-"""Sharing: corpora that travel with the package or come over the network."""

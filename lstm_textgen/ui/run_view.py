@@ -1,0 +1,259 @@
+"""
+A training run as people see it: announced, followed, summed up. All on stderr.
+
+On a terminal there is a bar and, above it, a line for each look at the held-out text
+and for what the model writes; elsewhere only such lines, now and then.
+"""
+
+import contextlib
+import sys
+import time
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from tqdm import tqdm
+
+from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.signals import BY_SIGNAL, StopReason
+from lstm_textgen.training.events import (
+    Calibrated,
+    Evaluated,
+    Event,
+    Sampled,
+    Saved,
+    SetBack,
+    StepDone,
+    StepSkipped,
+    Stopped,
+    Warned,
+)
+from lstm_textgen.training.overrides import in_words
+from lstm_textgen.training.start import Prepared
+from lstm_textgen.ui.model_facts import CELL_NAMES, clock, meaning
+from lstm_textgen.ui.terminal import sanitize, say, wants_color
+
+BAR = "{percentage:3.0f}%|{bar:10}| {desc}"
+"""With the text of a step it fits into 80 columns."""
+
+LINE_EVERY_S = 10.0
+"""Where there is no terminal: at least so long between two lines."""
+
+MANY_CHARACTERS = 1000
+"""Below this a vocabulary is no burden."""
+
+DIM, PLAIN = "\x1b[2m", "\x1b[0m"
+
+
+def announce(prepared: Prepared) -> None:
+    """Say what the run will be, before it begins."""
+    plan, text = prepared.plan, prepared.text
+    config, model = plan.config, plan.config.model
+    unit = "bytes" if config.text.tokenizer == "byte" else "characters"
+    held_out = prepared.split.validation[1] - prepared.split.validation[0]
+    for note in text.notes:
+        say(f"note: {note}")
+    if crowded := _crowded(prepared):
+        say(f"note: {crowded}")
+    apart = prepared.apart[1] - prepared.apart[0]
+    say(
+        f"text     {text.name}: {len(text.ids):,} {unit}, {text.tokenizer.size} "
+        f"different; the last {held_out:,} validate"
+        + (f", {apart:,} calibrate" if apart else "")
+    )
+    layers = f"{model.layers} layer{'s' if model.layers > 1 else ''}"
+    say(
+        f"model    {CELL_NAMES[model.cell]}, {layers} of {model.hidden} units, "
+        f"{plan.parameters:,} parameters"
+    )
+    rate = f"{plan.characters_per_second:,.0f} characters a second"
+    say(f"machine  {plan.machine.describe()}; about {rate}")
+    learning = config.optimizer
+    rest = learning.weight_drop
+    say(
+        f"learning {learning.streams} streams, windows of {learning.window}, "
+        f"rate {learning.learning_rate:.3g}, dropout {learning.dropout:g}"
+        + (f", weight drop {rest:g}" if rest else "")
+    )
+    epochs = plan.characters / prepared.characters
+    chosen = f" ({', '.join(plan.chosen)} chosen for you)" if plan.chosen else ""
+    say(
+        f"budget   {in_words(config.budget)}, about {epochs:.1f} epochs"
+        f"{'' if prepared.resumes else f'; done {_end(plan.seconds)}'}{chosen}"
+    )
+    say(f"run      {prepared.path}{', which goes on' if prepared.resumes else ''}")
+
+
+def _crowded(prepared: Prepared) -> str | None:
+    """Whether the characters, not the layers, make the model large."""
+    plan, size = prepared.plan, prepared.text.tokenizer.size
+    model = plan.config.model
+    share = size * (model.embedding + model.hidden + 1) / plan.parameters
+    if share < 0.5 or size < MANY_CHARACTERS:
+        return None
+    return (
+        f"{share:.0%} of the parameters belong to the {size:,} different characters; "
+        "--min-count 5 folds rare ones, --tokenizer byte needs none"
+    )
+
+
+class RunView:
+    """Follows a run, event by event. Use it as a context manager."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._on_terminal = sys.stderr.isatty() and not quiet
+        self._bar: tqdm[NoReturn] | None = None
+        self._line_at_s = -LINE_EVERY_S
+
+    def __enter__(self) -> "RunView":
+        if self._on_terminal:
+            self._bar = tqdm(
+                total=1.0, bar_format=BAR, dynamic_ncols=True, file=sys.stderr
+            )
+            self._bar.set_description_str("first step ...")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            with contextlib.suppress(OSError):
+                self._bar.close()
+
+    def show(self, event: Event) -> None:
+        """Draw one event. A terminal that is gone is no reason to stop training."""
+        with contextlib.suppress(OSError):
+            first = not isinstance(event, StepSkipped) or event.in_a_row == 1
+            if isinstance(event, StepSkipped | SetBack | Warned) and first:
+                self._line(f"warning: {sanitize(_trouble(event))}")
+            if self._quiet:
+                return
+            if isinstance(event, StepDone):
+                self._step(event)
+            if isinstance(event, Evaluated) and event.loss.characters:
+                self._line(_evaluated(event))
+            if isinstance(event, Calibrated):
+                self._line(_calibrated(event))
+            if isinstance(event, Sampled):
+                self._line(f"        {self._dim(sanitize(event.text))}")
+            if isinstance(event, Saved) and event.asked:
+                self._line(f"        saved at step {event.step:,}, as asked")
+
+    def _step(self, event: StepDone) -> None:
+        if self._bar is not None:
+            self._bar.n = round(event.progress, 4)
+            self._bar.set_description_str(_step_text(event))
+        elif time.monotonic() - self._line_at_s >= LINE_EVERY_S:
+            self._line_at_s = time.monotonic()
+            say(f"{event.progress:4.0%}  step {event.step:,}, {_step_text(event)}")
+
+    def _line(self, text: str) -> None:
+        if self._bar is None:
+            say(text)
+        else:
+            self._bar.write(text, file=sys.stderr)
+
+    def _dim(self, text: str) -> str:
+        return f"{DIM}{text}{PLAIN}" if wants_color(sys.stderr) else text
+
+
+class RunSummary:
+    """What is left to say of a run when it is over."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.model_path = RunDirectory(prepared.path).model_path
+        self.loss: Loss | None = None
+        self.stopped: Stopped | None = None
+
+    def add(self, event: Event) -> None:
+        """Take note of one event."""
+        if isinstance(event, Evaluated) and event.best and event.loss.characters:
+            self.loss = event.loss
+        if isinstance(event, Stopped):
+            self.stopped = event
+
+    @property
+    def stopped_by(self) -> StopReason | None:
+        return self.stopped.reason if self.stopped else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` promises."""
+        stopped = self.stopped
+        assert stopped is not None, "a run that ended tells how"
+        return {
+            "checkpoint": str(self.model_path),
+            "validation_nats_per_char": self.loss and self.loss.nats_per_char,
+            "characters_per_second": stopped.characters / stopped.elapsed_s,
+            "elapsed_s": stopped.elapsed_s,
+            "steps": stopped.step,
+            "epochs": stopped.epochs,
+            "stopped_by": stopped.reason,
+        }
+
+
+def sum_up(prepared: Prepared, summary: RunSummary) -> None:
+    """Say how it went, what the figure means, and what to do next."""
+    run, stopped, loss = prepared.path, summary.stopped, summary.loss
+    if stopped is None:
+        return
+    if stopped.reason in BY_SIGNAL:
+        say(f"Stopped at step {stopped.step:,}; everything is saved in {run}.")
+        say(f"Go on: run the same command with -o {run} --resume")
+        return
+    if stopped.reason == "no improvement":
+        say("Stopped early: the held-out text has long stopped getting easier.")
+    if loss is not None:
+        say(meaning(loss, prepared.text.tokenizer.size))
+    say(f"Let it write: textgen sample {run}")
+
+
+def say_warning(warning: str) -> None:
+    """Something that the user should know, though the work goes on."""
+    say(f"warning: {warning}")
+
+
+def _end(seconds: float) -> str:
+    """When that will be: the time of a near day, else how many days from now."""
+    days = seconds / 86_400
+    if days > 300:
+        return f"in about {days:,.0f} days"
+    end = datetime.now() + timedelta(seconds=seconds)
+    today = end.date() == datetime.now().date()
+    return f"at about {end:%H:%M}" if today else f"at about {end:%H:%M on %d %B}"
+
+
+def _step_text(event: StepDone) -> str:
+    left_s = event.elapsed_s / max(event.progress, 1e-6) - event.elapsed_s
+    left = f", {clock(left_s)} left" if event.progress > 0.01 else ""
+    return (
+        f"loss {event.loss.nats_per_char:.3f} nats "
+        f"({event.loss.bits_per_char:.2f} bits), "
+        f"{event.characters_per_second:,.0f} characters/s{left}"
+    )
+
+
+def _trouble(event: StepSkipped | SetBack | Warned) -> str:
+    """What went wrong, and what was done about it."""
+    if isinstance(event, Warned):
+        return event.text
+    if isinstance(event, StepSkipped):
+        return f"step {event.step:,} gave no finite gradient and was not applied"
+    return (
+        f"{event.reason} Going on from step {event.step:,} with half the rate, "
+        f"{event.learning_rate:.3g}."
+    )
+
+
+def _evaluated(event: Evaluated) -> str:
+    loss = f"{event.loss.nats_per_char:.4f} nats ({event.loss.bits_per_char:.3f} bits)"
+    if event.final:
+        return f"100%  the best model on all held-out text: {loss} per character"
+    mark = "best so far" if event.best else "not better"
+    return f"{event.progress:4.0%}  step {event.step:,}: held-out {loss}, {mark}"
+
+
+def _calibrated(event: Calibrated) -> str:
+    unsure = event.temperature < 1
+    more = "as" if abs(event.temperature - 1) < 0.005 else "less" if unsure else "more"
+    than = "as" if more == "as" else "than"
+    divided = f"logits divided by {event.temperature:.3f}"
+    return f"100%  the best model was {more} sure {than} it was right: {divided}"

@@ -1,0 +1,167 @@
+"""The mean of the weights of several models."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from lstm_textgen.checkpoint.average import average_models, with_loss
+from lstm_textgen.checkpoint.format import (
+    load_checkpoint,
+    save_checkpoint,
+    versions,
+    with_temperature,
+)
+from lstm_textgen.config import ModelConfig
+from lstm_textgen.errors import CheckpointError, ConfigError
+from lstm_textgen.text.tokenizer import CharTokenizer
+
+NAMES = ["a", "b", "c"]
+
+
+@pytest.fixture
+def moved(checkpoint):
+    """The model with its weights at some place between 0 and themselves."""
+
+    def move(factor, **changes):
+        tensors = {name: t * factor for name, t in checkpoint.tensors.items()}
+        return dataclasses.replace(checkpoint, tensors=tensors, **changes)
+
+    return move
+
+
+def test_every_number_is_the_mean(checkpoint, moved):
+    """Of 1, 2 and 6 times the weights it is 3 times the weights."""
+    mean = average_models([moved(1), moved(2), moved(6)], NAMES)
+
+    for name, tensor in checkpoint.tensors.items():
+        torch.testing.assert_close(mean.tensors[name], tensor * 3)
+
+
+def test_heads_are_alike_before_they_are_averaged(checkpoint, moved):
+    """
+    Calibrated models are averaged as they were before, and the mean calibrated.
+
+    Those that one run put aside are not calibrated, and the one that it ends with is.
+    """
+    late, cool = with_temperature(moved(3), 1.5), with_temperature(moved(2), 1.3)
+
+    mean = average_models([moved(1), late, cool], NAMES)
+
+    assert mean.training.temperature == pytest.approx(1.4)
+    for name, tensor in checkpoint.tensors.items():
+        divisor = 1.4 if name.startswith("head.") else 1.0
+        torch.testing.assert_close(mean.tensors[name], 2 * tensor / divisor)
+
+
+def test_the_mean_of_twins_is_the_twin(moved):
+    """
+    Bit for bit, in bfloat16 and calibrated.
+
+    The head was brought back to what it was in bfloat16, and a tenth of it moved.
+    """
+    twin = with_temperature(moved(1), 1.179)
+    halved = {name: tensor.to(torch.bfloat16) for name, tensor in twin.tensors.items()}
+    twin = dataclasses.replace(twin, tensors=halved)
+    mean = average_models([twin, twin], NAMES[:2])
+
+    assert mean.training.temperature == pytest.approx(1.179)
+    assert all(torch.equal(mean.tensors[name], halved[name]) for name in halved)
+
+
+def test_it_is_a_model_like_any_other(tmp_path, checkpoint, moved):
+    """It can be saved and read, and knows the same characters."""
+    mean = average_models([moved(0.5), moved(1)], NAMES[:2])
+    save_checkpoint(tmp_path / "mean", mean)
+
+    read = load_checkpoint(tmp_path / "mean")
+
+    assert read.tokenizer == checkpoint.tokenizer
+    assert "2 models" in read.note
+    assert read.licence == "CC0-1.0"
+
+
+def test_no_loss_is_claimed_that_was_not_measured(checkpoint, moved):
+    """Text and parts are kept, so that it can be judged; steps are the most."""
+    later = dataclasses.replace(checkpoint.training, steps=9, seconds=3.0)
+    mean = average_models([moved(1), moved(2, training=later)], NAMES[:2])
+
+    assert mean.training.validation_nats_per_char is None
+    assert mean.training.sha256 == checkpoint.training.sha256
+    assert mean.training.validation_start == checkpoint.training.validation_start
+    assert (mean.training.steps, mean.training.seconds) == (9, 3.0)
+    judged = with_loss(mean, 1.5, 10).training
+    assert (judged.validation_nats_per_char, judged.validation_characters) == (1.5, 10)
+
+
+def test_what_one_has_learned_from_does_not_judge_the_mean(checkpoint, moved):
+    """Where their texts differ, or were divided otherwise, no part is kept."""
+    all_of_it = dataclasses.replace(
+        checkpoint.training, train_stop=100, validation_start=0, validation_stop=0
+    )
+    other_text = dataclasses.replace(checkpoint.training, sha256="cd" * 32)
+
+    divided = average_models(
+        [moved(1), moved(2, training=all_of_it)], NAMES[:2]
+    ).training
+    mixed = average_models(
+        [moved(1), moved(2, training=other_text)], NAMES[:2]
+    ).training
+
+    assert divided.corpus == "hällo"
+    assert (divided.train_stop, divided.validation_stop) == (0, 0)
+    assert (mixed.corpus, mixed.sha256) == ("", "")
+
+
+def test_what_is_told_of_all_is_true_of_all(checkpoint, moved):
+    """
+    The seed only if all have it; and the program that took the mean made it.
+
+    Of two seeds the first was once told, and the versions that made the first model.
+    """
+    record = checkpoint.training
+    others = [dataclasses.replace(record, seed=seed) for seed in (5, 5, 6)]
+    models = [moved(1, training=each, made_by={"torch": "1"}) for each in others]
+
+    same, mixed = average_models(models[:2], NAMES[:2]), average_models(models, NAMES)
+
+    assert (same.training.seed, mixed.training.seed) == (5, 0)
+    assert mixed.training.corpus == record.corpus
+    assert mixed.made_by == versions()
+
+
+def test_bfloat16_stays_only_among_itself(checkpoint):
+    """A mean with float32 is float32."""
+    halved = {k: t.bfloat16() for k, t in checkpoint.tensors.items()}
+    half = dataclasses.replace(checkpoint, tensors=halved)
+
+    types = [
+        {t.dtype for t in average_models(models, NAMES[:2]).tensors.values()}
+        for models in ([half, half], [half, checkpoint])
+    ]
+
+    assert types == [{torch.bfloat16}, {torch.float32}]
+
+
+def test_a_licence_is_kept_only_if_all_have_it(moved):
+    """Nobody may say for others what may be done with a mixture."""
+    assert average_models([moved(1), moved(2, licence="MIT")], NAMES[:2]).licence == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": ModelConfig(layers=2, hidden=4, embedding=2)}, "2 x 4"),
+        ({"tokenizer": CharTokenizer.from_text("hello!")}, "other characters"),
+    ],
+)
+def test_what_does_not_fit_is_named(moved, changes, words):
+    """Another shape, other characters: the sum would mean nothing."""
+    with pytest.raises(CheckpointError, match="b .*" + words):
+        average_models([moved(1), moved(1, **changes)], NAMES[:2])
+
+
+def test_one_model_has_no_mean(checkpoint):
+    """It would be the model itself."""
+    with pytest.raises(ConfigError, match="1 model"):
+        average_models([checkpoint], ["a"])
