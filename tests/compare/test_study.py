@@ -32,7 +32,7 @@ def worked(monkeypatch):
         labels.append(piece.label)
         return work_on(piece, *arguments)
 
-    monkeypatch.setattr(pool, "work_on", watched)
+    monkeypatch.setattr(pool, "run_workers", watched)
     return labels
 
 
@@ -103,14 +103,14 @@ def test_every_cell_is_met_on_equal_terms(plan):
 
 def test_a_rate_that_runs_away_is_not_chosen(run_study, monkeypatch):
     """It is a result, kept like any other; seeds that run away are left out."""
-    read_text = pool.read_text
+    read_text = pool.read_text_data
 
     def run_away(piece, *arguments):
         if piece.optimizer.learning_rate == RATES[0] or piece.seed == 2:
             raise DivergedError("It ran away.", "Lower the rate.")
         return read_text(piece, *arguments)
 
-    monkeypatch.setattr(pool, "read_text", run_away)
+    monkeypatch.setattr(pool, "read_text_data", run_away)
     [*_, found] = run_study()
 
     for text in found.texts:
@@ -125,7 +125,7 @@ def test_where_all_run_away_there_is_still_a_report(run_study, monkeypatch):
     def run_away(*arguments):
         raise DivergedError("It ran away.", "Lower the rate.")
 
-    monkeypatch.setattr(pool, "read_text", run_away)
+    monkeypatch.setattr(pool, "read_text_data", run_away)
     [*_, found] = run_study()
 
     assert found.texts[0].nats_per_char.mean is None
@@ -136,7 +136,7 @@ def test_where_all_run_away_there_is_still_a_report(run_study, monkeypatch):
 def test_a_plan_is_made_once(subject, drawer, plan, monkeypatch):
     """Measured again it would differ, and nothing that is done would be found."""
     plans = iter([plan, replace(plan, text_steps=99)])
-    monkeypatch.setattr(study, "make_plan", lambda *_, **__: next(plans))
+    monkeypatch.setattr(study, "design_study", lambda *_, **__: next(plans))
     wishes = CompareConfig(minutes=1.0)
 
     first, second = (study.plan_for(wishes, subject, drawer, CPU) for _ in range(2))

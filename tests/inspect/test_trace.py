@@ -71,7 +71,7 @@ def test_arrays_are_the_equations_character_by_character(
     make_model, monkeypatch, cell, residual
 ):
     """In float64, across windows, every signal of every layer to 1e-12."""
-    monkeypatch.setattr(trace, "WINDOW", 7)
+    monkeypatch.setattr(trace, "TRACE_WINDOW", 7)
     model = make_model(cell=cell, layers=3, residual=residual)
     ids = text_of(30)
 
@@ -88,7 +88,7 @@ def test_arrays_are_the_equations_character_by_character(
 
 def test_bits_and_guesses_are_those_of_the_model(make_model, monkeypatch):
     """Surprise at each character by what stood before; the likeliest that follow."""
-    monkeypatch.setattr(trace, "WINDOW", 7)
+    monkeypatch.setattr(trace, "TRACE_WINDOW", 7)
     model, ids = make_model(7, layers=2), text_of(30, 7)
 
     found = trace_text(model, ids)
@@ -153,7 +153,7 @@ def test_what_was_read_before_is_left_out(make_model):
 
 def test_progress_adds_up(make_model, monkeypatch):
     """To the number of ids, window by window."""
-    monkeypatch.setattr(trace, "WINDOW", 8)
+    monkeypatch.setattr(trace, "TRACE_WINDOW", 8)
     told = []
 
     trace_text(make_model(), text_of(20), progress=told.append)

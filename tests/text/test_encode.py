@@ -180,7 +180,7 @@ def test_change_that_keeps_size_and_time(tmp_path, cache, monkeypatch, late):
     """A second pass that disagrees with the first is noticed by its characters."""
     source = source_of(tmp_path, "aaé".encode())
     status = source.paths[0].stat()
-    learned = encode.count_characters
+    learned = encode.count_code_points
 
     def count_then_change(chunks):
         counts = learned(chunks)
@@ -188,7 +188,7 @@ def test_change_that_keeps_size_and_time(tmp_path, cache, monkeypatch, late):
         os.utime(source.paths[0], ns=(status.st_atime_ns, status.st_mtime_ns))
         return counts
 
-    monkeypatch.setattr(encode, "count_characters", count_then_change)
+    monkeypatch.setattr(encode, "count_code_points", count_then_change)
     with pytest.raises(CorpusError, match="changed while it was read") as caught:
         encode_source(source, TextConfig(), cache=cache)
 
