@@ -23,6 +23,7 @@ from lstm_textgen.model.cells import UPDATES, CellWeights, from_input, from_memo
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import LayerState, StackState
+from lstm_textgen.model.stack import walk
 
 STAYS: dict[Cell, dict[str, float]] = {
     "lstm": {"forget": 1.0, "input": 0.0},
@@ -198,15 +199,21 @@ class ClampedStepper:
         self, ids: Int64[Tensor, " N"], state: StackState
     ) -> tuple[Float[Tensor, "N V"], StackState]:
         """Read one character per sample."""
-        x, states = self._model.embedding(ids), []
-        for depth, (layer, before) in enumerate(
-            zip(self._layers, state.layers, strict=True)
-        ):
+
+        def layer_step(
+            depth: int, x: Tensor, before: LayerState
+        ) -> tuple[Tensor, LayerState]:
+            layer = self._layers[depth]
             _, after = layer.step(layer.inputs(x), before)
-            residual = depth > 0 and self._model.config.residual
-            x = x + after.hidden if residual else after.hidden
-            states.append(after)
-        return self._model.head(x), StackState(tuple(states))
+            return after.hidden, after
+
+        x, after = walk(
+            self._model.embedding(ids),
+            state.layers,
+            layer_step,
+            residual=self._model.config.residual,
+        )
+        return self._model.head(x), StackState(after)
 
 
 def _sum(gate: str, value: float) -> Tensor:

@@ -38,6 +38,7 @@ from lstm_textgen.inspect.probes import Finding, find
 from lstm_textgen.model.cells import gru_gates, lstm_gates
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import LayerState, StackState
+from lstm_textgen.model.stack import walk
 from lstm_textgen.text.tokenizer import Tokenizer
 
 IN_TURN = 5
@@ -334,18 +335,23 @@ def _windows(
     The nats are what each character would cost as the next one.
     """
     held, state = hold(model, clamps), model.initial_state(1)
+    signals: list[Signals] = []
+
+    def layer_step(
+        depth: int, x: Tensor, before: LayerState
+    ) -> tuple[Tensor, LayerState]:
+        read, after = read_layer(model.config.cell, held[depth], x, before)
+        signals.append(read)
+        return read["hidden"], after
+
     for start in range(0, len(ids), TRACE_WINDOW):
         window = torch.from_numpy(ids[start : start + TRACE_WINDOW].astype(np.int64))
         x = model.embedding(window.to(model.head.weight.device))
-        states, signals = [], []
-        for depth, (layer, before) in enumerate(zip(held, state.layers, strict=True)):
-            found, after = read_layer(model.config.cell, layer, x, before)
-            residual = depth > 0 and model.config.residual
-            x = x + found["hidden"] if residual else found["hidden"]
-            states.append(after)
-            signals.append(found)
-        state = StackState(tuple(states))
-        yield start, signals, model.head(x).log_softmax(dim=-1).neg().cpu()
+        signals.clear()
+        x, after = walk(x, state.layers, layer_step, residual=model.config.residual)
+        state = StackState(after)
+        nats = model.head(x).log_softmax(dim=-1).neg().cpu()
+        yield start, list(signals), nats
 
 
 def read_layer(

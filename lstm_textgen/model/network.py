@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from lstm_textgen.config import GATES, ModelConfig
 from lstm_textgen.model.dropout import NoiseMasks
 from lstm_textgen.model.layers import MODULES, cell_weights, run_layer
-from lstm_textgen.model.recurrent import StackState, zero_state
+from lstm_textgen.model.recurrent import LayerState, StackState, zero_state
+from lstm_textgen.model.stack import walk
 
 
 class CharModel(nn.Module):
@@ -67,19 +68,22 @@ class CharModel(nn.Module):
         state: StackState,
         noise: NoiseMasks | None = None,
     ) -> tuple[Float[Tensor, "T B H"], StackState]:
-        """The same without the head: what the upper layer gives out."""
-        x = self.embedding(ids)
-        states = []
-        for depth, (layer, before) in enumerate(
-            zip(self.layers, state.layers, strict=True)
-        ):
-            rest = noise.recurrent[depth] if noise else None
-            outputs, after = run_layer(layer, x, before, rest)  # type: ignore[arg-type]
-            kept = noise.outputs[depth] if noise else None
-            outputs = outputs if kept is None else outputs * kept
-            x = x + outputs if depth > 0 and self.config.residual else outputs
-            states.append(after)
-        return x, StackState(tuple(states))
+        """The same without the head: the output of the highest layer."""
+        assert len(state.layers) == self.config.layers, "a state of another network"
+
+        def layer_step(
+            depth: int, x: Tensor, before: LayerState
+        ) -> tuple[Tensor, LayerState]:
+            weight_mask = noise.recurrent[depth] if noise else None
+            output_mask = noise.outputs[depth] if noise else None
+            layer = self.layers[depth]
+            outputs, after = run_layer(layer, x, before, weight_mask)  # type: ignore[arg-type]
+            return outputs if output_mask is None else outputs * output_mask, after
+
+        x, after = walk(
+            self.embedding(ids), state.layers, layer_step, residual=self.config.residual
+        )
+        return x, StackState(after)
 
     def initial_state(self, streams: int) -> StackState:
         """The memory of *streams* streams before the first character of each."""

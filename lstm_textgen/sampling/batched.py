@@ -27,7 +27,8 @@ from torch import Tensor
 from lstm_textgen.model.cells import UPDATES, CellWeights, from_input
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.model.recurrent import StackState
+from lstm_textgen.model.recurrent import LayerState, StackState
+from lstm_textgen.model.stack import walk
 
 
 class BatchedBackend:
@@ -103,21 +104,22 @@ class BatchedBackend:
         Returns:
             Logits of the next characters, and the memory after.
         """
-        ids, states = ids.to(self._table.device), []
-        x = torch.empty(len(ids), 0)
-        for depth, before in enumerate(state.layers):
-            a, m = self._sums(depth, ids, x, before.hidden)
+
+        def layer_step(
+            depth: int, x: Tensor, before: LayerState
+        ) -> tuple[Tensor, LayerState]:
+            a, m = self._sums(depth, x, before.hidden)
             after = self._update(a, m, before)
-            skip = depth > 0 and self._residual
-            x = x + after.hidden if skip else after.hidden
-            states.append(after)
-        return _product(self._head_bias, self._head, x), StackState(tuple(states))
+            return after.hidden, after
+
+        ids = ids.to(self._table.device)
+        x, after = walk(ids, state.layers, layer_step, residual=self._residual)
+        return _product(self._head_bias, self._head, x), StackState(after)
 
     def _sums(
         self,
         depth: int,
-        ids: Int64[Tensor, " N"],
-        x: Float[Tensor, "N E"],
+        x: Int64[Tensor, " N"] | Float[Tensor, "N E"],
         hidden: Float[Tensor, "N H"],
     ) -> tuple[Float[Tensor, "N G"], Float[Tensor, "N G"]]:
         """
@@ -125,10 +127,15 @@ class BatchedBackend:
 
         The GRU needs them apart; for the other cells they are one product, and the
         second one is nothing.
+
+        Args:
+            depth: The layer; 0 looks its input up in the table.
+            x: Ids for layer 0, the output of the layer below for the others.
+            hidden: The hidden state before.
         """
-        nothing = self._nothing.expand(len(ids), -1)
+        nothing = self._nothing.expand(len(x), -1)
         if depth == 0:
-            a, (recurrent, bias) = self._table[ids], self._first
+            a, (recurrent, bias) = self._table[x], self._first
             if self._apart:
                 return a, _product(bias, recurrent, hidden)
             return _product(a, recurrent, hidden), nothing

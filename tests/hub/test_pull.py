@@ -9,9 +9,9 @@ import torch
 from lstm_textgen.checkpoint.format import save_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.errors import OutputError, StorageError
-from lstm_textgen.remote import client as under_test
 from lstm_textgen.hub.pull import pull_model
 from lstm_textgen.model.weights import to_checkpoint
+from lstm_textgen.remote import client as under_test
 from lstm_textgen.remote.client import CachedFile
 from lstm_textgen.remote.repository import FILES, Repository
 from lstm_textgen.text.tokenizer import CharTokenizer
