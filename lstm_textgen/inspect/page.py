@@ -16,14 +16,10 @@ The tables of an inspection's page, as HTML.
 """
 
 import base64
-import hashlib
 import html
-import json
-import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -34,6 +30,13 @@ from lstm_textgen.inspect import arrays
 from lstm_textgen.inspect import probes as finder
 from lstm_textgen.inspect.gates import GATED, KEEPER, MEMORY, SIGNALS, Unit
 from lstm_textgen.inspect.inspection import Inspection
+from lstm_textgen.ui.html import (
+    asset,
+    csp_digest,
+    escape_text,
+    fill_template,
+    json_in_html,
+)
 from lstm_textgen.ui.terminal import sanitize
 
 SCRIPTS = ("data.js", "colours.js", "text.js", "detail.js", "units.js", "main.js")
@@ -58,24 +61,23 @@ def make_page(
     style = _asset("style.css")
     script = "(() => {\n'use strict';\n" + "".join(map(_asset, SCRIPTS)) + "})();\n"
     parts = {
-        "title": html.escape(sanitize(title)),
-        "facts": html.escape(sanitize(facts)),
+        "title": escape_text(title),
+        "facts": escape_text(facts),
         "style": style,
         "script": script,
-        "style_hash": _digest(style),
-        "script_hash": _digest(script),
+        "style_digest": csp_digest(style),
+        "script_digest": csp_digest(script),
         "signals": str(len(SIGNALS[inspection.model.cell])),
         "findings": findings_table(inspection),
         "saturation": saturation_table(inspection),
     }
     used = sum(len(part.encode()) for part in parts.values())
     packed = page_arrays(inspection, ranked, room_bytes=LIMIT_BYTES - used - 10_000)
-    parts["data"] = as_data(packed.data)
+    parts["data"] = json_in_html(packed.data)
     parts["opening"] = f"{packed.opening:,}"
     parts["points"] = str(packed.points)
     parts["shipped"] = html.escape(_shipped(inspection, packed))
-    template = _asset("page.html")
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+    return fill_template(_asset("page.html"), parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +113,7 @@ def _shipped(inspection: Inspection, packed: Packed) -> str:
 
 
 def _asset(name: str) -> str:
-    folder = files("lstm_textgen.inspect") / "page"
-    return (folder / name).read_text(encoding="utf-8")
-
-
-def _digest(content: str) -> str:
-    """As a content security policy names an inline script or style."""
-    found = hashlib.sha256(content.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(found).decode('ascii')}"
+    return asset("inspect", f"page/{name}")
 
 
 MOST_CHARACTERS = 50_000
@@ -175,7 +170,7 @@ def page_arrays(
         "ranked": [inspection.number(unit) for unit in ranked],
         "first": inspection.number(ranked[0]),
     }
-    room = room_bytes - len(as_data(data))
+    room = room_bytes - len(json_in_html(data))
     traces: dict[str, str] = {}
     for unit in ranked:
         number = inspection.number(unit)
@@ -202,14 +197,6 @@ def signed_levels(values: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]
     """-1 to 1 as 0 to 254, 0 as 127."""
     levels = np.round(values.astype(np.float32) * 127) + 127
     return levels.clip(0, 254).astype(np.uint8)
-
-
-def as_data(value: Any) -> str:
-    """JSON in ASCII that ends no element and begins none, whatever is in it."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    for char in "<>&":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
 
 
 def _common(inspection: Inspection, count: int) -> dict[str, Any]:

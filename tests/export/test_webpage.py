@@ -316,7 +316,7 @@ def test_the_same_model_gives_the_same_page(fables):
 
 def test_a_model_that_no_browser_holds_is_refused(fables, monkeypatch):
     """And what to do instead is said."""
-    monkeypatch.setattr(under_test, "LARGEST", 1000)
+    monkeypatch.setattr(under_test, "MAX_PARAMETERS", 1000)
 
     with pytest.raises(CheckpointError, match="a page holds 1,000") as caught:
         page_bytes(fables[0])

@@ -8,7 +8,6 @@ import pytest
 
 from lstm_textgen.inspect.page import (
     LIMIT_BYTES,
-    as_data,
     make_page,
     share_levels,
     signed_levels,
@@ -222,14 +221,6 @@ def test_a_hostile_text_or_vocabulary_runs_nothing(
     assert "\x1b" not in path.read_text(encoding="utf-8")
     page.press("Home")
     assert page.text("#after li span") in [sanitize(name) for name in names]
-
-
-def test_data_never_leaves_its_element():
-    """No character that begins or ends an element is in it, whatever it says."""
-    found = as_data({"text": HOSTILE, "n": [1.5, None, -3]})
-
-    assert not re.search("[<>&\u2028]", found)
-    assert found.isascii()
 
 
 def test_levels_are_the_nearest():
