@@ -1,10 +1,10 @@
 """`textgen info`: what a checkpoint is."""
 
-from lstm_textgen.ui.options import AsJson, Checkpoint, Debug, Quiet, print_json
+from lstm_textgen.ui.options import AsJson, CheckpointArgument, Debug, Quiet, print_json
 
 
 def info(
-    checkpoint: Checkpoint = None,
+    checkpoint: CheckpointArgument = None,
     json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,

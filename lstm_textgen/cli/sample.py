@@ -3,13 +3,13 @@
 from lstm_textgen.cli import sample_options as o
 from lstm_textgen.cli.sample_settings import chosen, draw_settings, form_settings
 from lstm_textgen.config import FormConfig, SampleConfig
-from lstm_textgen.ui.options import AsJson, Checkpoint, Debug, Quiet
+from lstm_textgen.ui.options import AsJson, CheckpointArgument, Debug, Quiet
 
 DRAW, FORM = SampleConfig(), FormConfig()
 
 
 def sample(
-    checkpoint: Checkpoint = None,
+    checkpoint: CheckpointArgument = None,
     prompt: o.Prompt = None,
     prompt_file: o.PromptFile = None,
     interactive: o.Interactive = False,

@@ -1,66 +1,161 @@
 """`textgen train`: learn from a text."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstm_textgen.cli import train_options as options
 from lstm_textgen.config import ModelConfig, OptimizerConfig, TextConfig
 from lstm_textgen.signals import end_by_signal
 from lstm_textgen.text.registry import resolve_names
 from lstm_textgen.ui.options import (
     AsJson,
+    CorpusArgument,
     Debug,
     Device,
     Quiet,
-    ThreadsByMinutes,
+    Settings,
+    SettingsOptions,
+    machine_option,
     nearest_given,
+    option,
     print_json,
+    read_settings,
+    seconds,
+    with_settings,
 )
 
 if TYPE_CHECKING:
     from lstm_textgen.training.overrides import Overrides
     from lstm_textgen.training.start import Prepared
 
+run_option = partial(option, rich_help_panel="Run")
 
+MODEL_OPTIONS = SettingsOptions(
+    defaults=ModelConfig(),
+    panel="Model",
+    help={
+        "cell": "lstm, gru or rnn.",
+        "layers": "Recurrent layers, 1 to 16.",
+        "hidden": "Units of each layer.",
+        "embedding": "Numbers per character.",
+        "residual": "Add each upper layer to its input.",
+    },
+    shown_defaults={"layers": None, "hidden": None},
+)
+
+OPTIMIZER = OptimizerConfig()
+
+OPTIMIZER_OPTIONS = SettingsOptions(
+    defaults=OPTIMIZER,
+    panel="Learning",
+    help={
+        "learning_rate": "Highest rate.",
+        "streams": "Places read side by side.",
+        "window": "Characters between steps.",
+        "dropout": "Share of outputs that rest.",
+        "weight_drop": "Share of recurrent weights that rest.",
+        "weight_decay": "Pull on matrices.",
+        "warm_up": "Share of the budget.",
+        "basis_every": "Steps between new axes for the optimiser; 0 is AdamW.",
+        "clip": "Largest gradient norm.",
+        "patience": "Share of the budget without improvement; 1 is off.",
+    },
+    spellings={"learning_rate": "--lr"},
+    shown_defaults={
+        "streams": f"{OPTIMIZER.streams}, on a GPU 64",
+        "window": f"{OPTIMIZER.window}, wide layers and GPUs twice that",
+        "dropout": None,
+        "weight_drop": None,
+    },
+)
+
+TEXT_OPTIONS = SettingsOptions(
+    defaults=TextConfig(),
+    panel="Text",
+    help={
+        "tokenizer": "char or byte.",
+        "min_count": "Fold rarer characters.",
+        "encoding": "Of the files.",
+        "validation": "Share held out.",
+        "test": "Share never used.",
+    },
+)
+
+
+@with_settings(model=MODEL_OPTIONS, optimizer=OPTIMIZER_OPTIONS, text=TEXT_OPTIONS)
 def train(
     context: typer.Context,
-    corpus: options.Corpus,
-    output: options.Output = None,
-    minutes: options.Minutes = None,
-    epochs: options.Epochs = None,
-    steps: options.Steps = None,
-    preset: options.Preset = None,
-    resume: options.Resume = False,
-    accept_corpus_change: options.AcceptCorpusChange = False,
-    dry_run: options.DryRun = False,
-    cell: options.Cell = None,
-    layers: options.Layers = None,
-    hidden: options.Hidden = None,
-    embedding: options.Embedding = None,
-    residual: options.Residual = None,
-    learning_rate: options.LearningRate = None,
-    streams: options.Streams = None,
-    window: options.Window = None,
-    dropout: options.Dropout = None,
-    weight_drop: options.WeightDrop = None,
-    weight_decay: options.WeightDecay = None,
-    warm_up: options.WarmUp = None,
-    basis_every: options.BasisEvery = None,
-    clip: options.Clip = None,
-    patience: options.Patience = None,
-    tokenizer: options.Tokenizer = None,
-    min_count: options.MinCount = None,
-    encoding: options.Encoding = None,
-    validation: options.Validation = None,
-    test: options.Test = None,
-    seed: options.Seed = None,
-    precision: options.Precision = None,
+    corpus: CorpusArgument,
+    *,
+    output: Annotated[
+        Path | None,
+        run_option("--output", "-o", help="Run folder.", default="checkpoints/NAME"),
+    ] = None,
+    minutes: Annotated[
+        float | None, run_option("--minutes", help="How long, by the clock.")
+    ] = None,
+    epochs: Annotated[
+        float | None, run_option("--epochs", help="How often to read the text.")
+    ] = None,
+    steps: Annotated[
+        int | None, run_option("--steps", help="How many changes of the weights.")
+    ] = None,
+    preset: Annotated[
+        str | None, run_option("--preset", help="Size: tiny, small, base or large.")
+    ] = None,
+    resume: Annotated[
+        bool, run_option("--resume", help="Go on with the run that is there.")
+    ] = False,
+    accept_corpus_change: Annotated[
+        bool,
+        run_option(
+            "--accept-corpus-change", help="With --resume: the text may be another one."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, run_option("--dry-run", help="Say what would be done, and stop.")
+    ] = False,
+    model: Settings,
+    optimizer: Settings,
+    text: Settings,
+    seed: Annotated[
+        int | None, run_option("--seed", help="For repeating a run.")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        machine_option(
+            "--precision", help="auto, float32 or bfloat16.", default="auto"
+        ),
+    ] = None,
     device: Device = "auto",
-    threads: ThreadsByMinutes = None,
-    save_every: options.SaveEvery = 30.0,
-    config: options.SettingsFile = None,
+    threads: Annotated[
+        int | None,
+        machine_option(
+            "--threads",
+            help="Threads of the CPU.",
+            default="usable cores; by minutes fewer where they are faster",
+        ),
+    ] = None,
+    save_every: Annotated[
+        float,
+        run_option(
+            "--save-every",
+            callback=seconds,
+            help="Seconds of work that a crash may cost.",
+            default="30",
+        ),
+    ] = 30.0,
+    config: Annotated[
+        Path | None,
+        run_option(
+            "--config",
+            help="TOML file with these options.",
+            callback=read_settings,
+            is_eager=True,
+        ),
+    ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -76,93 +171,61 @@ def train(
     saves and ends, SIGUSR1 saves and goes on, and --resume goes on where it was.
     Without a budget or size, sensible ones are chosen and announced.
     """
-    wishes = _wishes(
+    rivals = {"minutes": minutes, "epochs": epochs, "steps": steps}
+    given = {"seed": seed, "precision": precision}
+    overrides = _overrides(
         preset,
-        text={
-            "tokenizer": tokenizer,
-            "min_count": min_count,
-            "encoding": encoding,
-            "validation": validation,
-            "test": test,
-        },
-        model={
-            "cell": cell,
-            "layers": layers,
-            "hidden": hidden,
-            "embedding": embedding,
-            "residual": residual,
-        },
-        optimizer={
-            "streams": streams,
-            "window": window,
-            "learning_rate": learning_rate,
-            "warm_up": warm_up,
-            "weight_decay": weight_decay,
-            "basis_every": basis_every,
-            "clip": clip,
-            "dropout": dropout,
-            "weight_drop": weight_drop,
-            "patience": patience,
-        },
-        budget=nearest_given(
-            context, {"minutes": minutes, "epochs": epochs, "steps": steps}
-        ),
-        run={"seed": seed, "precision": precision},
+        text=text,
+        model=model,
+        optimizer=optimizer,
+        budget=nearest_given(context, rivals),
+        run={name: value for name, value in given.items() if value is not None},
     )
     machine = {"device": device, "threads": threads}
     run = {"output": output, "resume": resume}
     run["accept_corpus_change"] = accept_corpus_change
-    prepared = _prepare(corpus, wishes, machine, run, quiet)
+    prepared = _prepare(corpus, overrides, machine, run, quiet)
     if not dry_run:
         _run(prepared, context.obj, save_every, json, quiet)
 
 
-Given = Mapping[str, Any]
-
-
-def _wishes(
+def _overrides(
     preset: str | None,
     *,
-    text: Given,
-    model: Given,
-    optimizer: Given,
-    budget: Given,
-    run: Given,
+    text: Settings,
+    model: Settings,
+    optimizer: Settings,
+    budget: Settings,
+    run: Settings,
 ) -> "Overrides":
-    """What was given, checked at once, so that a slip costs no waiting."""
+    """What was given, checked before anything is read, so that a slip costs no time."""
     from lstm_textgen.config import BudgetConfig, TrainConfig
     from lstm_textgen.training.overrides import Overrides, check_preset
 
     check_preset(preset)
-    wanted = _given(budget)
-    length = BudgetConfig(**wanted) if wanted else None
-    wishes = Overrides(
-        preset=preset,
-        text=_given(text),
-        model=_given(model),
-        optimizer=_given(optimizer),
-        budget=length,
-        run=_given(run),
-    )
+    length = BudgetConfig(**budget) if budget else None
     TrainConfig(
-        text=TextConfig(**wishes.text),
-        model=ModelConfig(**wishes.model),
-        optimizer=OptimizerConfig(**wishes.optimizer),
+        text=TextConfig(**text),
+        model=ModelConfig(**model),
+        optimizer=OptimizerConfig(**optimizer),
         budget=length or BudgetConfig(steps=1),
-        **wishes.run,
+        **run,
     )
-    return wishes
-
-
-def _given(options: Given) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+    return Overrides(
+        preset=preset,
+        text=text,
+        model=model,
+        optimizer=optimizer,
+        budget=length,
+        run=run,
+    )
 
 
 def _prepare(
     corpus: list[str],
-    wishes: "Overrides",
-    where: Given,
-    run: Given,
+    overrides: "Overrides",
+    where: Settings,
+    run: Settings,
     quiet: bool,
 ) -> "Prepared":
     """
@@ -170,7 +233,7 @@ def _prepare(
 
     Args:
         corpus: What the user named.
-        wishes: What the user has set.
+        overrides: What the user has set.
         where: As for `choose_machine`.
         run: Output, and whether to go on, as for `prepare`.
         quiet: Say nothing.
@@ -185,7 +248,7 @@ def _prepare(
     source = find_source(resolve_names(corpus))
     machine = choose_machine(**where)
     with reading_bar(2 * source.size_bytes, quiet=quiet) as progress:
-        prepared = prepare(source, wishes, machine, progress=progress, **run)
+        prepared = prepare(source, overrides, machine, progress=progress, **run)
     if run["resume"] and not prepared.resumes and not quiet:
         say(f"note: no run is in {prepared.path} yet: starting from the beginning")
     if not quiet:

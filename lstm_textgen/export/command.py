@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from lstm_textgen.ui.options import AsJson, Checkpoint, Debug, Quiet, option, print_json
+from lstm_textgen.ui.options import (
+    AsJson,
+    CheckpointArgument,
+    Debug,
+    Quiet,
+    option,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from lstm_textgen.checkpoint.format import Checkpoint as Model
@@ -14,7 +21,7 @@ FORMATS = ("onnx", "npz", "html")
 
 def export(
     format: Annotated[str, option("--format", "-f", help=f"{', '.join(FORMATS)}.")],
-    checkpoint: Checkpoint = None,
+    checkpoint: CheckpointArgument = None,
     output: Annotated[
         Path | None,
         option("--output", "-o", help="File to write.", default="./NAME.FORMAT"),

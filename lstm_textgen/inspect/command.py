@@ -2,11 +2,11 @@
 
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.inspect import options as o
-from lstm_textgen.ui.options import AsJson, Checkpoint, Debug, Quiet, Threads
+from lstm_textgen.ui.options import AsJson, CheckpointArgument, Debug, Quiet, Threads
 
 
 def inspect(
-    checkpoint: Checkpoint = None,
+    checkpoint: CheckpointArgument = None,
     text: o.Text = None,
     file: o.File = None,
     sample: o.Sample = None,

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+import lstm_textgen
+
 PROGRAM = [sys.executable, "-m", "lstm_textgen"]
 PATIENCE_S = 60
 """How long a process may take that takes two seconds on a quiet machine."""
@@ -33,6 +35,13 @@ TEXT = "".join(
     for beast in ("fox", "mule")
 )
 """About 4,000 characters with straight quotes, of ASCII only."""
+
+
+def with_package(environment):
+    """The variables of a process that imports the package that is tested here."""
+    folder = str(Path(lstm_textgen.__file__).parents[1])
+    paths = [environment["PYTHONPATH"], folder] if "PYTHONPATH" in environment else []
+    return environment | {"PYTHONPATH": os.pathsep.join(paths or [folder])}
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class Warm:
             [sys.executable, Path(__file__).with_name("warm.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment,
+            env=with_package(environment),
         )
 
     def run(self, arguments, *, folder, environment, memory_bytes=None, **files):
@@ -187,7 +196,7 @@ class Textgen:
             input=stdin,
             capture_output=True,
             cwd=self.folder,
-            env=self.environment,
+            env=with_package(self.environment),
             timeout=PATIENCE_S,
         )
         out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
@@ -202,7 +211,7 @@ class Textgen:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.folder,
-            env=self.environment,
+            env=with_package(self.environment),
             encoding="utf-8",
             preexec_fn=_hear_signals,
         ) as process:
