@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test crash-test fuzz bench pictures clean
+.PHONY: demo check test crash-test fuzz bench pictures clean
 
 FILES ?= 100000
 
@@ -12,11 +12,19 @@ demo: .venv/installed ## learn from a bundled text for a minute, then write
 	@echo
 	$(BIN)/textgen sample --prompt "The fox" --length 600
 
-test: .venv/dev ## what CI runs
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+check: .venv/dev ## lint, types and unit tests, within two minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+test: .venv/dev ## everything; what CI runs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PYTEST)
 
 crash-test: .venv/dev ## about half an hour: 200 kills at random
 	$(BIN)/python tests/crash/kill.py --kills 200
