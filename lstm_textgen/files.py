@@ -71,6 +71,22 @@ def write_durably(path: Path, data: Bytes | Iterable[Bytes]) -> None:
         _sync_folder(path.parent)
 
 
+def replace_durably(part: Path, path: Path) -> None:
+    """
+    Give a finished file its name, so that a crash leaves the old file or the new one.
+
+    Args:
+        part: In the folder of *path*.
+
+    Raises:
+        OSError: *part* keeps its name, unless only the last step failed.
+    """
+    with open(part, "r+b") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    _sync_folder(path.parent)
+
+
 def is_there(path: Path) -> bool:
     """
     Whether something has this name. A name that nothing can have is an error.

@@ -1,121 +1,87 @@
-"""
-Get a registered corpus: fetch it, unpack or join it, and keep it checked.
-
-Unpack the one text of a zip, checked like everything that is fetched.
-"""
+"""Install a registered corpus: download, unpack or join it, and keep it checked."""
 
 import contextlib
 import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 
 from lstm_textgen.corpora.download import (
-    ANEW,
-    PAUSES_S,
+    DOWNLOAD_AGAIN,
     DownloadProgress,
-    check_bytes,
+    Expected,
+    check_and_rename,
     download,
-    settle,
-    writing,
 )
 from lstm_textgen.errors import BusyError, CorpusError
-from lstm_textgen.files import digest_of
+from lstm_textgen.files import digest_of, translated_errors, write_durably
 from lstm_textgen.paths import data_folder
-from lstm_textgen.text.registry import Corpus, corpus_path, not_fetched
+from lstm_textgen.text.registry import Corpus, corpus_path, missing_corpus
 
-WAIT_S = 600.0
-"""How long to wait for another process that fetches the same corpus."""
+LOCK_TIMEOUT_S = 600.0
+"""How long to wait for another process that downloads the same corpus."""
+
+UNREADABLE_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,  # no such member
+    EOFError,
+    RuntimeError,  # encrypted, or packed by a method that Python lacks
+)
+"""What `zipfile` raises for a zip that does not hold what it should."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InstalledCorpus:
-    """A corpus that is here now, and what the user should know about it."""
+    """A corpus on this machine, and what the user should know about it."""
 
     path: Path
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    corpus: Corpus
-    address: str
-    target: Path
-    sha256: str | None
-    progress: DownloadProgress | None
-    pauses_s: Sequence[float]
-
-
 def install_corpus(
-    corpus: Corpus,
-    *,
-    folder: Path | None = None,
-    address: str | None = None,
-    progress: DownloadProgress | None = None,
-    pauses_s: Sequence[float] = PAUSES_S,
+    corpus: Corpus, *, progress: DownloadProgress | None = None
 ) -> InstalledCorpus:
     """
-    Bring a corpus to this machine, or find that it is here and unchanged.
+    Download a corpus, or find that it is here and unchanged.
 
-    Where no digest is published, the one of the first fetch is kept beside the
-    text, and later fetches must equal it. Calls at the same time wait for each
-    other.
-
-    Args:
-        folder: Where to keep it. None: `data_folder()`.
-        address: Where to fetch it instead. None: the published address, or
-            `NAME` below the environment's TEXTGEN_CORPORA_ADDRESS.
-        progress, pauses_s: As for `fetch`.
+    Where no digest is published, the one of the first download is kept beside the
+    text, and later downloads must equal it. Calls at the same time wait for each other.
 
     Raises:
-        BusyError: Another process has been fetching it for WAIT_S.
-        CorpusError, UnavailableError, OutputError, StorageError: As `fetch`.
+        BusyError: Another process has been downloading it for LOCK_TIMEOUT_S.
+        CorpusError, UnavailableError, OutputError, StorageError: As `download`.
     """
     if corpus.bundled:
-        return _bundled(corpus)
-    folder = data_folder() if folder is None else folder
-    target = folder / corpus.file_name
-    first = folder / f"{corpus.name}.sha256"
-    with _alone(folder, corpus.name):
-        digest = corpus.sha256 or _first_digest(first)
-        where = _address(corpus, address)
-        order = _Order(corpus, where, target, digest, progress, pauses_s)
+        path = corpus_path(corpus.name)
+        if path is None:
+            raise missing_corpus(corpus)
+        note = f"{corpus.name} is bundled; nothing was fetched."
+        return InstalledCorpus(path=path, notes=(note,))
+    target = data_folder() / corpus.file_name
+    with _locked(target.parent, corpus.name):
         if corpus.sha256 is None:
-            return _install_unpublished(order, first)
-        return InstalledCorpus(path=target, notes=_install(order)[1])
-
-
-def _bundled(corpus: Corpus) -> InstalledCorpus:
-    path = corpus_path(corpus.name)
-    if path is None:
-        raise not_fetched(corpus)
-    return InstalledCorpus(
-        path=path, notes=(f"{corpus.name} is bundled; nothing was fetched.",)
-    )
-
-
-def _address(corpus: Corpus, chosen: str | None) -> str:
-    base = os.environ.get("TEXTGEN_CORPORA_ADDRESS")
-    if chosen is not None:
-        return chosen
-    return f"{base.rstrip('/')}/{corpus.name}" if base else str(corpus.address)
+            return _install_unpublished(corpus, target, progress)
+        _, notes = _install(corpus, target, corpus.sha256, progress)
+        return InstalledCorpus(path=target, notes=notes)
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, name: str) -> Iterator[None]:
+def _locked(folder: Path, name: str) -> Iterator[None]:
     lock = filelock.FileLock(folder / f"{name}.lock")
-    with writing(folder):
+    with translated_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock.acquire(timeout=WAIT_S)
+            lock.acquire(timeout=LOCK_TIMEOUT_S)
         except filelock.Timeout as error:
             raise BusyError(
-                f"Another process has been fetching {name} for {WAIT_S:.0f} seconds.",
+                f"Another process has been fetching {name} for "
+                f"{LOCK_TIMEOUT_S:.0f} seconds.",
                 "Wait until it ends, or stop it.",
             ) from error
     try:
@@ -124,116 +90,107 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
         lock.release()
 
 
-def _install_unpublished(order: _Order, first: Path) -> InstalledCorpus:
-    """Bring a text whose only known digest is that of its first fetch here."""
-    name = order.corpus.name
+def _install_unpublished(
+    corpus: Corpus, target: Path, progress: DownloadProgress | None
+) -> InstalledCorpus:
+    """Install a text whose only known digest is that of its first download."""
+    name, digest_file = corpus.name, target.with_suffix(".sha256")
+    first_sha256 = _recorded_digest(digest_file)
     try:
-        digest, notes = _install(order)
+        sha256, notes = _install(corpus, target, first_sha256, progress)
     except CorpusError as error:
-        if order.sha256 is None:
+        if first_sha256 is None:
             raise
-        remedy = f"If the publisher has renewed the text, remove {first} and try again."
-        raise CorpusError(error.problem, remedy) from error
-    if order.sha256 is not None:
-        told = f"No digest of {name} is published; it equals that of the first fetch."
-        return InstalledCorpus(path=order.target, notes=(*notes, told))
-    with writing(first):
-        loose = first.with_name(first.name + ".new")
-        loose.write_text(f"{digest}  {order.target.name}\n", "ascii")
-        os.replace(loose, first)
-    told = (
-        f"No digest of {name} is published, so nobody vouches for these bytes. "
-        f"Their sha256 {digest} is kept, and later fetches must equal it."
-    )
-    return InstalledCorpus(path=order.target, notes=(*notes, told))
+        raise CorpusError(
+            error.problem,
+            f"If the publisher has renewed the text, remove {digest_file} and try "
+            "again.",
+        ) from error
+    if first_sha256 is not None:
+        note = f"No digest of {name} is published; it equals that of the first fetch."
+    else:
+        write_durably(digest_file, f"{sha256}  {target.name}\n".encode("ascii"))
+        note = (
+            f"No digest of {name} is published, so nobody vouches for these bytes. "
+            f"Their sha256 {sha256} is kept, and later fetches must equal it."
+        )
+    return InstalledCorpus(path=target, notes=(*notes, note))
 
 
-def _first_digest(first: Path) -> str | None:
-    """The digest kept on the first fetch; None before it, or if it is damaged."""
-    with writing(first):
-        words = first.read_text("ascii", "replace").split() if first.is_file() else []
+def _recorded_digest(digest_file: Path) -> str | None:
+    """The digest of the first download; None before it, or if the file is damaged."""
+    if not digest_file.is_file():
+        return None
+    with translated_errors(digest_file):
+        words = digest_file.read_text("ascii", "replace").split()
     return words[0] if words and len(words[0]) == 64 else None
 
 
-def _install(order: _Order) -> tuple[str, tuple[str, ...]]:
-    """Make the target right, whatever it was; its digest, and what to tell."""
-    corpus, target = order.corpus, order.target
+def _install(
+    corpus: Corpus,
+    target: Path,
+    sha256: str | None,
+    progress: DownloadProgress | None,
+) -> tuple[str, tuple[str, ...]]:
+    """
+    Make *target* the right file, whatever it was.
+
+    Returns:
+        Its sha256, and notes for the user.
+    """
     notes: tuple[str, ...] = ()
-    with writing(target):
-        if order.sha256 is not None and target.is_file():
-            if digest_of(target) == order.sha256:
-                return order.sha256, (f"{corpus.name} was here already.",)
+    expected = Expected(size_bytes=corpus.size_bytes, sha256=sha256)
+    with translated_errors(target):
+        if sha256 is not None and target.is_file():
+            if digest_of(target) == sha256:
+                return sha256, (f"{corpus.name} was here already.",)
             notes = (f"The {corpus.name} that was here had changed; it is new now.",)
     if corpus.parts:
-        return _join(order), notes
-    if corpus.zipped is None:
-        size = corpus.size_bytes
-        return _download(order, order.address, target, size, order.sha256), notes
-    packed, archive = corpus.zipped, target.with_suffix(".zip")
-    _download(order, order.address, archive, packed.size_bytes, packed.sha256)
-    size = corpus.size_bytes
-    digest = unpack_member(
-        archive, packed.member, target, size=size, sha256=order.sha256
-    )
-    return digest, notes
+        return _join(corpus, target, expected, progress), notes
+    address, zipped = _address(corpus), corpus.zipped
+    if zipped is None:
+        return download(address, target, expected, progress=progress), notes
+    archive = target.with_suffix(".zip")
+    expected_zip = Expected(size_bytes=zipped.size_bytes, sha256=zipped.sha256)
+    download(address, archive, expected_zip, progress=progress)
+    return unpack_member(archive, zipped.member, target, expected), notes
 
 
-def _download(
-    order: _Order, address: str, target: Path, size: int | None, sha256: str | None
+def _address(corpus: Corpus) -> str:
+    """The published address, or `NAME` below a mirror, TEXTGEN_CORPORA_ADDRESS."""
+    mirror = os.environ.get("TEXTGEN_CORPORA_ADDRESS")
+    return f"{mirror.rstrip('/')}/{corpus.name}" if mirror else str(corpus.address)
+
+
+def _join(
+    corpus: Corpus,
+    target: Path,
+    expected: Expected,
+    progress: DownloadProgress | None,
 ) -> str:
-    return download(
-        address,
-        target,
-        size=size,
-        sha256=sha256,
-        progress=order.progress,
-        pauses_s=order.pauses_s,
-    ).sha256
-
-
-def _join(order: _Order) -> str:
-    """Fetch the parts and write them one after the other; only the whole is checked."""
-    corpus, target = order.corpus, order.target
+    """Download the parts and join them in order; only the whole has a digest."""
     folder = target.with_name(f"{corpus.name}.parts")
-    whole = folder / "whole"
-    total = corpus.size_bytes
-    done = 0
-    for part in corpus.parts:
-        piece = folder / part
-        if not piece.is_file():  # it got its name when it was complete
-            download(
-                f"{order.address}/{part}",
-                piece,
-                size=None,
-                sha256=None,
-                pauses_s=order.pauses_s,
-            )
-        done += piece.stat().st_size
-        if order.progress is not None:
-            order.progress(done, total)
-    with writing(target):
-        with open(whole, "wb") as file:
-            for part in corpus.parts:
-                with open(folder / part, "rb") as piece_file:
-                    shutil.copyfileobj(piece_file, file)
+    paths = [folder / name for name in corpus.parts]
+    arrived_bytes = 0
+    for path in paths:
+        if not path.is_file():  # it got its name when it was complete
+            download(f"{_address(corpus)}/{path.name}", path, Expected())
+        arrived_bytes += path.stat().st_size
+        if progress is not None:
+            progress(arrived_bytes, corpus.size_bytes)
+    joined = folder / "whole"
+    with translated_errors(target):
+        with open(joined, "wb") as file:
+            for path in paths:
+                with open(path, "rb") as part:
+                    shutil.copyfileobj(part, file)
         try:
-            return settle(whole, target, size=total, sha256=order.sha256)
+            return check_and_rename(joined, target, expected)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    KeyError,  # no such member
-    EOFError,
-    RuntimeError,  # encrypted, or packed by a method that Python lacks
-)
-
-
-def unpack_member(
-    zip_path: Path, member: str, target: Path, *, size: int | None, sha256: str | None
-) -> str:
+def unpack_member(zip_path: Path, member: str, target: Path, expected: Expected) -> str:
     """
     Unpack one file of a zip to *target*, checked, and remove the zip.
 
@@ -241,27 +198,28 @@ def unpack_member(
         The sha256 of the file.
 
     Raises:
-        CorpusError: It is no zip, lacks the member, or holds something else.
-            The zip is removed then too, as nothing better can come of it.
-        OutputError, StorageError: The zip is kept.
+        CorpusError: It is not a zip, lacks the member, or holds something else. The
+            zip is removed: it is no use to the next try.
+        OutputError, StorageError: The file cannot be written. The zip is kept.
     """
-    loose = target.with_name(target.name + ".unpacking")
-    with writing(target):
+    unpacked = target.with_name(target.name + ".unpacking")
+    with translated_errors(target):
         try:
             with zipfile.ZipFile(zip_path) as archive:
-                check_bytes(target, archive.getinfo(member).file_size, size)
-                with archive.open(member) as packed, open(loose, "wb") as file:
-                    shutil.copyfileobj(packed, file)  # ends at the stated size
-            digest = settle(loose, target, size=size, sha256=sha256)
-        except _UNREADABLE as error:
+                expected.check_size(target.name, archive.getinfo(member).file_size)
+                with archive.open(member) as source, open(unpacked, "wb") as file:
+                    shutil.copyfileobj(source, file)  # ends at the stated size
+            sha256 = check_and_rename(unpacked, target, expected)
+        except UNREADABLE_ZIP as error:
             zip_path.unlink(missing_ok=True)
             raise CorpusError(
-                f"{zip_path.name} does not hold a readable {member!r}: {error}.", ANEW
+                f"{zip_path.name} does not hold a readable {member!r}: {error}.",
+                DOWNLOAD_AGAIN,
             ) from error
         except CorpusError:
             zip_path.unlink(missing_ok=True)
             raise
         finally:
-            loose.unlink(missing_ok=True)
+            unpacked.unlink(missing_ok=True)
         zip_path.unlink(missing_ok=True)
-    return digest
+    return sha256

@@ -19,7 +19,7 @@ from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.runs.find import find_checkpoint
 from lstm_textgen.sampling.backend import choose_backend
 from lstm_textgen.sampling.writer import Writer
-from lstm_textgen.text.registry import corpus_path, known
+from lstm_textgen.text.registry import corpus_named, corpus_path
 from lstm_textgen.training.machine import choose_machine
 from lstm_textgen.training.recorded import read_recorded
 
@@ -124,7 +124,7 @@ def _curve(run: RunDirectory | None) -> list[tuple[int, float]]:
 
 def _language(training: TrainingRecord) -> str | None:
     """That of a corpus with a name, if the text was that corpus byte for byte."""
-    corpus, path = known(training.corpus), corpus_path(training.corpus)
+    corpus, path = corpus_named(training.corpus), corpus_path(training.corpus)
     if corpus is None:
         return None
     digest = corpus.sha256 or (digest_of(path) if path else None)

@@ -1,8 +1,8 @@
 """
-The texts that have a name: bundled ones, and public ones that can be fetched.
+The corpora that have a name: bundled ones, and public ones that can be downloaded.
 
-A registered text is known by its digest, so that everybody trains on the same
-bytes. Where each digest comes from stands beside it. Nothing is fetched here.
+A registered corpus is identified by its digest, so that everybody trains on the same
+bytes. Where each digest comes from stands beside it. Nothing is downloaded here.
 """
 
 import difflib
@@ -13,59 +13,63 @@ from pathlib import Path
 from lstm_textgen.errors import MissingError
 from lstm_textgen.paths import bundled_folder, data_folder
 
-OURS = "CC0-1.0"
+CC0 = "CC0-1.0"
 
-GUTENBERG = "public domain"
+PUBLIC_DOMAIN = "public domain"
 
-WIKIPEDIA = "GFDL"
+WIKIPEDIA_LICENSE = "GFDL"
 
 RAW_GITHUB = "https://raw.githubusercontent.com"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Zipped:
-    """The zip that a text is published in."""
+    """The zip file in which a corpus is published."""
 
     member: str
-    """Name of the one file in it that is the text."""
+    """Name of the file in it that is the text."""
 
     size_bytes: int
-    """Bytes of the zip itself."""
+    """Of the zip file itself."""
 
     sha256: str
-    """Digest of the zip itself."""
+    """Of the zip file itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Corpus:
-    """A text that has a name. Size and digest are those of the text, unpacked."""
+    """
+    A text that has a name.
+
+    The fields are also the keys of `textgen corpora --json`.
+    """
 
     name: str
-    """What the command line calls it."""
+    """As on the command line. The file is called the same, with `.txt`."""
 
     language: str
-    """The language, or the notation where it is none."""
+    """The language, or the notation of what is not prose."""
 
     about: str
     """What it is, in one line."""
 
     licence: str
-    """Under which terms it may be used."""
+    """The terms under which it may be used."""
 
     address: str | None = None
     """Where it is published. None: it is bundled."""
 
     size_bytes: int | None = None
-    """Bytes of the text, where they are published."""
+    """Of the text itself, unpacked. None: not published."""
 
     sha256: str | None = None
-    """Digest of the text, where one is published."""
+    """Of the text itself, unpacked. None: not published."""
 
     zipped: Zipped | None = None
-    """Set where the address leads to a zip."""
+    """Set where the address is that of a zip file."""
 
     parts: tuple[str, ...] = ()
-    """Files below the address that make up the text, one after the other."""
+    """Files below the address that make up the text when joined in this order."""
 
     @property
     def bundled(self) -> bool:
@@ -78,7 +82,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class CorpusEntry:
-    """A corpus, and where it lies on this machine. None: it is not here."""
+    """A corpus and its path on this machine; None if it is not here."""
 
     corpus: Corpus
     path: Path | None
@@ -89,19 +93,19 @@ BUNDLED = (
         name="fables",
         language="English",
         about="189 fables, dialogues and ballads.",
-        licence=OURS,
+        licence=CC0,
     ),
     Corpus(
         name="cuentos",
         language="Spanish",
         about="50 tales, dialogues and ballads.",
-        licence=OURS,
+        licence=CC0,
     ),
     Corpus(
         name="favole",
         language="Italian",
         about="59 fables, dialogues and rhymes.",
-        licence=OURS,
+        licence=CC0,
     ),
 )
 
@@ -110,7 +114,7 @@ REGISTERED = (
         name="tinyshakespeare",
         language="English",
         about="Shakespeare's plays, the usual first corpus.",
-        licence="public domain",
+        licence=PUBLIC_DOMAIN,
         address=f"{RAW_GITHUB}/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
         size_bytes=1_115_394,
         # Computed from our copy; public code names it beside this address too.
@@ -120,7 +124,7 @@ REGISTERED = (
         name="enwik8",
         language="English, markup",
         about="Wikipedia in 2006, as of the Hutter Prize.",
-        licence=WIKIPEDIA,
+        licence=WIKIPEDIA_LICENSE,
         address="https://mattmahoney.net/dc/enwik8.zip",
         size_bytes=100_000_000,
         # github.com/BrianPugh/tamp, tests/test_dataset_regression.py at b25a959.
@@ -139,12 +143,11 @@ REGISTERED = (
         name="text8",
         language="English, a to z",
         about="Wikipedia cleaned down to 27 characters.",
-        licence=WIKIPEDIA,
+        licence=WIKIPEDIA_LICENSE,
         address="https://mattmahoney.net/dc/text8.zip",
         size_bytes=100_000_000,
-        # Searching public code for either digest finds many repositories that agree;
-        # one, whose name the search withheld, measured both and the sizes on
-        # 2026-08-01. The size of the zip is that of TensorFlow's word2vec tutorial.
+        # Many public repositories have the same two digests. The size of the zip is
+        # that of TensorFlow's word2vec tutorial.
         sha256="6e890197040d37d85beb962ae1f041ff1d9a9ca8d20c7d99c85027eebf51dca7",
         zipped=Zipped(
             member="text8",
@@ -156,7 +159,7 @@ REGISTERED = (
         name="don-quijote",
         language="Spanish",
         about="Cervantes, from Project Gutenberg.",
-        licence=GUTENBERG,
+        licence=PUBLIC_DOMAIN,
         # Project Gutenberg rebuilds its files now and then, and no published digest
         # was found; one that is true today would soon be wrong.
         address="https://www.gutenberg.org/cache/epub/2000/pg2000.txt",
@@ -165,7 +168,7 @@ REGISTERED = (
         name="divina-commedia",
         language="Italian",
         about="Dante, from Project Gutenberg.",
-        licence=GUTENBERG,
+        licence=PUBLIC_DOMAIN,
         # A fixed commit, as Project Gutenberg rebuilds its files now and then.
         address=f"{RAW_GITHUB}/vbextreme/huffman/"
         "fec85470782a57ed7a66c5501c535cbf1e2ae053/data/divina_commedia.txt",
@@ -181,9 +184,20 @@ REGISTERED = (
         address=f"{RAW_GITHUB}/jukedeck/nottingham-dataset/"
         "bcb2afc67d291acdd689ed0c22ab2a8a480f38a6/ABC_cleaned",
         parts=(
-            *("ashover.abc", "hpps.abc", "jigs.abc", "morris.abc", "playford.abc"),
-            *("reelsa-c.abc", "reelsd-g.abc", "reelsh-l.abc", "reelsm-q.abc"),
-            *("reelsr-t.abc", "reelsu-z.abc", "slip.abc", "waltzes.abc", "xmas.abc"),
+            "ashover.abc",
+            "hpps.abc",
+            "jigs.abc",
+            "morris.abc",
+            "playford.abc",
+            "reelsa-c.abc",
+            "reelsd-g.abc",
+            "reelsh-l.abc",
+            "reelsm-q.abc",
+            "reelsr-t.abc",
+            "reelsu-z.abc",
+            "slip.abc",
+            "waltzes.abc",
+            "xmas.abc",
         ),
         size_bytes=446_020,
         # Computed from our copy, which cuts into files of exactly these 14 sizes.
@@ -192,25 +206,25 @@ REGISTERED = (
 )
 
 
-def known(name: str) -> Corpus | None:
-    """The corpus of that name, spelt exactly; None if there is none."""
+def corpus_named(name: str) -> Corpus | None:
+    """The corpus of exactly that name, or None."""
     return next((c for c in (*BUNDLED, *REGISTERED) if c.name == name), None)
 
 
-def nearest(name: str) -> list[str]:
-    """Names that *name* may have meant, the likeliest first, three at most."""
+def similar_names(name: str) -> list[str]:
+    """Up to three names that *name* may be a misspelling of, the most similar first."""
     names = [corpus.name for corpus in (*BUNDLED, *REGISTERED)]
     return difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.6)
 
 
 def all_corpora() -> list[CorpusEntry]:
-    """Every corpus that has a name, and where it lies; the bundled ones first."""
+    """Every corpus with its path; the bundled ones first."""
     return [CorpusEntry(c, corpus_path(c.name)) for c in (*BUNDLED, *REGISTERED)]
 
 
 def corpus_path(name: str) -> Path | None:
-    """The file of a corpus that is on this machine; None otherwise."""
-    corpus = known(name)
+    """The file of a corpus, or None if it is not on this machine."""
+    corpus = corpus_named(name)
     if corpus is None:
         return None
     folder = bundled_folder("corpora") if corpus.bundled else data_folder()
@@ -218,8 +232,8 @@ def corpus_path(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def not_fetched(corpus: Corpus) -> MissingError:
-    """The error for a corpus that has a name but no file on this machine."""
+def missing_corpus(corpus: Corpus) -> MissingError:
+    """The error for a corpus whose file is not on this machine."""
     if corpus.bundled:
         return MissingError(
             f"The bundled text {corpus.name} is not in {bundled_folder('corpora')}.",
@@ -234,31 +248,31 @@ def not_fetched(corpus: Corpus) -> MissingError:
 
 def resolve_names(arguments: list[str]) -> list[str]:
     """
-    Put the path of a corpus in the place of its name.
+    Replace the name of each corpus by its path, and leave other arguments as they are.
 
-    A file or folder of that name in the current folder goes first, but for a
-    training run, which is no text.
+    A file or folder of that name in the current folder takes precedence, unless it is
+    the folder of a training run.
 
     Raises:
-        MissingError: A registered corpus that was not fetched yet, or nothing of
-            that name.
+        MissingError: A registered corpus was not downloaded yet, or the argument looks
+            like a misspelled name.
     """
-    found = []
-    for argument in arguments:
-        corpus = known(argument)
-        is_run = os.path.exists(os.path.join(argument, "run.json"))
-        if (os.path.exists(argument) and not is_run) or argument == "-":
-            found.append(argument)
-        elif corpus is not None:
-            path = corpus_path(argument)
-            if path is None:
-                raise not_fetched(corpus)
-            found.append(str(path))
-        elif Path(argument).stem == argument and (near := nearest(argument)):
-            raise MissingError(
-                f"There is no file {argument!r}, and no corpus of that name.",
-                f"Did you mean {near[0]}? textgen corpora lists them all.",
-            )
-        else:
-            found.append(argument)
-    return found
+    return [_resolve_name(argument) for argument in arguments]
+
+
+def _resolve_name(argument: str) -> str:
+    is_run = os.path.exists(os.path.join(argument, "run.json"))
+    if argument == "-" or (os.path.exists(argument) and not is_run):
+        return argument
+    corpus = corpus_named(argument)
+    if corpus is not None:
+        path = corpus_path(argument)
+        if path is None:
+            raise missing_corpus(corpus)
+        return str(path)
+    if Path(argument).stem == argument and (similar := similar_names(argument)):
+        raise MissingError(
+            f"There is no file {argument!r}, and no corpus of that name.",
+            f"Did you mean {similar[0]}? textgen corpora lists them all.",
+        )
+    return argument

@@ -43,14 +43,14 @@ def reading_bar(
 
 
 @contextlib.contextmanager
-def fetching_bar(
+def download_bar(
     name: str, *, quiet: bool = False
 ) -> Iterator[Callable[[int, int | None], None] | None]:
     """
-    A bar on stderr while something is fetched, on a terminal only.
+    A bar on stderr during a download, on a terminal only.
 
     Yields:
-        What to call with the bytes that are there and those that there will be.
+        What to call with the bytes that have arrived and the bytes in all.
     """
     if quiet or not sys.stderr.isatty():
         yield None

@@ -1,7 +1,5 @@
-"""A registered corpus comes to this machine, and stays what it was."""
+"""A registered corpus is downloaded, and stays what it was."""
 
-import hashlib
-import io
 import threading
 import zipfile
 from dataclasses import replace
@@ -9,179 +7,156 @@ from dataclasses import replace
 import filelock
 import pytest
 
-from lstm_textgen.corpora import install as get
-from lstm_textgen.corpora.install import install_corpus
-from lstm_textgen.errors import BusyError, CorpusError, MissingError, UnavailableError
-from lstm_textgen.text import registry as corpora
+from lstm_textgen.corpora import install
+from lstm_textgen.corpora.download import Expected
+from lstm_textgen.corpora.install import install_corpus, unpack_member
+from lstm_textgen.errors import (
+    BusyError,
+    CorpusError,
+    MissingError,
+    OutputError,
+    UnavailableError,
+)
+from lstm_textgen.text import registry
 from lstm_textgen.text.registry import Corpus, Zipped
+from tests.loopback import OTHER, TEXT, names_in, sha256
 
-TEXT = b"".join(b"%d green bottles\n" % n for n in range(600))
-OTHER = TEXT[::-1]
-
-
-def sha256(content):
-    return hashlib.sha256(content).hexdigest()
+ANY = Expected()
 
 
 @pytest.fixture
-def plain(server):
-    """A corpus with a published digest, and its server."""
-    server.files["/bottles"] = TEXT
+def folder(tmp_path, monkeypatch):
+    """Where corpora are installed."""
+    monkeypatch.setenv("TEXTGEN_DATA", str(tmp_path))
+    return tmp_path / "corpora"
+
+
+@pytest.fixture
+def published(server, folder):
+    """A corpus with a published digest."""
     return Corpus(
         name="bottles",
         language="English",
         about="A song.",
         licence="public domain",
-        address=f"{server.address}/bottles",
+        address=f"{server.address}/text",
         size_bytes=len(TEXT),
         sha256=sha256(TEXT),
     )
 
 
 @pytest.fixture
-def unpublished(plain):
-    return replace(plain, size_bytes=None, sha256=None)
+def unpublished(published):
+    """The same without."""
+    return replace(published, size_bytes=None, sha256=None)
 
 
-def left(folder):
-    """Names in the folder; the lock, which stays on some systems, left out."""
-    return sorted(p.name for p in folder.iterdir() if p.suffix != ".lock")
+@pytest.fixture
+def archive(tmp_path):
+    """A zip with the member `text` and another one."""
+    path = tmp_path / "text.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("readme", b"hello")
+        file.writestr("text", TEXT)
+    return path
 
 
-def test_a_corpus_is_fetched_once(plain, server, tmp_path):
-    """The second time it is found to be here, by its digest."""
-    first = install_corpus(plain, folder=tmp_path / "new")
-    again = install_corpus(plain, folder=tmp_path / "new")
+def test_a_corpus_is_downloaded_once(published, server, folder):
+    """The second time it is found to be here, by its digest, and a note says so."""
+    first = install_corpus(published)
+    second = install_corpus(published)
 
+    assert first.path == second.path == folder / "bottles.txt"
     assert first.path.read_bytes() == TEXT
-    assert first.notes == ()
-    assert again.path == first.path
-    assert "here already" in again.notes[0]
+    assert (len(first.notes), len(second.notes)) == (0, 1)
     assert len(server.requests) == 1
-    assert left(tmp_path / "new") == ["bottles.txt"]
+    assert names_in(folder) == ["bottles.txt"]
 
 
-def test_a_damaged_copy_is_replaced(plain, tmp_path):
-    """And the user is told that it had changed."""
-    (tmp_path / "bottles.txt").write_bytes(OTHER)
-    got = install_corpus(plain, folder=tmp_path)
+def test_a_damaged_copy_is_replaced(published):
+    """A note says that it had changed."""
+    install_corpus(published).path.write_bytes(OTHER)
+    installed = install_corpus(published)
 
-    assert got.path.read_bytes() == TEXT
-    assert "had changed" in got.notes[0]
+    assert installed.path.read_bytes() == TEXT
+    assert len(installed.notes) == 1
 
 
-def test_the_address_can_be_moved(plain, server, tmp_path, monkeypatch):
-    """By argument, or for all corpora by the environment: BASE/NAME."""
-    server.files |= {"/here": TEXT, "/mirror/bottles": TEXT}
+def test_a_mirror_replaces_the_published_address(published, server, monkeypatch):
+    """TEXTGEN_CORPORA_ADDRESS has every corpus below it by its name."""
+    server.files["/mirror/bottles"] = TEXT
     monkeypatch.setenv("TEXTGEN_CORPORA_ADDRESS", f"{server.address}/mirror/")
-    install_corpus(plain, folder=tmp_path / "a")
-    install_corpus(plain, folder=tmp_path / "b", address=f"{server.address}/here")
+    install_corpus(published)
 
-    assert [path for path, _ in server.requests] == ["/mirror/bottles", "/here"]
-
-
-def test_an_interrupted_corpus_goes_on(plain, server, tmp_path):
-    """The error keeps what has arrived, and the next call fetches only the rest."""
-    server.always = "cut"
-    with pytest.raises(UnavailableError):
-        install_corpus(plain, folder=tmp_path, pauses_s=())
-    server.always = "fine"
-
-    assert install_corpus(plain, folder=tmp_path).path.read_bytes() == TEXT
-    assert server.sent == len(TEXT)
+    assert [path for path, _ in server.requests] == ["/mirror/bottles"]
 
 
-def test_without_a_published_digest_the_first_one_counts(unpublished, server, tmp_path):
-    """It is kept beside the text in the form of sha256sum, and the user is told."""
-    got = install_corpus(unpublished, folder=tmp_path)
+def test_without_a_published_digest_the_first_one_counts(unpublished, server, folder):
+    """It is kept beside the text in the form of sha256sum, and a note names it."""
+    installed = install_corpus(unpublished)
 
-    assert "nobody vouches" in got.notes[0]
-    assert sha256(TEXT) in got.notes[0]
-    line = (tmp_path / "bottles.sha256").read_text()
+    assert sha256(TEXT) in installed.notes[0]
+    line = (folder / "bottles.sha256").read_text()
     assert line == f"{sha256(TEXT)}  bottles.txt\n"
 
-    got.path.unlink()
-    again = install_corpus(unpublished, folder=tmp_path)
+    installed.path.unlink()
 
-    assert "equals that of the first fetch" in again.notes[0]
+    assert install_corpus(unpublished).path.read_bytes() == TEXT
     assert len(server.requests) == 2
 
-
-def test_a_renewed_text_without_a_published_digest_is_refused(
-    unpublished, server, tmp_path
-):
-    """The remedy names the file whose removal accepts the new text."""
-    install_corpus(unpublished, folder=tmp_path).path.unlink()
-    server.files["/bottles"] = OTHER
+    installed.path.unlink()
+    server.files["/text"] = OTHER
     with pytest.raises(CorpusError) as caught:
-        install_corpus(unpublished, folder=tmp_path)
+        install_corpus(unpublished)
 
-    kept = tmp_path / "bottles.sha256"
-    assert str(kept) in caught.value.remedy
+    assert str(folder / "bottles.sha256") in caught.value.remedy
     assert sha256(TEXT) in caught.value.problem
-    assert left(tmp_path) == ["bottles.sha256"]
+    assert names_in(folder) == ["bottles.sha256"]
 
-    kept.unlink()
+    (folder / "bottles.sha256").unlink()  # as the remedy says
 
-    assert install_corpus(unpublished, folder=tmp_path).path.read_bytes() == OTHER
+    assert install_corpus(unpublished).path.read_bytes() == OTHER
 
 
-def test_a_zipped_corpus_is_unpacked(plain, server, tmp_path):
+def test_a_zipped_corpus_is_unpacked(published, server, folder, archive):
     """Both the zip and the text are checked, and only the text stays."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("song", TEXT)
-    packed = buffer.getvalue()
-    server.files["/bottles"] = packed
-    zipped = Zipped(member="song", size_bytes=len(packed), sha256=sha256(packed))
-    corpus = replace(plain, zipped=zipped)
+    packed = server.files["/text"] = archive.read_bytes()
+    zipped = Zipped(member="text", size_bytes=len(packed), sha256=sha256(packed))
 
-    assert install_corpus(corpus, folder=tmp_path).path.read_bytes() == TEXT
-    assert left(tmp_path) == ["bottles.txt"]
-
-    (tmp_path / "bottles.txt").unlink()
-    with pytest.raises(CorpusError, match=sha256(TEXT)):
-        install_corpus(replace(corpus, sha256="0" * 64), folder=tmp_path)
-
-    assert left(tmp_path) == []
+    assert install_corpus(replace(published, zipped=zipped)).path.read_bytes() == TEXT
+    assert names_in(folder) == ["bottles.txt"]
 
 
-def test_a_corpus_in_parts_is_joined_in_order(plain, server, tmp_path):
-    """Parts that have arrived are not fetched again after a failure."""
-    server.files |= {"/bottles/b": TEXT[:100], "/bottles/a": TEXT[100:]}
-    corpus = replace(plain, parts=("b", "a"))
+def test_a_corpus_in_parts_is_joined_in_order(published, server, folder, pauses):
+    """After a failure, parts that have arrived are not downloaded again."""
+    server.files |= {"/text/b": TEXT[:100], "/text/a": TEXT[100:]}
+    corpus = replace(published, parts=("b", "a"))
     server.moods.extend(["fine", "503"])
     seen = []
     with pytest.raises(UnavailableError):
-        install_corpus(corpus, folder=tmp_path)
-    got = install_corpus(corpus, folder=tmp_path, progress=lambda *p: seen.append(p))
+        install_corpus(corpus)
+    installed = install_corpus(corpus, progress=lambda *p: seen.append(p))
 
-    assert got.path.read_bytes() == TEXT
-    assert [path for path, _ in server.requests] == [
-        "/bottles/b",
-        "/bottles/a",
-        "/bottles/a",
-    ]
+    assert installed.path.read_bytes() == TEXT
+    assert [path for path, _ in server.requests] == ["/text/b", "/text/a", "/text/a"]
     assert seen == [(100, len(TEXT)), (len(TEXT), len(TEXT))]
-    assert left(tmp_path) == ["bottles.txt"]
+    assert names_in(folder) == ["bottles.txt"]
 
 
-def test_wrong_parts_are_removed(plain, server, tmp_path):
-    """Only the whole has a digest; if it is another one, all parts go."""
-    server.files |= {"/bottles/b": TEXT[:100], "/bottles/a": OTHER[100:]}
+def test_wrong_parts_are_removed(published, server, folder):
+    """Only the whole has a digest; if that is wrong, all parts are removed."""
+    server.files |= {"/text/b": TEXT[:100], "/text/a": OTHER[100:]}
     with pytest.raises(CorpusError, match=sha256(TEXT)):
-        install_corpus(replace(plain, parts=("b", "a")), folder=tmp_path)
+        install_corpus(replace(published, parts=("b", "a")))
 
-    assert left(tmp_path) == []
+    assert names_in(folder) == []
 
 
-def test_two_at_once_fetch_once(plain, server, tmp_path):
-    """The later one waits, and finds the text of the earlier one."""
-    got = []
+def test_calls_at_the_same_time_download_once(published, server):
+    """The later ones wait, and find the text of the first one."""
+    paths = []
     threads = [
-        threading.Thread(
-            target=lambda: got.append(install_corpus(plain, folder=tmp_path).path)
-        )
+        threading.Thread(target=lambda: paths.append(install_corpus(published).path))
         for _ in range(4)
     ]
     for thread in threads:
@@ -189,32 +164,77 @@ def test_two_at_once_fetch_once(plain, server, tmp_path):
     for thread in threads:
         thread.join()
 
-    assert got == [tmp_path / "bottles.txt"] * 4
-    assert got[0].read_bytes() == TEXT
+    assert len(paths) == 4
+    assert {path.read_bytes() for path in paths} == {TEXT}
     assert len(server.requests) == 1
 
 
-def test_waiting_for_another_process_ends(plain, server, tmp_path, monkeypatch):
-    """Exit code 75 after WAIT_S, and no request."""
-    monkeypatch.setattr(get, "WAIT_S", 0.05)
+def test_waiting_for_another_process_ends(published, server, folder, monkeypatch):
+    """After LOCK_TIMEOUT_S, and without a request."""
+    monkeypatch.setattr(install, "LOCK_TIMEOUT_S", 0.05)
+    folder.mkdir()
     with (
-        filelock.FileLock(tmp_path / "bottles.lock"),
-        pytest.raises(BusyError, match="fetching bottles") as caught,
+        filelock.FileLock(folder / "bottles.lock"),
+        pytest.raises(BusyError, match="bottles"),
     ):
-        install_corpus(plain, folder=tmp_path)
+        install_corpus(published)
 
-    assert caught.value.exit_code == 75
     assert server.requests == []
 
 
-def test_a_bundled_corpus_is_only_pointed_to(tmp_path, monkeypatch):
-    """Its own file, never a copy; a broken installation is told."""
-    monkeypatch.setattr(corpora, "bundled_folder", lambda kind: tmp_path)
+def test_a_bundled_corpus_is_used_where_it_is(tmp_path, monkeypatch):
+    """Its own file, never a copy; a broken installation is an error."""
+    monkeypatch.setattr(registry, "bundled_folder", lambda kind: tmp_path)
     with pytest.raises(MissingError, match="fables"):
-        install_corpus(corpora.BUNDLED[0])
+        install_corpus(registry.BUNDLED[0])
     (tmp_path / "fables.txt").write_text("A fox.")
 
-    got = install_corpus(corpora.BUNDLED[0])
+    assert install_corpus(registry.BUNDLED[0]).path == tmp_path / "fables.txt"
 
-    assert got.path == tmp_path / "fables.txt"
-    assert "bundled" in got.notes[0]
+
+@pytest.mark.parametrize(
+    ("member", "expected", "value"),
+    [
+        ("text", Expected(size_bytes=len(TEXT) - 1), f"{len(TEXT):,} bytes"),
+        ("text", Expected(sha256="0" * 64), sha256(TEXT)),
+        ("absent", ANY, "'absent'"),
+    ],
+)
+def test_a_zip_with_something_else_is_removed(
+    archive, tmp_path, member, expected, value
+):
+    """Another size or digest, or no such member."""
+    with pytest.raises(CorpusError, match=value):
+        unpack_member(archive, member, tmp_path / "out", expected)
+
+    assert names_in(tmp_path) == []
+
+
+def test_a_damaged_zip_is_removed(archive, tmp_path):
+    """A flipped byte is found by the checksum inside, no zip at all by its header."""
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"text") + 4 + 10] ^= 0xFF
+    for damaged in (bytes(content), b"not a zip"):
+        archive.write_bytes(damaged)
+        with pytest.raises(CorpusError, match="'text'"):
+            unpack_member(archive, "text", tmp_path / "out", ANY)
+
+        assert names_in(tmp_path) == []
+
+
+def test_a_member_longer_than_stated_is_stopped(archive, tmp_path):
+    """The size in the zip's table is a claim; unpacking holds the member to it."""
+    true, stated = len(TEXT).to_bytes(4, "little"), (1000).to_bytes(4, "little")
+    archive.write_bytes(archive.read_bytes().replace(true, stated))
+    with pytest.raises(CorpusError):
+        unpack_member(archive, "text", tmp_path / "out", Expected(size_bytes=1000))
+
+    assert names_in(tmp_path) == []
+
+
+def test_a_zip_stays_where_only_the_place_is_wrong(archive, tmp_path):
+    """Unpacking can be tried again elsewhere without another download."""
+    with pytest.raises(OutputError):
+        unpack_member(archive, "text", tmp_path / "no" / "out", ANY)
+
+    assert names_in(tmp_path) == ["text.zip"]

@@ -12,10 +12,10 @@ from lstm_textgen.text.registry import (
     BUNDLED,
     REGISTERED,
     all_corpora,
+    corpus_named,
     corpus_path,
-    known,
-    nearest,
-    not_fetched,
+    missing_corpus,
+    similar_names,
 )
 
 EVERY = (*BUNDLED, *REGISTERED)
@@ -51,12 +51,12 @@ def test_every_corpus_says_what_it_is(corpus):
 
 def test_a_name_is_known_as_it_is_spelt():
     """Anything else is not, but the nearest names are offered."""
-    assert known("text8") in REGISTERED
-    assert known("Text8") is None
-    assert known("../text8") is None
-    assert nearest("Tinyshakespear") == ["tinyshakespeare"]
-    assert nearest("fable")[0] == "fables"
-    assert nearest("xyzzy") == []
+    assert corpus_named("text8") in REGISTERED
+    assert corpus_named("Text8") is None
+    assert corpus_named("../text8") is None
+    assert similar_names("Tinyshakespear") == ["tinyshakespeare"]
+    assert similar_names("fable")[0] == "fables"
+    assert similar_names("xyzzy") == []
 
 
 def test_a_registered_corpus_has_a_path_once_it_is_there(data):
@@ -117,8 +117,8 @@ def test_the_list_tells_what_is_here(data):
 
 def test_a_corpus_that_is_not_here_comes_with_the_command_to_get_it(monkeypatch):
     """Exit code 66 for both kinds, and a remedy that can be typed."""
-    absent = not_fetched(known("enwik8"))
-    broken = not_fetched(known("fables"))
+    absent = missing_corpus(corpus_named("enwik8"))
+    broken = missing_corpus(corpus_named("fables"))
 
     assert (absent.exit_code, broken.exit_code) == (66, 66)
     assert "enwik8 (100,000,000 bytes)" in absent.problem
