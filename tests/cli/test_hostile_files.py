@@ -200,7 +200,7 @@ def test_escape_sequences_that_a_model_writes_are_shown_as_text(
 
 WATCHED = """
 import os, sys
-import lstm_textgen.cli.sample_input, lstm_textgen.ui.table
+import lstm_textgen.cli.sample_output, lstm_textgen.ui.table
 from lstm_textgen import cli
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC

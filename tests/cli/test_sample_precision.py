@@ -5,9 +5,10 @@ import json
 import pytest
 import torch
 
-from lstm_textgen.cli import sample_input
+from lstm_textgen.cli.sample import model_loader
 from lstm_textgen.cli.sample_output import SampleRequest
 from lstm_textgen.config import FormConfig, SampleConfig
+from lstm_textgen.training import speed
 
 FAR = ("-n", "60", "--temperature", "1", "--seed", "1")
 
@@ -65,18 +66,15 @@ def test_bfloat16_that_does_not_pay_is_noted(
     precision, pays, quiet, noted, trained, monkeypatch, capsys
 ):
     """In one line, unless it is to be quiet; the model is opened all the same."""
-    monkeypatch.setattr(sample_input, "products_pay", lambda machine: pays)
-    writer = sample_input.open_writer(
-        *(
-            str(trained.run),
-            [],
-            SampleRequest(config=SampleConfig(), form=FormConfig()),
-        ),
+    monkeypatch.setattr(speed, "products_pay", lambda machine: pays)
+    load = model_loader(
+        SampleRequest(config=SampleConfig(), form=FormConfig()),
         device="cpu",
         threads=1,
         precision=precision,
         quiet=quiet,
     )
+    writer = load(trained.model)
     told = capsys.readouterr().err
 
     assert len(writer.write(length=5)) == 5

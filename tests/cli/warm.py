@@ -89,7 +89,7 @@ def leave(code):
 
 def serve():
     import lstm_textgen.cli
-    import lstm_textgen.cli.sample_input
+    import lstm_textgen.cli.sample_output
     import lstm_textgen.corpora.install
     import lstm_textgen.evaluation.part
     import lstm_textgen.hub.push_run
