@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from lstm_textgen import signals as ending
-from lstm_textgen.cli import checkpoints, evaluate, info, sample, train
+from lstm_textgen.cli import checkpoints, evaluate, sample, train
 from lstm_textgen.compare import command as compare
 from lstm_textgen.corpora import command as corpora
 from lstm_textgen.errors import TextgenError, is_out_of_memory
@@ -69,7 +69,7 @@ app.command("sample", short_help="Let a model write on.")(sample.sample)
 
 app.command("evaluate", short_help="How well a model knows a text.")(evaluate.evaluate)
 
-app.command("info", short_help="What a checkpoint is.")(info.info)
+app.command("info", short_help="What a checkpoint is.")(checkpoints.info)
 
 app.command("compare", short_help="LSTM, GRU and RNN on equal terms.")(compare.compare)
 

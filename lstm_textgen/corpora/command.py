@@ -4,7 +4,6 @@ import dataclasses
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from lstm_textgen.errors import MissingError
 from lstm_textgen.text.registry import (
@@ -14,7 +13,7 @@ from lstm_textgen.text.registry import (
     similar_names,
 )
 from lstm_textgen.ui.options import AsJson, Debug, Quiet, print_json
-from lstm_textgen.ui.table import in_bytes, print_table, safe_text
+from lstm_textgen.ui.table import Column, in_bytes, print_table
 
 app = typer.Typer(rich_markup_mode="rich", invoke_without_command=True)
 
@@ -49,27 +48,28 @@ def list_corpora(
 
 def show_corpora(entries: list[CorpusEntry]) -> None:
     """A table of all corpora that have a name."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("name", "language", "size", "here", "licence", "what it is"):
-        table.add_column(
-            heading,
-            justify="right" if heading == "size" else "left",
-            no_wrap=heading != "what it is",
-            overflow="fold",
-        )
+    columns = [
+        Column("name", wraps=False),
+        Column("language", wraps=False),
+        Column("size", figures=True, wraps=False),
+        Column("here", wraps=False),
+        Column("licence", wraps=False),
+        Column("what it is"),
+    ]
+    rows = []
     for entry in entries:
         corpus = entry.corpus
         size_bytes = entry.path.stat().st_size if entry.path else corpus.size_bytes
-        cells = [
+        row = (
             corpus.name,
             corpus.language,
             in_bytes(size_bytes),
             "bundled" if corpus.bundled else ("yes" if entry.path else "no"),
             corpus.licence,
             corpus.about,
-        ]
-        table.add_row(*map(safe_text, cells))
-    print_table(table)
+        )
+        rows.append(row)
+    print_table(rows, columns)
 
 
 @app.command("get", short_help="Fetch a text and check its digest.")

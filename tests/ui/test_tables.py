@@ -1,45 +1,62 @@
 """Tables on streams that cannot hold every character."""
 
-import dataclasses
 import io
 import os
 import sys
 
 import pytest
 
-from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.cli.tables import show_checkpoint
-from lstm_textgen.paths import bundled_folder
+from lstm_textgen.ui.table import Column, bold, print_table
 
-MODEL = bundled_folder("checkpoints") / "fables.safetensors"
+HOSTILE = "a\x1b[2J[red]"
 
 
 @pytest.fixture
-def shown(monkeypatch):
-    """What a stream of some encoding receives of a model's table."""
+def printed(monkeypatch):
+    """What a stream of some encoding receives of a table."""
 
-    def show(encoding, *, note="", path=MODEL):
+    def write(rows, columns=(), *, encoding="utf-8"):
         raw = io.BytesIO()
         stream = io.TextIOWrapper(raw, encoding=encoding, newline="")
         monkeypatch.setattr(sys, "stdout", stream)
-        show_checkpoint(path, dataclasses.replace(load_checkpoint(MODEL), note=note))
+        print_table(rows, columns)
         return raw.getvalue().decode(encoding)
 
-    return show
+    return write
+
+
+def test_figures_stand_to_the_right_below_their_heading(printed):
+    """Words stand to the left; without headings there is only the rows."""
+    columns = [Column("name"), Column("bytes", figures=True)]
+    rows = [("book", "7"), ("fables", "12")]
+
+    lines = printed(rows, columns).splitlines()
+
+    assert [line.rstrip() for line in lines] == [
+        "name    bytes",
+        "book        7",
+        "fables     12",
+    ]
+    assert len(printed(rows).splitlines()) == 2
+
+
+def test_no_cell_is_broken_or_read_as_markup_in_a_pipe(printed):
+    """Cells and headings are shown as they are, but for what steers a terminal."""
+    shown = printed([(bold(HOSTILE), "x" * 5000)], [Column(HOSTILE), Column("long")])
+
+    assert shown.count("a\ufffd[2J[red]") == 2
+    assert "x" * 5000 in shown
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
-def test_what_a_stream_cannot_hold_becomes_a_question_mark(shown, encoding):
+def test_what_a_stream_cannot_hold_becomes_a_question_mark(printed, encoding):
     """A note in another script than the terminal knows ended the program once."""
     note = "Fuchs → 狐 é"
     expected = note.encode(encoding, "replace").decode(encoding)
 
-    assert f"  {expected}" in shown(encoding, note=note)
+    assert f"  {expected}" in printed([("note", note)], encoding=encoding)
 
 
-def test_a_file_name_that_is_no_text_becomes_one(shown, tmp_path):
+def test_a_file_name_that_is_no_text_becomes_one(printed):
     """Bytes that are no UTF-8 come as halves of characters, which nothing can hold."""
-    path = tmp_path / os.fsdecode(b"a\xff\x9b.safetensors")
-    path.symlink_to(MODEL)
-
-    assert "a??.safetensors" in shown("utf-8", path=path)
+    assert "a??.safetensors" in printed([[os.fsdecode(b"a\xff\x9b.safetensors")]])
