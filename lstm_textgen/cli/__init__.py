@@ -19,8 +19,7 @@ from lstm_textgen.compare import command as compare
 from lstm_textgen.corpora import command as corpora
 from lstm_textgen.errors import TextgenError, is_out_of_memory
 from lstm_textgen.export import command as export
-from lstm_textgen.hub import pull_command as pull
-from lstm_textgen.hub import push_command as push
+from lstm_textgen.hub import command as hub
 from lstm_textgen.inspect import command as inspect
 from lstm_textgen.ui.options import option
 from lstm_textgen.ui.terminal import open_missing_streams, say, silence
@@ -75,9 +74,9 @@ app.command("compare", short_help="LSTM, GRU and RNN on equal terms.")(compare.c
 
 app.command("inspect", short_help="What happens inside it.")(inspect.inspect)
 
-app.command("push", short_help="Give a model away on a hub.")(push.push)
+app.command("push", short_help="Give a model away on a hub.")(hub.push)
 
-app.command("pull", short_help="Fetch a model from a hub.")(pull.pull)
+app.command("pull", short_help="Fetch a model from a hub.")(hub.pull)
 
 app.command("export", short_help="A model for other programs.")(export.export)
 

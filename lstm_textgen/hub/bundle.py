@@ -1,25 +1,31 @@
 """
-What leaves the machine: three files in a folder of their own, and nothing else.
+The three files of a push: built in a folder of their own, shown, and sent.
 
 They are written anew from what was read, so what is sent is what was checked.
-
-Send a model to a hub: one commit with three files.
-
-All that a push would send, down to the last value, for people and as JSON.
 """
 
 import contextlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lstm_textgen.checkpoint.format import Checkpoint, save_checkpoint, to_metadata
-from lstm_textgen.config import TrainConfig, to_json
+from lstm_textgen import __version__
+from lstm_textgen.checkpoint.format import (
+    Checkpoint,
+    as_trained,
+    load_checkpoint,
+    save_checkpoint,
+    to_metadata,
+)
+from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.config import SampleConfig, TrainConfig, to_json
 from lstm_textgen.errors import ConfigError, OutputError
 from lstm_textgen.files import digest_of
-from lstm_textgen.remote.client import hub_library, translated
+from lstm_textgen.hub.card import CardDetails, model_card
+from lstm_textgen.remote.client import hub_library, translated_hub_errors
 from lstm_textgen.remote.repository import (
     CARD_FILE,
     FILES,
@@ -27,31 +33,76 @@ from lstm_textgen.remote.repository import (
     SETTINGS_FILE,
     Repository,
 )
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.runs.find import find_checkpoint
+from lstm_textgen.runs.metrics import read_metrics
+from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.strict_json import parse
+from lstm_textgen.text.registry import corpus_named, corpus_path
+from lstm_textgen.training.recorded import read_recorded
 from lstm_textgen.ui.terminal import write_text
+
+SAMPLE_LENGTH = 400
+"""Characters of the sample in the model card."""
+
+SAMPLE_SEED = 1
+
+LANGUAGE_CODES = {"English": "en", "Spanish": "es", "Italian": "it"}
+"""Of the languages of the named corpora."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PushConfig:
+    """Where a model is pushed, and what is added to it."""
+
+    repository: Repository
+    """Without a revision: a push makes the newest commit of the main branch."""
+
+    private: bool = False
+    """Whether a new repository is visible to its owner only."""
+
+    license: str | None = None
+    """Written into the model too. None: what the model says."""
+
+    language: str | None = None
+    """Code of two or three letters. None: that of the corpus, if it has a name."""
+
+    message: str = ""
+    """Of the commit. Empty: one that names this program."""
+
+    def __post_init__(self) -> None:
+        if self.repository.revision is not None:
+            raise ConfigError(
+                f"{self.repository} names a revision, and a push makes a new one.",
+                f"Push to {self.repository.name}.",
+            )
+        if self.language is not None and not re.fullmatch("[a-z]{2,3}", self.language):
+            raise ConfigError(
+                f"{self.language!r} is no code of a language.",
+                "Give two or three small letters: en, es, it, ...",
+            )
+
+    @property
+    def commit_message(self) -> str:
+        return self.message or f"A model of textgen {__version__}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bundle:
     """Everything that a push sends, before it is sent."""
 
-    repository: Repository
-    private: bool
-    """Whether a new repository is to be seen by its owner only."""
-
-    message: str
-    """What the commit says."""
+    config: PushConfig
 
     folder: Path
-    """Where the files lie. It may hold no others."""
+    """Holds the three files, and no others."""
 
     @property
     def paths(self) -> dict[str, Path]:
         """The files by their names."""
         return {name: self.folder / name for name in FILES}
 
-    def contents(self) -> list[dict[str, Any]]:
-        """Name, size and sha256 of each file, as it lies there."""
+    def files(self) -> list[dict[str, Any]]:
+        """Name, size and sha256 of each file."""
         return [
             {
                 "name": name,
@@ -62,98 +113,141 @@ class Bundle:
         ]
 
     def metadata(self) -> dict[str, Any]:
-        """Every value in the head of the model file, read back from the file."""
+        """Every value in the header of the model, read back from the file."""
         data = self.paths[MODEL_FILE].read_bytes()
-        head = parse(data[8 : 8 + int.from_bytes(data[:8], "little")].decode("utf-8"))
-        texts = head["__metadata__"]
-        return {key: parse(text) for key, text in texts.items()}
+        header = parse(data[8 : 8 + int.from_bytes(data[:8], "little")].decode("utf-8"))
+        return {key: parse(text) for key, text in header["__metadata__"].items()}
 
     def settings(self) -> dict[str, Any]:
-        """Every value in the file of settings, read back from the file."""
+        """Every value in the settings, read back from the file."""
         return dict(parse(self.paths[SETTINGS_FILE].read_text(encoding="ascii")))
 
     def card(self) -> str:
-        """The page, read back from the file."""
+        """The model card, read back from the file."""
         return self.paths[CARD_FILE].read_text(encoding="utf-8")
 
 
-def pack_bundle(
-    folder: Path, checkpoint: Checkpoint, card: str, config: TrainConfig | None
-) -> None:
+def build_bundle(model: str, config: PushConfig, folder: Path) -> Bundle:
     """
     Write the three files.
 
     Args:
+        model: As for `find_checkpoint`. Of a run, the card shows settings and losses.
         folder: An empty folder.
-        checkpoint: The model, with the licence under which it is given away.
-        card: The page about it.
-        config: How it was trained, where that is still known.
 
     Raises:
-        CheckpointError: The model is not one that could be read again.
+        MissingError: There is no such model.
+        CheckpointError: It is damaged or not one of ours.
+        SettingsFileError: The settings of the run are damaged.
         StorageError: The disk is full or fails.
     """
+    path = find_checkpoint(model)
+    checkpoint = load_checkpoint(path)
+    if config.license is not None:
+        checkpoint = replace(checkpoint, licence=config.license)
+    run = _run_of(path)
+    train_config = None if run is None else _train_config(run, checkpoint)
+    details = CardDetails(
+        name=config.repository.name,
+        sample=_sample(path),
+        sample_length=SAMPLE_LENGTH,
+        seed=SAMPLE_SEED,
+        language=config.language or _language(checkpoint.training),
+        config=train_config,
+        losses=() if run is None else _losses(run),
+    )
+    settings = {"library": "lstm-textgen", **to_metadata(checkpoint)}
+    if train_config is not None:
+        settings["run"] = to_json(train_config)
+    text = json.dumps(settings, indent=2, allow_nan=False)
+    card = model_card(checkpoint, details)
     save_checkpoint(folder / MODEL_FILE, checkpoint)
-    text = json.dumps(bundle_settings(checkpoint, config), indent=2, allow_nan=False)
     (folder / SETTINGS_FILE).write_text(text + "\n", encoding="ascii")
     (folder / CARD_FILE).write_text(card, encoding="utf-8", newline="\n")
+    return Bundle(config=config, folder=folder)
 
 
-def bundle_settings(
-    checkpoint: Checkpoint, config: TrainConfig | None
-) -> dict[str, Any]:
-    """What `config.json` says: the model's own description, and the run's settings."""
-    settings = {"library": "lstm-textgen", **to_metadata(checkpoint)}
-    return settings if config is None else {**settings, "run": to_json(config)}
+def _sample(path: Path) -> str:
+    """What `textgen sample` generates with the same seed and length."""
+    writer = Writer.load(path, characters=SAMPLE_LENGTH)
+    config = SampleConfig(seed=SAMPLE_SEED)
+    return writer.write("", length=SAMPLE_LENGTH, config=config)
+
+
+def _run_of(path: Path) -> RunDirectory | None:
+    """The run whose own model *path* is, if any."""
+    run = RunDirectory(path.parent)
+    is_own = path.name == run.model_path.name and run.settings_path.is_file()
+    return run if is_own else None
+
+
+def _train_config(run: RunDirectory, checkpoint: Checkpoint) -> TrainConfig | None:
+    """The settings of the run, if they are those of this very model."""
+    config = read_recorded(run).config
+    return config if config.model == as_trained(checkpoint.model) else None
+
+
+def _losses(run: RunDirectory) -> list[tuple[int, float]]:
+    """Validation losses in nats per character by step; else those of training."""
+    records = read_metrics(run.metrics_path)
+    for event in ("Evaluated", "StepDone"):
+        losses = {
+            record["step"]: record["nats_per_char"]
+            for record in records
+            if record.get("event") == event
+            and not record.get("final")
+            and type(record.get("step")) is int
+            and type(record.get("nats_per_char")) is float
+        }
+        if len(losses) > 1:
+            return sorted(losses.items())
+    return []
+
+
+def _language(training: TrainingRecord) -> str | None:
+    """That of a named corpus, if the training text was that corpus byte for byte."""
+    corpus, path = corpus_named(training.corpus), corpus_path(training.corpus)
+    if corpus is None:
+        return None
+    sha256 = corpus.sha256 or (digest_of(path) if path else None)
+    if sha256 is None or sha256 != training.sha256:
+        return None
+    return LANGUAGE_CODES.get(corpus.language.partition(",")[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pushed:
-    """A model that is on the hub now."""
+    """A model on a hub."""
 
     repository: Repository
     """With the commit as its revision."""
 
     address: str
-    """Where a browser shows it."""
+    """For a browser."""
 
 
-def check_target(repository: Repository) -> None:
+def send_bundle(bundle: Bundle) -> Pushed:
     """
-    A push goes to the main branch, whose newest commit it becomes.
+    Create the repository unless it exists, and commit the files.
 
-    Raises:
-        ConfigError: A revision is named.
-    """
-    if repository.revision is not None:
-        raise ConfigError(
-            f"{repository} names a revision, and a push makes a new one.",
-            f"Push to {repository.name}.",
-        )
-
-
-def send_bundle(parcel: Bundle) -> Pushed:
-    """
-    Make the repository if it is not there, and commit the files of *parcel*.
-
-    When it breaks off, the same call finishes it: the repository is there then, and
+    After an interruption the same call finishes it: the repository exists then, and
     what has arrived of the model is not sent again.
 
     Raises:
-        OutputError: It is to be private, and the repository is there and public.
-        AccessError: The hub wants a login, or refuses the one it has.
+        OutputError: It is to be private, and the repository exists and is public.
+        AccessError: The hub requires a login, or rejects this one.
         UnavailableError: No connection, no client, or a server that fails.
-        CheckpointError: The hub does not take the head of the page.
+        CheckpointError: The hub does not accept the front matter of the card.
     """
     hub = hub_library()
-    name = parcel.repository.name
-    with translated(parcel.repository):
+    config, name = bundle.config, bundle.config.repository.name
+    with translated_hub_errors(config.repository):
         api = hub.HfApi()
-        # before there is a repository; by a name of the client's that may go one day
+        # before the repository is created; a private name, which may go one day
         with contextlib.suppress(AttributeError):
-            api._validate_yaml(parcel.card())
-        address = api.create_repo(name, private=parcel.private or None, exist_ok=True)
-        if parcel.private and not api.model_info(name).private:
+            api._validate_yaml(bundle.card())
+        address = api.create_repo(name, private=config.private or None, exist_ok=True)
+        if config.private and not api.model_info(name).private:
             raise OutputError(
                 f"{name} is there already, and everybody can see it.",
                 "Make it private on the hub first, or leave out --private.",
@@ -162,56 +256,57 @@ def send_bundle(parcel: Bundle) -> Pushed:
             name,
             [
                 hub.CommitOperationAdd(path_in_repo=file, path_or_fileobj=str(path))
-                for file, path in parcel.paths.items()
+                for file, path in bundle.paths.items()
             ],
-            commit_message=parcel.message,
+            commit_message=config.commit_message,
         )
-    sent = Repository(name, commit.oid)
-    return Pushed(repository=sent, address=str(address))
+    return Pushed(repository=Repository(name, commit.oid), address=str(address))
 
 
-def bundle_json(parcel: Bundle) -> dict[str, Any]:
-    """Everything, as it lies in the files."""
+def bundle_json(bundle: Bundle) -> dict[str, Any]:
+    """Everything that a push would send."""
     return {
-        "repository": parcel.repository.name,
-        "private": parcel.private,
-        "message": parcel.message,
-        "files": parcel.contents(),
-        "metadata": parcel.metadata(),
-        "settings": parcel.settings(),
-        "card": parcel.card(),
+        "repository": bundle.config.repository.name,
+        "private": bundle.config.private,
+        "message": bundle.config.commit_message,
+        "files": bundle.files(),
+        "metadata": bundle.metadata(),
+        "settings": bundle.settings(),
+        "card": bundle.card(),
     }
 
 
-def show_bundle(parcel: Bundle) -> None:
-    """Everything, on stdout: the files, each value in the model's head, the page."""
-    seen = "its owner only" if parcel.private else "everybody"
+def show_bundle(bundle: Bundle) -> None:
+    """The same on stdout: the files, each value in the model's header, the card."""
+    config = bundle.config
+    visible_to = "its owner only" if config.private else "everybody"
     lines = [
-        f"to       {parcel.repository.name}; a new one is seen by {seen}",
-        f"message  {parcel.message}",
+        f"to       {config.repository.name}; a new one is seen by {visible_to}",
+        f"message  {config.commit_message}",
         "",
     ]
-    for entry in parcel.contents():
-        size = f"{entry['size_bytes']:,} bytes"
-        lines.append(f"{entry['name']:<18} {size:>17}  sha256 {entry['sha256']}")
-    metadata = dict(_flat(parcel.metadata()))
-    lines += ["", f"In {MODEL_FILE}, beside the weights:", *_listed(metadata)]
-    own = dict(_flat(parcel.metadata()["lstm_textgen"]))
-    new = {k: v for k, v in _flat(parcel.settings()) if own.get(k) != v}
-    lines += ["", f"In {SETTINGS_FILE}, the same without digests, and:", *_listed(new)]
-    lines += ["", f"{CARD_FILE}:", "", parcel.card()]
+    for file in bundle.files():
+        size = f"{file['size_bytes']:,} bytes"
+        lines.append(f"{file['name']:<18} {size:>17}  sha256 {file['sha256']}")
+    metadata = bundle.metadata()
+    lines += ["", f"In {MODEL_FILE}, beside the weights:", *_rows(_flatten(metadata))]
+    in_model = set(_flatten(metadata["lstm_textgen"]))
+    added = [pair for pair in _flatten(bundle.settings()) if pair not in in_model]
+    lines += ["", f"In {SETTINGS_FILE}, the same without digests, and:", *_rows(added)]
+    lines += ["", f"{CARD_FILE}:", "", bundle.card()]
     write_text("\n".join(lines))
 
 
-def _flat(value: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """The values by the names that lead to them, as JSON."""
+def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each value as JSON, by the keys that lead to it."""
     for key, child in value.items():
         if isinstance(child, dict):
-            yield from _flat(child, f"{above}{key}.")
+            yield from _flatten(child, f"{prefix}{key}.")
         else:
-            yield f"{above}{key}", json.dumps(child, ensure_ascii=False)
+            yield f"{prefix}{key}", json.dumps(child, ensure_ascii=False)
 
 
-def _listed(values: dict[str, str]) -> list[str]:
-    width = max(map(len, values), default=0)
-    return [f"  {name:<{width}}  {value}" for name, value in values.items()]
+def _rows(values: Iterable[tuple[str, str]]) -> list[str]:
+    pairs = list(values)
+    width = max((len(name) for name, _ in pairs), default=0)
+    return [f"  {name:<{width}}  {value}" for name, value in pairs]

@@ -1,117 +1,118 @@
-"""
-Fetch a model from a hub: whole, checked, and never half under its name.
-
-What arrives lies in the hub's own cache first. It is read as strictly as any file of
-a stranger. What came otherwise than the hub has it is taken out of the cache again, so
-that the next try fetches it anew.
-"""
+"""Pull a model into a folder of its own: all of its files, or none."""
 
 import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lstm_textgen.errors import OutputError
 from lstm_textgen.files import translated_errors, write_durably
-from lstm_textgen.remote.client import (
-    TEXTS,
-    _text,
-    download_model,
-)
+from lstm_textgen.remote.client import download_model, download_text
 from lstm_textgen.remote.repository import (
+    CARD_FILE,
     MODEL_FILE,
+    SETTINGS_FILE,
     Repository,
 )
 from lstm_textgen.runs.find import RUNS, free_name
 
+CHOOSE_ANOTHER = "Choose another folder with -o."
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pulled:
-    """A model that is here now, in a folder of its own."""
+    """A model in a folder of its own."""
 
     folder: Path
+
     commit: str
+    """The full hash of its commit."""
+
     files: tuple[str, ...]
-    """Names of what arrived; a repository may lack card and settings."""
+    """What was downloaded; a repository may lack model card and settings."""
 
     was_here: bool = False
     """The folder held this very model already, and nothing was changed."""
 
     @property
     def path(self) -> Path:
-        """The model itself."""
+        """The model file."""
         return self.folder / MODEL_FILE
 
 
 def pull_model(repository: Repository, folder: Path | None = None) -> Pulled:
     """
-    Fetch a model into a folder, which appears when all that belongs in it is there.
+    Download a model into a folder, which appears once all of its files are there.
 
     Args:
-        folder: Not there yet, or empty, or holding this very model. None: one of the
-            repository's name among the runs, or the next free name.
+        folder: Does not exist, is empty, or holds this very model. None: a folder in
+            `RUNS` with the repository's name, or the next free name.
 
     Raises:
-        OutputError: Something else is there, or no folder can be made there.
+        OutputError: Something else is there, or the folder cannot be created.
         CheckpointError, MissingError, AccessError, UnavailableError, StorageError:
-            As `fetch_model`.
+            As `download_model`.
     """
     if folder is not None:
-        _check_place(folder)
-    arrived = download_model(repository)
-    pinned = replace(repository, revision=arrived.commit)
-    files = {name: text for name in TEXTS if (text := _text(pinned, name)) is not None}
-    files[MODEL_FILE] = arrived.path.read_bytes()  # last: it makes the folder a model
-    there = RUNS / repository.short_name if folder is None else folder
-    with translated_errors(there):
-        was_here = _holds(there, files[MODEL_FILE])
+        _check_target(folder)
+    model = download_model(repository)
+    pinned = replace(repository, revision=model.commit)
+    files = {}
+    for name in (CARD_FILE, SETTINGS_FILE):
+        if (text := download_text(pinned, name)) is not None:
+            files[name] = text
+    files[MODEL_FILE] = model.path.read_bytes()  # last: it makes the folder a model
+    target = RUNS / repository.short_name if folder is None else folder
+    with translated_errors(target):
+        was_here = _holds(target, files[MODEL_FILE])
     if not was_here:
-        there = free_name(RUNS, there.name) if folder is None else folder
-        _place(there, files)
-    names = tuple(sorted(files))
-    return Pulled(folder=there, commit=arrived.commit, files=names, was_here=was_here)
+        target = free_name(RUNS, target.name) if folder is None else folder
+        _write_folder(target, files)
+    return Pulled(
+        folder=target,
+        commit=model.commit,
+        files=tuple(sorted(files)),
+        was_here=was_here,
+    )
 
 
-def _check_place(folder: Path) -> None:
-    """Refuse a place that is taken before anything is fetched."""
+def _check_target(folder: Path) -> None:
+    """Refuse a folder that holds something else, before anything is downloaded."""
     with translated_errors(folder):
-        taken = os.path.lexists(folder) and not folder.is_dir()
-        if taken or _is_foreign(folder):
+        if folder.is_dir():
+            is_taken = any(folder.iterdir()) and not _has_model(folder)
+        else:
+            is_taken = os.path.lexists(folder)
+        if is_taken:
             problem = f"{folder} exists already, and holds something else."
-            raise OutputError(problem, "Choose another folder with -o.")
+            raise OutputError(problem, CHOOSE_ANOTHER)
 
 
-def _is_foreign(folder: Path) -> bool:
-    """Whether a folder holds anything but a model."""
-    return folder.is_dir() and any(folder.iterdir()) and not _model_in(folder)
-
-
-def _model_in(folder: Path) -> bool:
+def _has_model(folder: Path) -> bool:
     return (folder / MODEL_FILE).is_file()
 
 
 def _holds(folder: Path, model: bytes) -> bool:
-    return _model_in(folder) and (folder / MODEL_FILE).read_bytes() == model
+    return _has_model(folder) and (folder / MODEL_FILE).read_bytes() == model
 
 
-def _place(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files beside the place, then give them their names at once."""
-    _check_place(folder)  # again: fetching has taken its time
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files beside the folder, then give them their names at once."""
+    _check_target(folder)  # again: the download has taken time
     part = folder.parent / f".{secrets.token_hex(8)}.part"
     with translated_errors(folder):
-        if _model_in(folder):
-            problem = f"{folder} holds another model."
-            raise OutputError(problem, "Choose another folder with -o.")
+        if _has_model(folder):
+            raise OutputError(f"{folder} holds another model.", CHOOSE_ANOTHER)
         folder.parent.mkdir(parents=True, exist_ok=True)
         part.mkdir()
         try:
             for name, data in files.items():
                 write_durably(part / name, data)
-            if folder.is_dir():  # it is empty, and may be where the user stands
-                _move(files, part, folder)
+            if folder.is_dir():  # empty, and perhaps the current directory
+                _move(list(files), part, folder)
                 part.rmdir()
             else:
                 os.rename(part, folder)
@@ -120,8 +121,8 @@ def _place(folder: Path, files: Mapping[str, bytes]) -> None:
             raise
 
 
-def _move(names: Iterable[str], part: Path, folder: Path) -> None:
-    """Move files into a folder that is there: all of them, or none."""
+def _move(names: list[str], part: Path, folder: Path) -> None:
+    """Move files into an existing folder: all of them, or none."""
     moved = []
     try:
         for name in names:

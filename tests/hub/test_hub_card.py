@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, TrainConfig
-from lstm_textgen.hub.card import About, model_card
+from lstm_textgen.hub.card import CardDetails, model_card
 from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.model.weights import to_checkpoint
 from lstm_textgen.text.tokenizer import CharTokenizer
@@ -21,7 +21,7 @@ HOSTILE = (
 )
 """What a stranger might have put where a name or a text should be."""
 
-ABOUT = About(name="alice/fox", sample="The fox", length=7, seed=1)
+DETAILS = CardDetails(name="alice/fox", sample="The fox", sample_length=7, seed=1)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def text_of(body):
 def test_the_head_is_what_the_hub_wants(checkpoint):
     """Its own client reads licence, task, library and the measured result."""
 
-    card = model_card(checkpoint, dataclasses.replace(ABOUT, language="en"))
+    card = model_card(checkpoint, dataclasses.replace(DETAILS, language="en"))
     data = ModelCard(card).data
     [result] = data.eval_results
 
@@ -75,7 +75,7 @@ def test_the_head_is_what_the_hub_wants(checkpoint):
 def test_a_licence_that_the_hub_has_no_name_for(checkpoint, licence, found):
     """It is `other`, with the name that its maker gave it."""
     head, body = taken_apart(
-        model_card(dataclasses.replace(checkpoint, licence=licence), ABOUT)
+        model_card(dataclasses.replace(checkpoint, licence=licence), DETAILS)
     )
     if "license_name" in found:
         found = found | {"license_name": licence}
@@ -88,8 +88,8 @@ def test_the_body_says_what_was_asked_for(checkpoint):
     """Command, sample and seed, text and digest, settings, time, loss, warning."""
     optimizer = OptimizerConfig(streams=12, window=34, learning_rate=0.005)
     config = TrainConfig(optimizer=optimizer, budget=BudgetConfig(minutes=62.0))
-    curve = [(100, 2.5), (400, 1.5), (700, 1.3)]
-    about = dataclasses.replace(ABOUT, config=config, curve=curve)
+    losses = [(100, 2.5), (400, 1.5), (700, 1.3)]
+    about = dataclasses.replace(DETAILS, config=config, losses=losses)
     _, body = taken_apart(model_card(checkpoint, about))
 
     for fact in (
@@ -116,7 +116,7 @@ def test_what_is_not_known_is_not_said(checkpoint):
     """Nothing held out, no corpus, no settings, no log: no figure, no picture."""
     record = TrainingRecord(steps=3)
     head, body = taken_apart(
-        model_card(dataclasses.replace(checkpoint, training=record), ABOUT)
+        model_card(dataclasses.replace(checkpoint, training=record), DETAILS)
     )
 
     assert "model-index" not in head
@@ -137,12 +137,12 @@ def test_a_stranger_s_text_formats_nothing(checkpoint):
         note=HOSTILE,
         made_by={"lstm_textgen": HOSTILE},
     )
-    card = model_card(hostile, dataclasses.replace(ABOUT, sample=HOSTILE))
+    card = model_card(hostile, dataclasses.replace(DETAILS, sample=HOSTILE))
     head, body = taken_apart(card)
     tokens = text_of(body)
     formatted = "".join(c for k, c in tokens if k not in ("code_inline", "fence"))
 
-    assert set(head) == set(taken_apart(model_card(checkpoint, ABOUT))[0]) | {
+    assert set(head) == set(taken_apart(model_card(checkpoint, DETAILS))[0]) | {
         "license_name"
     }
     assert head["license"] == "other"

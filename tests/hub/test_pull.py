@@ -30,10 +30,10 @@ def cache(tmp_path, make_model, monkeypatch):
     (cache / "config.json").write_text("{}")
     (cache / "README.md").write_text("# book")
 
-    def fetch_file(repository, name, *, cap):
+    def download_file(repository, name, *, cap_bytes):
         return CachedFile(path=cache / name, is_new=False)
 
-    monkeypatch.setattr(under_test, "fetch_file", fetch_file)
+    monkeypatch.setattr(under_test, "download_file", download_file)
     return cache
 
 
@@ -77,14 +77,14 @@ def test_what_comes_into_the_folder_meanwhile_stays(
     place = tmp_path / "place"
     if is_there:
         place.mkdir()
-    fetch_file = under_test.fetch_file
+    download_file = under_test.download_file
 
-    def slow(repository, name, *, cap):
+    def slow(repository, name, *, cap_bytes):
         place.mkdir(exist_ok=True)
         (place / "diary.txt").write_text("mine")
-        return fetch_file(repository, name, cap=cap)
+        return download_file(repository, name, cap_bytes=cap_bytes)
 
-    monkeypatch.setattr(under_test, "fetch_file", slow)
+    monkeypatch.setattr(under_test, "download_file", slow)
 
     with pytest.raises(OutputError, match="holds something else"):
         pull_model(BOOK, place)
