@@ -328,13 +328,11 @@ def average(
     ],
     output: Annotated[Path, option("--output", "-o", help="File to write.")],
     text: Annotated[
-        list[str] | None,
-        option("--text", help="Judge the mean, and each model, by this text."),
+        list[str] | None, option(help="Judge the mean, and each model, by this text.")
     ] = None,
     split: Annotated[
         str | None,
         option(
-            "--split",
             help="Only this part of the text they were trained on: train, validation "
             "or test.",
             default="all of the text",
@@ -402,8 +400,7 @@ def prune(
         Path, option("--in", help="Folder of the runs.", default="checkpoints")
     ] = Path("checkpoints"),
     keep: Annotated[
-        int | None,
-        option("--keep", help="Runs to keep, the newest.", default="all"),
+        int | None, option(help="Runs to keep, the newest.", default="all")
     ] = None,
     states: Annotated[
         bool,

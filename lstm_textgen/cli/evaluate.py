@@ -28,7 +28,6 @@ def evaluate(
     split: Annotated[
         str | None,
         option(
-            "--split",
             help="Only this part of the text it was trained on: train, validation or "
             "test.",
             default="all of any text",

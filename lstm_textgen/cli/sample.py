@@ -93,23 +93,20 @@ def sample(
         str | None, option("--prompt", "-p", help="Text to continue.")
     ] = None,
     prompt_file: Annotated[
-        str | None,
-        option("--prompt-file", help="A file to continue, of any size; - is stdin."),
+        str | None, option(help="A file to continue, of any size; - is stdin.")
     ] = None,
     interactive: Annotated[
         bool, option("--interactive", "-i", help="Write in turns with the model.")
     ] = False,
     seed: Annotated[
-        int | None,
-        option("--seed", help="Same seed, same text.", default="a fresh one"),
+        int | None, option(help="Same seed, same text.", default="a fresh one")
     ] = None,
     encoding: Annotated[
-        str, option("--encoding", help="Encoding of the prompt file.", default="utf-8")
+        str, option(help="Encoding of the prompt file.", default="utf-8")
     ] = "utf-8",
     on_unknown: Annotated[
         str,
         option(
-            "--on-unknown",
             help="Unknown characters in the prompt: error, skip or replace.",
             default="error",
         ),
@@ -131,69 +128,47 @@ def sample(
         draw_option("--show-chain", help="Show what acts in which order, and stop."),
     ] = False,
     penalties: Settings,
-    samples: Annotated[
-        int, several_option("--samples", help="How many texts.", default=1)
-    ] = 1,
+    samples: Annotated[int, several_option(help="How many texts.", default=1)] = 1,
     first_sample: Annotated[
-        int,
-        several_option(
-            "--first-sample", help="Number of the first of them.", default=0
-        ),
+        int, several_option(help="Number of the first of them.", default=0)
     ] = 0,
     best_of: Annotated[
-        int,
-        several_option(
-            "--best-of", help="Draw so many, show the likeliest.", default=1
-        ),
+        int, several_option(help="Draw so many, show the likeliest.", default=1)
     ] = 1,
     beam: Annotated[
         int,
-        several_option(
-            "--beam", help="Search the likeliest text, so many at a time.", default=0
-        ),
+        several_option(help="Search the likeliest text, so many at a time.", default=0),
     ] = 0,
     length_power: Annotated[
-        float,
-        several_option(
-            "--length-power", help="Texts compare by nats / length^this.", default=1
-        ),
+        float, several_option(help="Texts compare by nats / length^this.", default=1)
     ] = 1.0,
     mix: Annotated[
         list[str] | None,
         several_option(
-            "--mix",
-            help="MODEL:WEIGHT, given for each model.",
-            metavar="MODEL[:WEIGHT]",
+            help="MODEL:WEIGHT, given for each model.", metavar="MODEL[:WEIGHT]"
         ),
     ] = None,
     no_echo: Annotated[
         bool, output_option("--no-echo", help="Do not repeat the prompt.")
     ] = False,
     colour: Annotated[
-        str | None, output_option("--colour", help="surprise: shade the improbable.")
+        str | None, output_option(help="surprise: shade the improbable.")
     ] = None,
     alternatives: Annotated[
-        int,
-        output_option(
-            "--alternatives", help="In JSON, the likeliest of each place.", default=0
-        ),
+        int, output_option(help="In JSON, the likeliest of each place.", default=0)
     ] = 0,
     device: Annotated[
-        str,
-        machine_option("--device", help="cpu, auto, cuda, cuda:1, ...", default="cpu"),
+        str, machine_option(help="cpu, auto, cuda, cuda:1, ...", default="cpu")
     ] = "cpu",
     threads: Annotated[
         int | None,
         machine_option(
-            "--threads",
-            help="Threads of the CPU.",
-            default="1 for one text, else usable cores",
+            help="Threads of the CPU.", default="1 for one text, else usable cores"
         ),
     ] = None,
     precision: Annotated[
         str,
         machine_option(
-            "--precision",
             help="float32; bfloat16 for many texts, where the processor has it, and "
             "not bit for bit the same ones; int8 for weights in 8 bits, with the "
             "extra fast.",

@@ -93,17 +93,15 @@ def train(
         Path | None,
         run_option("--output", "-o", help="Run folder.", default="checkpoints/NAME"),
     ] = None,
-    minutes: Annotated[
-        float | None, run_option("--minutes", help="How long, by the clock.")
-    ] = None,
+    minutes: Annotated[float | None, run_option(help="How long, by the clock.")] = None,
     epochs: Annotated[
-        float | None, run_option("--epochs", help="How often to read the text.")
+        float | None, run_option(help="How often to read the text.")
     ] = None,
     steps: Annotated[
-        int | None, run_option("--steps", help="How many changes of the weights.")
+        int | None, run_option(help="How many changes of the weights.")
     ] = None,
     preset: Annotated[
-        str | None, run_option("--preset", help="Size: tiny, small, base or large.")
+        str | None, run_option(help="Size: tiny, small, base or large.")
     ] = None,
     resume: Annotated[
         bool, run_option("--resume", help="Go on with the run that is there.")
@@ -120,20 +118,14 @@ def train(
     model: Settings,
     optimizer: Settings,
     text: Settings,
-    seed: Annotated[
-        int | None, run_option("--seed", help="For repeating a run.")
-    ] = None,
+    seed: Annotated[int | None, run_option(help="For repeating a run.")] = None,
     precision: Annotated[
-        str | None,
-        machine_option(
-            "--precision", help="auto, float32 or bfloat16.", default="auto"
-        ),
+        str | None, machine_option(help="auto, float32 or bfloat16.", default="auto")
     ] = None,
     device: Device = "auto",
     threads: Annotated[
         int | None,
         machine_option(
-            "--threads",
             help="Threads of the CPU.",
             default="usable cores; by minutes fewer where they are faster",
         ),
@@ -141,7 +133,6 @@ def train(
     save_every: Annotated[
         float,
         run_option(
-            "--save-every",
             callback=seconds,
             help="Seconds of work that a crash may cost.",
             default="30",
@@ -150,10 +141,7 @@ def train(
     config: Annotated[
         Path | None,
         run_option(
-            "--config",
-            help="TOML file with these options.",
-            callback=read_settings,
-            is_eager=True,
+            help="TOML file with these options.", callback=read_settings, is_eager=True
         ),
     ] = None,
     json: AsJson = False,
