@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 
-from lstm_textgen import signals as ending
 from lstm_textgen.cli import checkpoints, evaluate, sample, train
 from lstm_textgen.compare import command as compare
 from lstm_textgen.corpora import command as corpora
@@ -21,6 +20,7 @@ from lstm_textgen.errors import TextgenError, is_out_of_memory
 from lstm_textgen.export import command as export
 from lstm_textgen.hub import command as hub
 from lstm_textgen.inspect import command as inspect
+from lstm_textgen.signals import EndedBySignal, Ending, hear_signals
 from lstm_textgen.ui.options import option
 from lstm_textgen.ui.terminal import open_missing_streams, say, silence
 
@@ -46,8 +46,8 @@ cost a quiet machine about a tenth (`benchmarks/README.md`). It must be set befo
 is imported, which no command does before it runs.
 """
 
-LONGEST = 600
-"""Characters of a line about an error; what is longer loses its middle."""
+MAX_ERROR_LINE = 600
+"""Characters of a line about an error; a longer one loses its middle."""
 
 app = typer.Typer(
     help=HELP,
@@ -63,21 +63,13 @@ app = typer.Typer(
 )
 
 app.command("train", short_help="Learn from a text.")(train.train)
-
 app.command("sample", short_help="Let a model write on.")(sample.sample)
-
 app.command("evaluate", short_help="How well a model knows a text.")(evaluate.evaluate)
-
 app.command("info", short_help="What a checkpoint is.")(checkpoints.info)
-
 app.command("compare", short_help="LSTM, GRU and RNN on equal terms.")(compare.compare)
-
 app.command("inspect", short_help="What happens inside it.")(inspect.inspect)
-
 app.command("push", short_help="Give a model away on a hub.")(hub.push)
-
 app.command("pull", short_help="Fetch a model from a hub.")(hub.pull)
-
 app.command("export", short_help="A model for other programs.")(export.export)
 
 app.add_typer(
@@ -108,56 +100,58 @@ def _main(
 
 def run() -> None:
     """What `textgen`, `lstm-textgen` and `python -m lstm_textgen` call."""
-    last = ending.Ending()
-    ending.hear_signals()
+    ending = Ending()
+    hear_signals()
     open_missing_streams()
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         code = app(prog_name="textgen", standalone_mode=False)
-    except TextgenError as error:
-        sys.exit(_report(error.problem, error.remedy, error.exit_code))
-    except typer.TyperException as error:
-        if "NoArgs" in type(error).__name__:  # the help was shown
-            sys.exit(error.exit_code)
-        sys.exit(_report(*_usage(error), error.exit_code))
     except typer.Abort:
         sys.exit(130)
-    except ending.EndedBySignal as end:
-        last.by_signal(end.number)
-    except OSError as error:  # most of all, a stdout that takes no more
-        silence(sys.stdout)
-        problem = f"Reading or writing failed ({error})."
-        sys.exit(_report(problem, "Check the disk, and where the output goes.", 74))
+    except EndedBySignal as end:
+        ending.by_signal(end.number)
     except Exception as error:
-        if is_out_of_memory(error):
-            remedy = "Lower --hidden, --layers, --streams or --window."
-            sys.exit(_report("There is not enough memory for this.", remedy, 2))
-        problem = f"A defect of this program: {type(error).__name__}: {error}"
-        sys.exit(
-            _report(problem, "Run it again with --debug and report what it says.", 1)
-        )
+        sys.exit(_report(error))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _report(problem: str, remedy: str, code: int) -> int:
-    """Two lines on stderr: what is wrong, and what to do."""
+def _report(error: Exception) -> int:
+    """Print two lines on stderr, the problem and the remedy; return the exit code."""
+    if "NoArgs" in type(error).__name__:  # typer has shown the help instead
+        return int(getattr(error, "exit_code", 2))
+    if isinstance(error, OSError):  # most of all, a stdout that takes no more
+        silence(sys.stdout)
     if "--debug" in sys.argv:
         import traceback
 
         say(traceback.format_exc().rstrip())  # it may hold a stranger's words
-    say(f"error: {_line(problem)}")
-    say(f"  try: {_line(remedy)}")
+    problem, remedy, code = _explain(error)
+    say(f"error: {_shorten(problem)}")
+    say(f"  try: {_shorten(remedy)}")
     return code
 
 
-def _line(text: str) -> str:
+def _explain(error: Exception) -> tuple[str, str, int]:
+    """Problem, remedy and exit code."""
+    if isinstance(error, TextgenError):
+        return error.problem, error.remedy, error.exit_code
+    if isinstance(error, typer.TyperException):  # a mistake in the words of a command
+        problem = getattr(error, "format_message", lambda: str(error))()
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "textgen"
+        return problem, f"{command} --help", error.exit_code
+    if isinstance(error, OSError):
+        problem = f"Reading or writing failed ({error})."
+        return problem, "Check the disk, and where the output goes.", 74
+    if is_out_of_memory(error):
+        remedy = "Lower --hidden, --layers, --streams or --window."
+        return "There is not enough memory for this.", remedy, 2
+    problem = f"A defect of this program: {type(error).__name__}: {error}"
+    return problem, "Run it again with --debug and report what it says.", 1
+
+
+def _shorten(text: str) -> str:
+    """On one line, without the middle of what is too long."""
     line = " ".join(text.split())
-    half = LONGEST // 2
-    return line if len(line) <= LONGEST else f"{line[:half]} ... {line[-half:]}"
-
-
-def _usage(error: typer.TyperException) -> tuple[str, str]:
-    """A mistake in the words of a command."""
-    message = getattr(error, "format_message", lambda: str(error))()
-    context = getattr(error, "ctx", None)
-    return message, f"{context.command_path if context else 'textgen'} --help"
+    half = MAX_ERROR_LINE // 2
+    return line if len(line) <= MAX_ERROR_LINE else f"{line[:half]} ... {line[-half:]}"

@@ -7,6 +7,7 @@ import typer
 from lstm_textgen.text.registry import resolve_names
 from lstm_textgen.ui.options import (
     AsJson,
+    CorpusArgument,
     Debug,
     Device,
     Quiet,
@@ -21,10 +22,7 @@ def evaluate(
         str,
         typer.Argument(help="A model, a run, hf://user/repo, shakespeare or fables."),
     ],
-    text: Annotated[
-        list[str],
-        typer.Argument(help="Files, folders, patterns, - for stdin, or a corpus name."),
-    ],
+    text: CorpusArgument,
     split: Annotated[
         str | None,
         option(

@@ -2,9 +2,7 @@
 What may reach a screen, and how text leaves this program.
 
 Text from a model, a file name or a stranger's checkpoint is shown on a terminal only
-after `sanitise`; into a pipe or a file it goes exactly as it is.
-
-How surprising each character was, as a colour on a terminal.
+after `sanitize`; into a pipe or a file it goes exactly as it is.
 """
 
 import math
@@ -21,9 +19,19 @@ UNSAFE = re.compile(
 
 REPLACEMENT = "\ufffd"
 
+SHADES = (
+    (0.5, "38;5;244"),
+    (1.5, "38;5;252"),
+    (3.0, "38;5;222"),
+    (5.0, "38;5;215"),
+    (8.0, "38;5;203"),
+    (math.inf, "1;38;5;197"),
+)
+"""Up to so many bits of surprise this style: from gray over yellow to a strong red."""
+
 
 def sanitize(text: str) -> str:
-    """Take every character out of *text* that could steer a terminal."""
+    """Replace every character of *text* that could steer a terminal."""
     return UNSAFE.sub(REPLACEMENT, text)
 
 
@@ -41,10 +49,20 @@ def write_text(
         style: How a terminal shows it, such as `38;5;203`; without effect elsewhere.
     """
     target = stream or sys.stdout
-    shown = sanitize(text) if target.isatty() else text
-    if style and text != "\n" and wants_color(target):
+    write_drawn(_drawn(text, style, target), target)
+
+
+def write_pieces(pieces: Iterable[tuple[str, str | None]]) -> None:
+    """Put a line of several pieces on stdout, each as `write_text` with its style."""
+    write_drawn("".join(_drawn(text, style, sys.stdout) for text, style in pieces))
+
+
+def _drawn(text: str, style: str | None, stream: TextIO) -> str:
+    """Text as a stream gets it: for a terminal safe, and in its style."""
+    shown = sanitize(text) if stream.isatty() else text
+    if style and text != "\n" and wants_color(stream):
         shown = f"\x1b[{style}m{shown}\x1b[0m"
-    write_drawn(shown, stream)
+    return shown
 
 
 def write_drawn(text: str, stream: TextIO | None = None) -> None:
@@ -54,62 +72,48 @@ def write_drawn(text: str, stream: TextIO | None = None) -> None:
     Everything else is as for `write_text`.
     """
     stream = stream or sys.stdout
-    encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.write(_encodable(text, stream))
         stream.flush()
     except BrokenPipeError:
         silence(stream)
         sys.exit(0)
 
 
-def write_pieces(pieces: Iterable[tuple[str, str | None]]) -> None:
-    """Put a line of several pieces on stdout, each as `write_text` with its style."""
-    screen, colour = sys.stdout.isatty(), wants_color(sys.stdout)
-    shown = ""
-    for text, style in pieces:
-        safe = sanitize(text) if screen else text
-        shown += f"\x1b[{style}m{safe}\x1b[0m" if style and colour else safe
-    write_drawn(shown)
-
-
 def say(text: str) -> None:
-    """A line for people, on stderr. That nobody hears it is no reason to stop."""
+    """Print a line for people on stderr. It is no error if nobody reads it."""
+    _say_drawn(sanitize(text))
+
+
+def _say_drawn(text: str) -> None:
     stream = sys.stderr
-    encoding = stream.encoding or "utf-8"
-    safe = sanitize(text).encode(encoding, "replace").decode(encoding)
     try:
-        print(safe, file=stream, flush=True)
+        print(_encodable(text, stream), file=stream, flush=True)
     except OSError:  # the reader has left, or the terminal was closed
         silence(stream)
 
 
+def _encodable(text: str, stream: TextIO) -> str:
+    """Text with `?` for what the encoding of the stream cannot hold."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
+
+
 def silence(stream: TextIO) -> None:
-    """Let what is still to be flushed into a closed pipe go nowhere."""
+    """Send what is still to be flushed into a closed pipe nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def open_missing_streams() -> None:
-    """Where a launcher started this process without stdout or stderr, have them."""
+    """Open stdout and stderr where a launcher started this process without them."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def wants_color(stream: TextIO) -> bool:
-    """Whether colour is welcome: on a terminal, unless NO_COLOR is set."""
+    """Whether color is welcome: on a terminal, unless NO_COLOR is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
-
-
-SHADES = (
-    (0.5, "38;5;244"),
-    (1.5, "38;5;252"),
-    (3.0, "38;5;222"),
-    (5.0, "38;5;215"),
-    (8.0, "38;5;203"),
-    (math.inf, "1;38;5;197"),
-)
-"""Up to so many bits this style: from grey over yellow to a strong red."""
 
 
 def shade(nats: float) -> str:
@@ -124,14 +128,13 @@ def shade(nats: float) -> str:
 
 
 def legend() -> None:
-    """One line on stderr that says what the colours mean, if there are any."""
+    """One line on stderr that explains the colors, or why there are none."""
     if not wants_color(sys.stdout):
         say("note: colours need a terminal, and NO_COLOR turns them off.")
         return
-    coloured = wants_color(sys.stderr)
-    words, below = [], 0.0
+    labels, below = [], 0.0
     for limit, style in SHADES:
-        text = f"over {below:g}" if limit == math.inf else f"to {limit:g}"
-        words.append(f"\x1b[{style}m{text}\x1b[0m" if coloured else text)
+        label = f"over {below:g}" if limit == math.inf else f"to {limit:g}"
+        labels.append(_drawn(label, style, sys.stderr))
         below = limit
-    print(f"bits of surprise: {', '.join(words)}", file=sys.stderr)
+    _say_drawn(f"bits of surprise: {', '.join(labels)}")

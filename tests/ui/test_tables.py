@@ -1,6 +1,5 @@
 """Tables on streams that cannot hold every character."""
 
-import io
 import os
 import sys
 
@@ -12,15 +11,15 @@ HOSTILE = "a\x1b[2J[red]"
 
 
 @pytest.fixture
-def printed(monkeypatch):
+def printed(monkeypatch, tmp_path):
     """What a stream of some encoding receives of a table."""
 
     def write(rows, columns=(), *, encoding="utf-8"):
-        raw = io.BytesIO()
-        stream = io.TextIOWrapper(raw, encoding=encoding, newline="")
-        monkeypatch.setattr(sys, "stdout", stream)
-        print_table(rows, columns)
-        return raw.getvalue().decode(encoding)
+        path = tmp_path / "stdout"
+        with open(path, "w", encoding=encoding, newline="") as stream:
+            monkeypatch.setattr(sys, "stdout", stream)
+            print_table(rows, columns)
+        return path.read_bytes().decode(encoding)
 
     return write
 
