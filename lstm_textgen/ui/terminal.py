@@ -10,7 +10,11 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from io import TextIOBase
 from typing import TextIO
+
+Stream = TextIO | TextIOBase
+"""What text is written to; a test may put a wrapper of its own in place of stdout."""
 
 UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline
@@ -36,7 +40,7 @@ def sanitize(text: str) -> str:
 
 
 def write_text(
-    text: str, stream: TextIO | None = None, *, style: str | None = None
+    text: str, stream: Stream | None = None, *, style: str | None = None
 ) -> None:
     """
     Put text on stdout at once; safe characters only where a person reads it.
@@ -57,7 +61,7 @@ def write_pieces(pieces: Iterable[tuple[str, str | None]]) -> None:
     write_drawn("".join(_drawn(text, style, sys.stdout) for text, style in pieces))
 
 
-def _drawn(text: str, style: str | None, stream: TextIO) -> str:
+def _drawn(text: str, style: str | None, stream: Stream) -> str:
     """Text as a stream gets it: for a terminal safe, and in its style."""
     shown = sanitize(text) if stream.isatty() else text
     if style and text != "\n" and wants_color(stream):
@@ -65,7 +69,7 @@ def _drawn(text: str, style: str | None, stream: TextIO) -> str:
     return shown
 
 
-def write_drawn(text: str, stream: TextIO | None = None) -> None:
+def write_drawn(text: str, stream: Stream | None = None) -> None:
     """
     Put on stdout what is safe as it is, escape sequences of our own included.
 
@@ -93,13 +97,13 @@ def _say_drawn(text: str) -> None:
         silence(stream)
 
 
-def _encodable(text: str, stream: TextIO) -> str:
+def _encodable(text: str, stream: Stream) -> str:
     """Text with `?` for what the encoding of the stream cannot hold."""
     encoding = stream.encoding or "utf-8"
     return text.encode(encoding, "replace").decode(encoding)
 
 
-def silence(stream: TextIO) -> None:
+def silence(stream: Stream) -> None:
     """Send what is still to be flushed into a closed pipe nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -111,7 +115,7 @@ def open_missing_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
-def wants_color(stream: TextIO) -> bool:
+def wants_color(stream: Stream) -> bool:
     """Whether color is welcome: on a terminal, unless NO_COLOR is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
