@@ -23,8 +23,8 @@ import numpy as np
 import torch
 
 from lstm_textgen.checkpoint.format import load_checkpoint
+from lstm_textgen.checkpoint.record import read_part
 from lstm_textgen.evaluation.loss import Loss
-from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import count_target_characters, summed_loss
 from lstm_textgen.model.weights import build_model
 from lstm_textgen.text.registry import resolve_names
@@ -58,7 +58,8 @@ def windowed(model_path: Path, corpus: str, *, zeros: bool = False) -> float:
     if zeros and model.config.initial_state == "learned":
         for memory in model.initial.parameters():
             memory.zero_()
-    ids = read_part(checkpoint, find_source(resolve_names([corpus])), "validation")
+    source = find_source(resolve_names([corpus]))
+    ids = read_part(checkpoint.tokenizer, checkpoint.training, source, "validation")
     places = np.arange(0, len(ids) - WINDOW, EVERY)
     total = Loss(0.0, 0)
     for starts in np.split(places, range(BATCH, len(places), BATCH)):

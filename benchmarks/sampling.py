@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from lstm_textgen.checkpoint.format import load_checkpoint
+from lstm_textgen.checkpoint.record import read_part
 from lstm_textgen.config import ModelConfig, SampleConfig
-from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import exact_loss
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.weights import build_model
@@ -188,7 +188,7 @@ def cost_of_eight_bits() -> None:
 
     checkpoint = load_checkpoint(bundled_folder("checkpoints") / "fables.safetensors")
     source = find_source([str(bundled_folder("corpora") / "fables.txt")])
-    ids = read_part(checkpoint, source, "validation")
+    ids = read_part(checkpoint.tokenizer, checkpoint.training, source, "validation")
     model = build_model(checkpoint)
     exact = exact_loss(model, ids).nats_per_char
     rounded = exact_loss(rounded_model(copy.deepcopy(model)), ids).nats_per_char

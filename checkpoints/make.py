@@ -18,11 +18,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
+from lstm_textgen.checkpoint.container import to_bfloat16, widen
 from lstm_textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
-from lstm_textgen.evaluation.loss import Loss
-from lstm_textgen.evaluation.part import read_part
+from lstm_textgen.checkpoint.record import read_part
+from lstm_textgen.evaluation.loss import Loss, with_loss
 from lstm_textgen.evaluation.perplexity import exact_loss
 from lstm_textgen.model.weights import build_model
 from lstm_textgen.runs.directory import RunDirectory
@@ -80,23 +79,19 @@ def check(recipe: Recipe, run: Path) -> None:
 
 def held_out(checkpoint: Checkpoint, corpus: str) -> Loss:
     """The loss of a model, as its file has it, on the part that judged it."""
-    ids = read_part(checkpoint, find_source(resolve_names([corpus])), "validation")
+    source = find_source(resolve_names([corpus]))
+    ids = read_part(checkpoint.tokenizer, checkpoint.training, source, "validation")
     return exact_loss(build_model(checkpoint), ids, begins=checkpoint.tokenizer.begins)
 
 
 def packed(checkpoint: Checkpoint, recipe: Recipe, corpus: str) -> Checkpoint:
     """The same model in bfloat16, with its card and with the loss that it has so."""
-    halved = {k: v.to(torch.bfloat16) for k, v in checkpoint.tensors.items()}
+    halved = {k: to_bfloat16(widen(v)) for k, v in checkpoint.tensors.items()}
     half = dataclasses.replace(
         checkpoint, tensors=halved, licence=recipe.licence, note=recipe.note
     )
-    loss = held_out(half, corpus)
-    training = dataclasses.replace(
-        half.training,
-        corpus=recipe.corpus,
-        validation_nats_per_char=loss.nats_per_char,
-        validation_characters=loss.characters,
-    )
+    half = with_loss(half, held_out(half, corpus))
+    training = dataclasses.replace(half.training, corpus=recipe.corpus)
     return dataclasses.replace(half, training=training)
 
 

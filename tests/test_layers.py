@@ -144,11 +144,12 @@ def test_help_does_not_wait_for_torch(part):
     assert done.stdout == "[]\n"
 
 
-def test_text_knows_no_torch():
-    """The floor of text works on numpy alone."""
-    program = "import sys, pkgutil, importlib, lstm_textgen.text as text\n"
-    program += "for module in pkgutil.iter_modules(text.__path__):\n"
-    program += "    importlib.import_module(f'lstm_textgen.text.{module.name}')\n"
+@pytest.mark.parametrize("part", ["text", "checkpoint", "runs", "remote"])
+def test_files_need_no_torch(part):
+    """Texts, checkpoints, runs and hubs are read with NumPy alone."""
+    program = f"import sys, pkgutil, importlib, lstm_textgen.{part} as part\n"
+    program += "for module in pkgutil.iter_modules(part.__path__):\n"
+    program += "    importlib.import_module(f'{part.__name__}.{module.name}')\n"
     program += "print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -1,41 +1,46 @@
 """
-The mean of the weights of several models: one model that is often better than each.
+The mean of the weights of several models, which is often better than each of them.
 
-It works where the models lie in one valley of the loss: those that one run saved one
-after the other, or runs that went on from the same model. Models that were born apart
-give noise.
+It works where the models lie in one valley of the loss: snapshots of one run, or runs
+that were fine-tuned from the same model. Averaging independently trained models gives
+noise.
 
 Source:
     Izmailov et al. (2018), Averaging Weights Leads to Wider Optima and Better
     Generalization. https://arxiv.org/abs/1803.05407
 """
 
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from lstm_textgen.checkpoint.container import tensors_sha256
+from lstm_textgen.checkpoint.container import (
+    BF16,
+    Array,
+    tensors_sha256,
+    to_bfloat16,
+    widen,
+)
 from lstm_textgen.checkpoint.format import HEAD, Checkpoint, as_trained, versions
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.errors import CheckpointError, ConfigError
 
-TOLD = 8
+MAX_NAMED = 8
 """How many models the note names."""
 
 
 def average_models(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkpoint:
     """
-    The model whose every number is the mean of those of *models*.
+    The model whose every weight is the mean of those of *models*.
 
-    It is summed in float64, and kept in bfloat16 only if all of them are. Its logits
-    are divided by the mean of the temperatures of those that were calibrated, and it
-    begins with the mean of what those begin with that have learned it.
+    Sums are in float64, and the mean is bfloat16 only if all models are. Its
+    temperature is the mean of those of the calibrated models, its initial state the
+    mean of those of the models that have learned one.
 
     Args:
         models: At least 2, with the same settings and the same vocabulary.
-        names: What they are called, for an error.
+        names: Their names, for an error.
 
     Raises:
         ConfigError: There are fewer than 2.
@@ -53,27 +58,29 @@ def average_models(models: Sequence[Checkpoint], names: Sequence[str]) -> Checkp
     temperature = sum(temperatures) / len(temperatures) if temperatures else None
     record = _shared_record([model.training for model in models])
     fullest = max(models, key=lambda model: len(model.tensors))
-    return dataclasses.replace(
+    return replace(
         first,
         model=fullest.model,
         tensors={name: _mean(models, name, temperature) for name in fullest.tensors},
-        training=dataclasses.replace(record, temperature=temperature),
+        training=replace(record, temperature=temperature),
         made_by=versions(),
         licence=licences.pop() if len(licences) == 1 else "",
         note=_note(models),
     )
 
 
-def _mean(models: Sequence[Checkpoint], name: str, temperature: float | None) -> Tensor:
-    """A head that was calibrated counts as it was before, so that all are alike."""
-    having = [model for model in models if name in model.tensors]
-    halved = all(m.tensors["head.bias"].dtype == torch.bfloat16 for m in models)
-    total = torch.zeros_like(having[0].tensors[name], dtype=torch.float64)
-    for model in having:  # one after the other: many models need no more memory
-        was = model.training.temperature if name in HEAD else None
-        total += model.tensors[name].double() * (was or 1.0)
-    mean = total / len(having) / ((temperature or 1.0) if name in HEAD else 1.0)
-    return mean.to(torch.bfloat16 if halved else torch.float32)
+def _mean(models: Sequence[Checkpoint], name: str, temperature: float | None) -> Array:
+    """The mean of one tensor. Heads are averaged as they were before calibration."""
+    owners = [model for model in models if name in model.tensors]
+    total = np.zeros(owners[0].tensors[name].shape)
+    for model in owners:  # one after the other: many models need no more memory
+        divided_by = model.training.temperature if name in HEAD else None
+        weights = widen(model.tensors[name]).astype(np.float64)
+        total += weights * (divided_by or 1.0)
+    mean = total / len(owners) / ((temperature or 1.0) if name in HEAD else 1.0)
+    single = mean.astype(np.float32)
+    all_bfloat16 = all(model.tensors["head.bias"].dtype == BF16 for model in models)
+    return to_bfloat16(single) if all_bfloat16 else single
 
 
 def _check_fits(first: Checkpoint, other: Checkpoint, name: str, its: str) -> None:
@@ -102,47 +109,39 @@ def _shape(checkpoint: Checkpoint) -> str:
 
 def _shared_record(records: Sequence[TrainingRecord]) -> TrainingRecord:
     """
-    What can be said of the training of all of them, without a loss.
+    What is true of the training of all models, without a loss.
 
-    Steps, epochs and time are the largest: what one run saved later contains what it
-    saved before. A seed is told only if it is that of all.
+    Steps, epochs and time are the largest: a later snapshot of a run includes the
+    earlier ones. Seed, text and parts are kept only where all models agree.
     """
-    most = TrainingRecord(
-        steps=max(each.steps for each in records),
-        epochs=max(each.epochs for each in records),
-        seconds=max(each.seconds for each in records),
-    )
     first = records[0]
-    if any(each.sha256 != first.sha256 for each in records):
-        return most
-    about = ("corpus", "characters", "sha256", "encoding", "newline", "seed")
-    parts = [
-        f"{p}_{end}"
-        for p in ("train", "calibration", "validation", "test")
-        for end in ("start", "stop")
-    ]
-    same = all(all(getattr(r, p) == getattr(first, p) for p in parts) for r in records)
-    # what one of them has learned from must not judge the mean
-    kept = {name: getattr(first, name) for name in (*about, *(parts if same else ()))}
-    if any(each.seed != first.seed for each in records):
-        del kept["seed"]
-    return dataclasses.replace(most, **kept)
+    shared = replace(
+        first,
+        steps=max(record.steps for record in records),
+        epochs=max(record.epochs for record in records),
+        seconds=max(record.seconds for record in records),
+        temperature=None,
+        validation_nats_per_char=None,
+        validation_characters=0,
+    )
+    if any(record.sha256 != first.sha256 for record in records):
+        return TrainingRecord(
+            steps=shared.steps, epochs=shared.epochs, seconds=shared.seconds
+        )
+    if any(record.seed != first.seed for record in records):
+        shared = replace(shared, seed=0)
+    parts = first.parts, first.calibration
+    if any((record.parts, record.calibration) != parts for record in records):
+        # what one of them was trained on must not judge the mean
+        shared = shared.without_parts()
+    return shared
 
 
 def _note(models: Sequence[Checkpoint]) -> str:
-    told = [tensors_sha256(model.tensors)[:12] for model in models[:TOLD]]
-    more = [f"{len(models) - TOLD} more"] if len(models) > TOLD else []
+    digests = [tensors_sha256(model.tensors)[:12] for model in models[:MAX_NAMED]]
+    hidden = len(models) - len(digests)
+    more = [f"{hidden} more"] if hidden else []
     return (
         f"The mean of the weights of {len(models)} models, by the digests of their "
-        f"tensors: {', '.join([*told, *more])}."
+        f"tensors: {', '.join([*digests, *more])}."
     )
-
-
-def with_loss(checkpoint: Checkpoint, nats: float, characters: int) -> Checkpoint:
-    """The same model, with the loss that its held-out part was found to cost."""
-    record = dataclasses.replace(
-        checkpoint.training,
-        validation_nats_per_char=nats,
-        validation_characters=characters,
-    )
-    return dataclasses.replace(checkpoint, training=record)

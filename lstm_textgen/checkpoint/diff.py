@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
-from lstm_textgen.checkpoint.container import TensorSpec
+from lstm_textgen.checkpoint.container import Array, TensorSpec, widen
 from lstm_textgen.checkpoint.format import Checkpoint, to_metadata
 from lstm_textgen.config import to_json
 
 Pair = tuple[Any, Any]
-"""A value here and a value there."""
+"""The values of the first and of the second model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,13 +19,13 @@ class TensorDistance:
 
     name: str
     specs: tuple[str, str]
-    """Type and shape here and there; `none` where there is none."""
+    """Number format and shape in both models; `none` where one lacks the tensor."""
 
     distance: float | None
     """Euclidean norm of the difference; None where the shapes differ."""
 
     relative: float | None
-    """The same as a share of the norm of the first one; None where that is 0."""
+    """The distance as a fraction of the norm of the first; None where that is 0."""
 
     largest: float | None
     """The largest difference of a single number."""
@@ -33,23 +33,25 @@ class TensorDistance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelDiff:
-    """What two models do not have in common."""
+    """How two models differ."""
 
     settings: dict[str, Pair]
-    """Of the network, only those that differ."""
+    """The settings of the network that differ."""
 
     only_first: str
-    """Characters that only the first one knows."""
+    """Characters that only the first model knows."""
 
     only_second: str
+    """Characters that only the second model knows."""
+
     vocabulary: dict[str, Pair]
     """What else of the vocabulary differs, such as its kind."""
 
     training: dict[str, Pair]
-    """Of the record of training, only what differs."""
+    """The fields of the record of training that differ."""
 
     about: dict[str, Pair]
-    """Versions, licence and note, only what differs."""
+    """Versions, license and note where they differ."""
 
     tensors: tuple[TensorDistance, ...]
     """All tensors, by name."""
@@ -57,38 +59,37 @@ class ModelDiff:
     @property
     def same_weights(self) -> bool:
         """Whether every number is the same."""
-        return all(each.largest == 0 for each in self.tensors)
+        return all(tensor.largest == 0 for tensor in self.tensors)
 
     @property
     def same(self) -> bool:
         """Whether nothing at all differs."""
         pairs = self.settings, self.vocabulary, self.training, self.about
-        known = self.only_first or self.only_second
-        return self.same_weights and not known and not any(pairs)
+        characters = self.only_first or self.only_second
+        return self.same_weights and not characters and not any(pairs)
 
 
 def diff_models(first: Checkpoint, second: Checkpoint) -> ModelDiff:
     """
-    Say what differs between two models.
+    Compare two models, of any shapes.
 
     Args:
-        first: One model, whole.
-        second: Another one, of any shape.
+        first: One model, with its tensors.
+        second: The other.
     """
     here, there = to_metadata(first), to_metadata(second)
-    one, other = _alphabets(first, second)
+    characters = _alphabet(first, second), _alphabet(second, first)
     names = sorted(first.tensors.keys() | second.tensors.keys())
-    about = ("made_by", "licence", "note")
     vocabularies = here["vocabulary"], there["vocabulary"]
     for vocabulary in vocabularies:
         vocabulary.pop("characters", None)
     return ModelDiff(
         settings=_differing(to_json(first.model), to_json(second.model)),
-        only_first=_without(one, other),
-        only_second=_without(other, one),
+        only_first=_without(*characters),
+        only_second=_without(*reversed(characters)),
         vocabulary=_differing(*vocabularies),
         training=_differing(here["training"], there["training"]),
-        about=_differing(*({key: d[key] for key in about} for d in (here, there))),
+        about=_differing(_about(first), _about(second)),
         tensors=tuple(
             _distance(name, first.tensors.get(name), second.tensors.get(name))
             for name in names
@@ -96,13 +97,19 @@ def diff_models(first: Checkpoint, second: Checkpoint) -> ModelDiff:
     )
 
 
-def _alphabets(first: Checkpoint, second: Checkpoint) -> tuple[str, str]:
-    """What they know one by one; a model of bytes knows every character."""
-    tokenizers = first.tokenizer, second.tokenizer
-    if any(tokenizer.kind == "byte" for tokenizer in tokenizers):
-        return "", ""
-    one, other = (each.decode(list(range(each.size))) for each in tokenizers)
-    return one, other
+def _about(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "made_by": checkpoint.made_by,
+        "licence": checkpoint.licence,
+        "note": checkpoint.note,
+    }
+
+
+def _alphabet(model: Checkpoint, other: Checkpoint) -> str:
+    """The characters of *model*; none beside a model of bytes, which knows all."""
+    if "byte" in (model.tokenizer.kind, other.tokenizer.kind):
+        return ""
+    return model.tokenizer.decode(range(model.tokenizer.size))
 
 
 def _without(characters: str, others: str) -> str:
@@ -115,21 +122,23 @@ def _differing(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Pair]:
     return {k: pairs[k] for k in sorted(pairs) if pairs[k][0] != pairs[k][1]}
 
 
-def _distance(name: str, first: Tensor | None, second: Tensor | None) -> TensorDistance:
-    one, other = (
-        "none" if t is None else str(TensorSpec.of(t)) for t in (first, second)
-    )
+def _distance(name: str, first: Array | None, second: Array | None) -> TensorDistance:
+    specs = _spec(first), _spec(second)
     if first is None or second is None or first.shape != second.shape:
         return TensorDistance(
-            name=name, specs=(one, other), distance=None, relative=None, largest=None
+            name=name, specs=specs, distance=None, relative=None, largest=None
         )
-    before = first.double()
-    apart = second.double() - before
-    distance, norm = apart.norm().item(), before.norm().item()
+    before = widen(first).astype(np.float64)
+    change = widen(second) - before
+    distance, norm = float(np.linalg.norm(change)), float(np.linalg.norm(before))
     return TensorDistance(
         name=name,
-        specs=(one, other),
+        specs=specs,
         distance=distance,
         relative=distance / norm if norm else None,
-        largest=apart.abs().max().item() if apart.numel() else 0.0,
+        largest=float(np.abs(change).max()) if change.size else 0.0,
     )
+
+
+def _spec(tensor: Array | None) -> str:
+    return "none" if tensor is None else str(TensorSpec.of(tensor))

@@ -1,18 +1,11 @@
 """
 Format 1: a trained model as one file, with everything that sampling needs.
 
-The tensors are the parameters of `CharModel` under the names that torch gives them,
-and the text beside them says what the model is, which characters it knows and how
-it was trained. No paths, and no names of hosts or users.
-
-Which formats of a checkpoint are understood, and what to do about a newer one.
-
-A model whose logits are divided by a temperature, once and for all who read it.
-
-A model that begins every text with a memory that was learned.
+The tensors are the parameters of the network under the names that torch gives them,
+and the metadata beside them holds the settings of the model, its vocabulary and the
+record of its training. No paths, and no names of hosts or users.
 """
 
-import dataclasses
 import platform
 import re
 from dataclasses import dataclass, replace
@@ -21,10 +14,18 @@ from pathlib import Path
 from reprlib import repr as shorten
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from lstm_textgen.checkpoint.container import DTYPES, ContainerKind, TensorSpec, pack
+from lstm_textgen.checkpoint.container import (
+    BF16,
+    DTYPES,
+    Array,
+    ContainerKind,
+    TensorSpec,
+    pack,
+    to_bfloat16,
+    widen,
+)
 from lstm_textgen.checkpoint.reader import AGAIN, Container, open_container
 from lstm_textgen.checkpoint.record import TrainingRecord, check_free_text
 from lstm_textgen.checkpoint.schema import out_of_range, parameter_count, tensor_shapes
@@ -32,6 +33,12 @@ from lstm_textgen.config import ModelConfig, from_json, to_json
 from lstm_textgen.errors import CheckpointError, ConfigError, VocabularyError
 from lstm_textgen.files import write_durably
 from lstm_textgen.text.tokenizer import Tokenizer, tokenizer_from_json
+
+FORMAT = 1
+"""
+The format that is written, and the newest that is understood. A newer file whose
+`min_reader` is not above it may say more, but nothing that changes the meaning.
+"""
 
 SIZE_CAP = 2 * 2**30
 """Bytes of the largest model."""
@@ -53,7 +60,13 @@ KEYS = {
     "licence",
     "note",
 }
-"""What the text of format 1 says, apart from its checksums."""
+"""The keys of the metadata, apart from the two checksums."""
+
+NEWLINE = {"newline": "lf"}
+"""How lines end in the text of a training record. Only this value was ever written."""
+
+HEAD = ("head.weight", "head.bias")
+"""The tensors that a temperature divides."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,17 +76,17 @@ class Checkpoint:
     model: ModelConfig
     tokenizer: Tokenizer
     training: TrainingRecord
-    tensors: dict[str, Tensor]
-    """The parameters on the CPU, all of them float32 or all bfloat16."""
+    tensors: dict[str, Array]
+    """The parameters, all of them float32 or all bfloat16 as raw uint16."""
 
     made_by: dict[str, str]
-    """Versions of the programs that wrote it, by name."""
+    """Versions of the programs that made it, by name."""
 
     licence: str = ""
-    """What others may do with the model."""
+    """The license of the model."""
 
     note: str = ""
-    """Anything that its maker wants to tell."""
+    """Anything that its maker wants to say."""
 
     def __post_init__(self) -> None:
         check_free_text("licence", self.licence)
@@ -82,13 +95,20 @@ class Checkpoint:
 
 
 def versions() -> dict[str, str]:
-    """Of this program and what it stands on: what made a model."""
+    """The versions of this program, of torch and of Python."""
+    return {
+        "lstm_textgen": _version("lstm-textgen"),
+        "torch": _version("torch"),
+        "python": platform.python_version(),
+    }
+
+
+def _version(distribution: str) -> str:
+    """The version that is installed, found without importing anything."""
     try:
-        own = version("lstm-textgen")
+        return version(distribution)
     except PackageNotFoundError:  # run from a checkout
-        own = "unknown"
-    python = platform.python_version()
-    return {"lstm_textgen": own, "torch": torch.__version__, "python": python}
+        return "unknown"
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -100,7 +120,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         OutputError: The file cannot be created there.
         StorageError: The disk is full or fails.
     """
-    specs = {name: TensorSpec.of(t) for name, t in checkpoint.tensors.items()}
+    specs = {name: TensorSpec.of(a) for name, a in checkpoint.tensors.items()}
     remedy = "Save the weights of a model with exactly these settings."
     _check_specs("The model to save", checkpoint, specs, remedy)
     _check_numbers("The model to save", checkpoint.tensors)
@@ -120,7 +140,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         checkpoint = _header(container)
         tensors = container.read_tensors()
     _check_numbers(str(path), tensors)
-    return dataclasses.replace(checkpoint, tensors=tensors)
+    return replace(checkpoint, tensors=tensors)
 
 
 def read_header(path: Path) -> Checkpoint:
@@ -136,36 +156,36 @@ def read_header(path: Path) -> Checkpoint:
 
 def _header(container: Container) -> Checkpoint:
     """A model without its tensors, which are there under the right names."""
-    checkpoint = _understood(container.metadata, container.path)
+    checkpoint = _from_metadata(container.metadata, container.path)
     _check_specs(str(container.path), checkpoint, container.specs, AGAIN)
     return checkpoint
 
 
 def to_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The text about the tensors; `_understood` is the way back."""
+    """The metadata, without its checksums; `_from_metadata` is the inverse."""
     return {
         "format": FORMAT,
         "min_reader": FORMAT,
-        "model": _told(checkpoint.model),
+        "model": _model_json(checkpoint.model),
         "vocabulary": checkpoint.tokenizer.to_json(),
-        "training": to_json(checkpoint.training),
+        "training": to_json(checkpoint.training) | NEWLINE,
         "made_by": checkpoint.made_by,
         "licence": checkpoint.licence,
         "note": checkpoint.note,
     }
 
 
-def _told(model: ModelConfig) -> dict[str, Any]:
-    """The settings; of an initial state only if there is one."""
-    told = to_json(model)
+def _model_json(model: ModelConfig) -> dict[str, Any]:
+    """The settings; `initial_state` is left out where it is zeros."""
+    settings = to_json(model)
     if model.initial_state == "zeros":
-        del told["initial_state"]
-    return told
+        del settings["initial_state"]
+    return settings
 
 
-def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
-    """Everything but the tensors."""
-    check_format(metadata, path)
+def _from_metadata(metadata: dict[str, Any], path: Path) -> Checkpoint:
+    """A checkpoint without its tensors."""
+    _check_format(metadata, path)
     newer = metadata["format"] > FORMAT  # what it adds may be passed over
     odd = KEYS - metadata.keys() if newer else KEYS ^ metadata.keys()
     if odd:
@@ -181,7 +201,7 @@ def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
         return Checkpoint(
             model=_whole_model(metadata["model"]),
             tokenizer=tokenizer_from_json(metadata["vocabulary"]),
-            training=from_json(TrainingRecord, metadata["training"], "training"),
+            training=_training_record(metadata["training"]),
             tensors={},
             made_by=made_by,
             licence=metadata["licence"],
@@ -195,11 +215,18 @@ def _understood(metadata: dict[str, Any], path: Path) -> Checkpoint:
 def _whole_model(data: Any) -> ModelConfig:
     """The settings, none left to a default: defaults may change, files must not."""
     model = from_json(ModelConfig, data, "model")
-    odd = _told(model).keys() ^ data.keys()
+    odd = _model_json(model).keys() ^ data.keys()
     if odd:
         problem = f"model lacks or should not have {', '.join(sorted(odd))}."
         raise ConfigError(problem, "Say what is there, and nothing else.")
     return model
+
+
+def _training_record(data: Any) -> TrainingRecord:
+    """The record, without the constant that stands in every file."""
+    if isinstance(data, dict) and data.get("newline") == NEWLINE["newline"]:
+        data = {key: value for key, value in data.items() if key not in NEWLINE}
+    return from_json(TrainingRecord, data, "training")
 
 
 def _check_specs(
@@ -229,33 +256,17 @@ def _check_specs(
             )
 
 
-def _check_numbers(name: str, tensors: dict[str, Tensor]) -> None:
-    found = out_of_range(tensors)
-    if found is not None:
+def _check_numbers(name: str, tensors: dict[str, Array]) -> None:
+    problem = out_of_range(tensors)
+    if problem is not None:
         raise CheckpointError(
-            f"{name} holds a weight that is {found}.",
+            f"{name} holds a weight that is {problem}.",
             "Train it again with a lower learning rate, or take an earlier one.",
         )
 
 
-FORMAT = 1
-"""
-The format that is written, and the newest that is understood. A newer file whose
-`min_reader` is not above it may say more, but nothing that changes the meaning.
-"""
-
-
-def check_format(metadata: dict[str, Any], path: Path) -> None:
-    """
-    See that a file is of a format that this program reads.
-
-    Args:
-        metadata: The text about the tensors, a stranger's word.
-        path: The file, for the error.
-
-    Raises:
-        CheckpointError: It is too new, or names a format that cannot be.
-    """
+def _check_format(metadata: dict[str, Any], path: Path) -> None:
+    """Refuse a format that is too new, or a number that cannot be one."""
     written: Any = metadata.get("format")
     needed: Any = metadata.get("min_reader")
     numbers = type(written) is int and type(needed) is int
@@ -271,26 +282,26 @@ def check_format(metadata: dict[str, Any], path: Path) -> None:
 
 
 def _upgrade(made_by: Any) -> str:
-    """How to get the version that wrote a file; it is a stranger's word."""
+    """How to get the version that wrote a file, whose word is not trusted."""
     wrote = made_by.get("lstm_textgen") if isinstance(made_by, dict) else None
     if isinstance(wrote, str) and re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}", wrote):
         return f"Upgrade: pip install 'lstm-textgen>={wrote}'"
     return "Upgrade: pip install --upgrade lstm-textgen"
 
 
-HEAD = ("head.weight", "head.bias")
-
-
 def with_temperature(checkpoint: Checkpoint, temperature: float) -> Checkpoint:
     """
-    The same model with the logits of its last step divided by *temperature*.
+    The same model, with the head of its last step divided by *temperature*.
 
     Args:
-        checkpoint: As training left it, or divided by another temperature already.
-        temperature: More than 0; 1 leaves it as the last step did.
+        checkpoint: As training left it, or already divided by another temperature.
+        temperature: Above 0; 1 restores the head of the last step.
     """
     divisor = temperature / (checkpoint.training.temperature or 1.0)
-    divided = {name: checkpoint.tensors[name] / divisor for name in HEAD}
+    head = {name: checkpoint.tensors[name] for name in HEAD}
+    divided = {name: widen(array) / np.float32(divisor) for name, array in head.items()}
+    if all(array.dtype == BF16 for array in head.values()):
+        divided = {name: to_bfloat16(array) for name, array in divided.items()}
     return replace(
         checkpoint,
         tensors=checkpoint.tensors | divided,
@@ -299,5 +310,5 @@ def with_temperature(checkpoint: Checkpoint, temperature: float) -> Checkpoint:
 
 
 def as_trained(model: ModelConfig) -> ModelConfig:
-    """The settings of a model before it learned what to begin with, if it did."""
+    """The settings before an initial state was learned, if one was."""
     return replace(model, initial_state="zeros")

@@ -1,10 +1,9 @@
 """
-Open a container that a stranger may have made: each check before the next step.
+Open an untrusted container: each claim is checked before the next step relies on it.
 
-Nothing is allocated on the word of the file. A header is read when it fits into the
-file, a tensor when the header accounts for every byte of the file.
-
-Say what a file is that is no checkpoint, from its first bytes.
+Nothing is allocated because the file says so. The header is read once it fits into the
+file, and an array once the header accounts for every byte of the file. A file of
+another kind is named for what it is, by its first bytes.
 """
 
 import math
@@ -16,12 +15,12 @@ from pathlib import Path
 from reprlib import repr as shorten
 from typing import Any, BinaryIO
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from lstm_textgen.checkpoint.container import (
     DTYPES,
     HEADER_CAP,
+    Array,
     ContainerKind,
     TensorSpec,
     tensors_sha256,
@@ -32,51 +31,50 @@ from lstm_textgen.files import NotAFile, open_file
 from lstm_textgen.strict_json import canonical, parse
 
 RANK_CAP = 8
+"""The most axes an array may have."""
 
 AGAIN = "Copy or download it again, or take another checkpoint."
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """An open container whose header is in order; its tensors are still on disk."""
+    """An open container whose header is valid; its arrays are still on disk."""
 
     path: Path
     metadata: dict[str, Any]
-    """The text about the tensors, without its two checksums."""
+    """The metadata, without its two checksums."""
 
     specs: dict[str, TensorSpec]
-    """What the tensors are, in the order in which they stand in the file."""
+    """Number formats and shapes, in the order in which the arrays are in the file."""
 
     file: BinaryIO
-    """Where to read on: at the first tensor."""
+    """Open, at the first array."""
 
     sha256: str
-    """What `tensors_sha256` must give."""
+    """What `tensors_sha256` must return."""
 
-    def read_tensors(self) -> dict[str, Tensor]:
+    def read_tensors(self) -> dict[str, Array]:
         """
-        Read every tensor, once, into memory of its own.
+        Read every array, once, into memory of its own.
 
         Raises:
             CheckpointError: They are not those that were written.
         """
         tensors = {name: self._read(spec) for name, spec in self.specs.items()}
-        found = tensors_sha256(tensors)
-        if found != self.sha256:
+        sha256 = tensors_sha256(tensors)
+        if sha256 != self.sha256:
             raise CheckpointError(
                 f"{self.path} is damaged: its numbers do not fit their checksum "
-                f"(sha256 {found}, but {self.sha256[:64]} is written in it).",
+                f"(sha256 {sha256}, but {self.sha256[:64]} is written in it).",
                 AGAIN,
             )
         return tensors
 
-    def _read(self, spec: TensorSpec) -> Tensor:
-        buffer = bytearray(spec.size_bytes)
-        if self.file.readinto(buffer) < len(buffer):  # type: ignore[attr-defined]
+    def _read(self, spec: TensorSpec) -> Array:
+        array: Array = np.empty(spec.shape, DTYPES[spec.dtype])
+        if self.file.readinto(array.data) < array.nbytes:  # type: ignore[attr-defined]
             raise _cut_off(self.path)
-        if not buffer:  # frombuffer takes no empty one
-            return torch.empty(spec.shape, dtype=DTYPES[spec.dtype])
-        return torch.frombuffer(buffer, dtype=DTYPES[spec.dtype]).reshape(spec.shape)
+        return array
 
 
 @contextmanager
@@ -132,7 +130,7 @@ def _read_header(file: BinaryIO, path: Path, kind: ContainerKind) -> Container:
 
 
 def _header_bytes(head: bytes, size: int, path: Path) -> int:
-    """How long the header is, if *head* is the beginning of a container."""
+    """The length of the header, if *head* is the beginning of a container."""
     length = int.from_bytes(head[:8], "little")
     begins = head[8:9] == b"{"
     fits = 8 + length <= size
@@ -154,7 +152,7 @@ def _cut_off(path: Path) -> CheckpointError:
 
 
 def _metadata(header: Any, key: str) -> dict[str, Any]:
-    """Take our text out of the header."""
+    """Take the metadata out of the header."""
     _demand(isinstance(header, dict), "its header is not an object")
     texts = header.pop("__metadata__", None)
     ours = isinstance(texts, dict) and list(texts) == [key]
@@ -168,11 +166,11 @@ def _metadata(header: Any, key: str) -> dict[str, Any]:
 
 
 def _checksums(metadata: dict[str, Any]) -> str:
-    """Check the text by its own sum, and return that of the tensors; take both out."""
-    own = metadata.pop("metadata_sha256", None)
-    found = text_sha256(canonical(metadata))
-    both = f"(sha256 {found}, but {str(own)[:64]} is written in it)"
-    _demand(own == found, f"its description does not fit its checksum {both}")
+    """Check the metadata by its checksum and return that of the arrays; remove both."""
+    claimed = metadata.pop("metadata_sha256", None)
+    actual = text_sha256(canonical(metadata))
+    both = f"(sha256 {actual}, but {str(claimed)[:64]} is written in it)"
+    _demand(claimed == actual, f"its description does not fit its checksum {both}")
     sha256 = metadata.pop("tensors_sha256", None)
     _demand(isinstance(sha256, str), "the checksum of its tensors is missing")
     return str(sha256)
@@ -181,13 +179,13 @@ def _checksums(metadata: dict[str, Any]) -> str:
 def _specs(
     header: dict[str, Any], kind: ContainerKind, data_bytes: int
 ) -> dict[str, TensorSpec]:
-    """What the tensors are. One follows the other, and together they fill the file."""
+    """The specs of the arrays, which follow each other and fill the file."""
     count = len(header)
     _demand(count <= kind.tensor_cap, f"{count} tensors, more than {kind.tensor_cap}")
-    found = sorted(_entry(name, entry, kind) for name, entry in header.items())
+    entries = sorted(_entry(name, entry, kind) for name, entry in header.items())
     place = 0
     specs = {}
-    for start, stop, name, dtype, shape in found:
+    for start, stop, name, dtype, shape in entries:
         spec = TensorSpec(dtype, shape)
         fits = start == place and stop - start == spec.size_bytes
         _demand(fits, f"the bytes of {shorten(name)} are not where they should be")
@@ -201,7 +199,7 @@ def _specs(
 def _entry(
     name: str, entry: Any, kind: ContainerKind
 ) -> tuple[int, int, str, str, tuple[int, ...]]:
-    """Where a tensor stands and what it is: start, stop, name, type, shape."""
+    """One array of the header: start, stop, name, number format, shape."""
     keys = {"dtype", "shape", "data_offsets"}
     whole = isinstance(entry, dict) and set(entry) == keys
     _demand(whole, f"{shorten(name)} is not described by {', '.join(sorted(keys))}")
@@ -209,7 +207,7 @@ def _entry(
     _demand(dtype in kind.dtypes, f"{shorten(name)} has the type {shorten(dtype)}")
     sizes = _are_sizes(shape, kind.size_cap) and len(shape) <= RANK_CAP
     _demand(sizes, f"{shorten(name)} has the shape {shorten(shape)}")
-    # a zero must not hide what the other sizes come to
+    # a size of 0 must not hide the product of the others
     most = math.prod(max(size, 1) for size in shape) * DTYPES[dtype].itemsize
     _demand(most <= kind.size_cap, f"{shorten(name)} has the shape {shorten(shape)}")
     pair = _are_sizes(places, kind.size_cap) and len(places) == 2
@@ -218,7 +216,7 @@ def _entry(
 
 
 def _are_sizes(value: Any, cap: int) -> bool:
-    """Whole numbers from 0 to *cap*; `True` is none, though Python calls it an int."""
+    """A list of integers from 0 to *cap*; `True` is not one, though it is an int."""
     return isinstance(value, list) and all(
         type(item) is int and 0 <= item <= cap for item in value
     )
@@ -230,7 +228,7 @@ def _demand(ok: bool, otherwise: str) -> None:
 
 
 RECOGNIZED_BYTES = 64
-"""How many bytes `recognise` wants to see."""
+"""How many bytes `recognize` needs."""
 
 PICKLE = (
     "is a pickle, as PyTorch writes .pt and .pth files",
@@ -255,18 +253,18 @@ MAGIC = {
     b"\x1f\x8b": ("is compressed with gzip", "Unpack it with gunzip first."),
     **{bytes([0x80, protocol]): PICKLE for protocol in range(2, 6)},
 }
-"""How files of other kinds begin, what they are, and what to do."""
+"""First bytes of files of other kinds, what these are, and what to do."""
 
 
 def recognize(head: bytes) -> tuple[str, str]:
     """
-    Name the kind of a file that is not a safetensors file.
+    Identify a file that is not a safetensors file.
 
     Args:
-        head: Its first `HEAD_BYTES` bytes, fewer where it is shorter.
+        head: Its first `RECOGNIZED_BYTES` bytes, fewer where it is shorter.
 
     Returns:
-        What it is, to be put after its name, and what to do.
+        What it is, as the predicate of a sentence, and what to do.
     """
     if not head:
         return "is empty", "Copy or download it again."
@@ -282,7 +280,7 @@ def recognize(head: bytes) -> tuple[str, str]:
 
 
 def _is_text(head: bytes) -> bool:
-    """UTF-8 without control characters; the last character may be cut."""
+    """UTF-8 without control characters; the last character may be cut off."""
     for cut in range(min(4, len(head))):
         try:
             text = head[: len(head) - cut].decode("utf-8")

@@ -1,11 +1,20 @@
-"""What a checkpoint tells about its training, checked like every setting."""
+"""The record of training in a checkpoint, and the part of a text that it refers to."""
 
 import dataclasses
 import math
 from dataclasses import dataclass
 from reprlib import repr as shorten
+from typing import Any
 
-from lstm_textgen.errors import ConfigError
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_textgen.errors import ConfigError, CorpusError
+from lstm_textgen.paths import default_cache
+from lstm_textgen.text.encode import EncodedText, encode_with
+from lstm_textgen.text.source import Source
+from lstm_textgen.text.streams import with_context
+from lstm_textgen.text.tokenizer import Tokenizer
 
 TEXT_CAP = 10_000
 """Characters of the longest free text in a checkpoint."""
@@ -14,34 +23,31 @@ TEXT_CAP = 10_000
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingRecord:
     """
-    The text that a model has learned from, and how far it came.
+    The text that a model was trained on, and how far training went.
 
-    Places in the text are counted in ids from its beginning: in characters, or in
-    bytes where the model reads bytes. A part from a place to itself is empty.
+    Positions in the text are counted in ids from its beginning: in characters, or in
+    bytes for a model of bytes. A part that starts where it stops is empty.
     """
 
     corpus: str = ""
     """Name of the text, never a path."""
 
     characters: int = 0
-    """How long the text is, in ids."""
+    """Length of the text, in ids."""
 
     sha256: str = ""
-    """Fingerprint of the text."""
+    """Digest of the text."""
 
     encoding: str = "utf-8"
     """How the bytes of its files became characters."""
 
-    newline: str = "lf"
-    """How its lines end."""
-
     train_start: int = 0
     train_stop: int = 0
-    """The part that was learned from."""
+    """The part that was trained on."""
 
     calibration_start: int = 0
     calibration_stop: int = 0
-    """Of the part that was learned from, what gave the temperature and nothing else."""
+    """A slice of the training part that fitted the temperature and nothing else."""
 
     validation_start: int = 0
     validation_stop: int = 0
@@ -49,7 +55,7 @@ class TrainingRecord:
 
     test_start: int = 0
     test_stop: int = 0
-    """The part that was never looked at."""
+    """The part that was never read."""
 
     steps: int = 0
     """Changes of the weights."""
@@ -58,14 +64,14 @@ class TrainingRecord:
     """How often the training part was read."""
 
     seconds: float = 0.0
-    """How long it took by the clock."""
+    """Duration of training by the clock."""
 
     seed: int = 0
-    """Where all random numbers began."""
+    """Seed of all random numbers."""
 
     temperature: float | None = None
-    """What the logits were divided by, once and for all, when training had ended, more
-    than 0; None where they are as the last step left them."""
+    """The fitted temperature, above 0, by which the head was divided when training
+    ended; None where the head is as the last step left it."""
 
     validation_nats_per_char: float | None = None
     """Loss on the validation part; None where nothing was held out."""
@@ -74,7 +80,7 @@ class TrainingRecord:
     """How many characters that loss is the mean of."""
 
     def __post_init__(self) -> None:
-        for name in ("corpus", "sha256", "encoding", "newline"):
+        for name in ("corpus", "sha256", "encoding"):
             check_free_text(name, getattr(self, name))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -82,19 +88,52 @@ class TrainingRecord:
                 _check_number(field.name, value)
         if self.temperature == 0:
             raise ConfigError("temperature is 0.", "Set it to more, or to null.")
-        places = [0]
-        for part in ("train", "validation", "test"):
-            start, stop = getattr(self, f"{part}_start"), getattr(self, f"{part}_stop")
-            places += [start, stop] if start != stop else []
-        places.append(self.characters)
-        inside = [self.train_start, self.calibration_start]
-        inside += [self.calibration_stop, self.train_stop]
-        if self.calibration_start != self.calibration_stop and inside != sorted(inside):
+        self._check_calibration()
+        self._check_order()
+
+    @property
+    def parts(self) -> dict[str, tuple[int, int]]:
+        """The parts of the text by name: from start, up to but without stop."""
+        return {
+            "train": (self.train_start, self.train_stop),
+            "validation": (self.validation_start, self.validation_stop),
+            "test": (self.test_start, self.test_stop),
+        }
+
+    @property
+    def calibration(self) -> tuple[int, int]:
+        """The calibration slice: from start, up to but without stop."""
+        return self.calibration_start, self.calibration_stop
+
+    def without_parts(self) -> "TrainingRecord":
+        """The same record, with every part empty."""
+        return dataclasses.replace(
+            self,
+            train_start=0,
+            train_stop=0,
+            calibration_start=0,
+            calibration_stop=0,
+            validation_start=0,
+            validation_stop=0,
+            test_start=0,
+            test_stop=0,
+        )
+
+    def _check_calibration(self) -> None:
+        start, stop = self.calibration
+        places = [self.train_start, start, stop, self.train_stop]
+        if start != stop and places != sorted(places):
             raise ConfigError(
-                f"What calibrates stands at {inside[1:3]}, and what trains at "
-                f"{inside[::3]}.",
+                f"What calibrates stands at {places[1:3]}, and what trains at "
+                f"{places[::3]}.",
                 "Take it from the part that trains.",
             )
+
+    def _check_order(self) -> None:
+        places = [0]
+        for start, stop in self.parts.values():
+            places += [start, stop] if start != stop else []
+        places.append(self.characters)
         if places != sorted(places):
             raise ConfigError(
                 f"The parts of the text begin and end at {places[1:-1]}, and the text "
@@ -105,10 +144,10 @@ class TrainingRecord:
 
 def check_free_text(name: str, text: str) -> None:
     """
-    Refuse a free text that cannot be kept.
+    Refuse a free text that cannot be stored.
 
     Raises:
-        ConfigError: It is too long, or holds a NUL or half a character.
+        ConfigError: It is too long, or contains a NUL or a lone surrogate.
     """
     if len(text) > TEXT_CAP:
         problem = f"{name} has {len(text)} characters."
@@ -122,3 +161,70 @@ def _check_number(name: str, value: int | float) -> None:
     if not (0 <= value < 2**63 and math.isfinite(value)):
         problem = f"{name} is {shorten(value)}."
         raise ConfigError(problem, f"Set {name} to a finite number, 0 or more.")
+
+
+def read_part(
+    tokenizer: Tokenizer,
+    training: TrainingRecord,
+    source: Source,
+    split: str | None,
+    **progress: Any,
+) -> NDArray[np.unsignedinteger[Any]]:
+    """
+    Encode a text with the vocabulary of a model, and take a part of it: `part_of`.
+
+    Args:
+        tokenizer: The vocabulary of the model.
+        training: Its record of training.
+        source: The text.
+        split: `train`, `validation` or `test`; None for the whole of any text.
+        progress: As for `encode_with`.
+
+    Raises:
+        ConfigError, CorpusError: As `part_of`.
+        VocabularyError: The text has a character that the model does not know.
+    """
+    text = encode_with(
+        source, tokenizer, training.encoding, cache=default_cache(), **progress
+    )
+    return part_of(text, training, split)
+
+
+def part_of(
+    text: EncodedText, training: TrainingRecord, split: str | None
+) -> NDArray[np.unsignedinteger[Any]]:
+    """
+    The ids of one part of the text that a model was trained on, and the one before.
+
+    That one predicts the first character of the part, so that all are counted.
+
+    Args:
+        text: The text as it is now.
+        training: The record of training of the model.
+        split: `train`, `validation` or `test`; None for the whole of any text.
+
+    Raises:
+        ConfigError: There is no part of that name.
+        CorpusError: It is another text, or the part is empty.
+    """
+    if split is None:
+        return text.ids
+    parts = training.parts
+    if split not in parts:
+        raise ConfigError(
+            f"There is no split {split!r}.", f"Choose one of {', '.join(parts)}."
+        )
+    if text.sha256 != training.sha256:
+        raise CorpusError(
+            f"The text {text.name!r} is not the one that this model was trained on "
+            f"({training.corpus!r}): sha256 {text.sha256[:12]}..., "
+            f"not {training.sha256[:12]}....",
+            "Give the same text, or leave --split out to read all of this one.",
+        )
+    start, stop = parts[split]
+    if start == stop:
+        raise CorpusError(
+            f"This model has no {split} part.",
+            "Leave --split out, or train with a share for it.",
+        )
+    return text.ids[with_context((start, stop))]

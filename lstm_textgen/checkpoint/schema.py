@@ -5,46 +5,22 @@ Computed in plain Python, so that a hostile file is refused before anything is b
 """
 
 import math
+from collections.abc import Mapping
 
-from torch import Tensor
-
+from lstm_textgen.checkpoint.container import Array, widen
 from lstm_textgen.config import GATES, ModelConfig
 
-LARGEST = 2.0**53
+MAX_WEIGHT = 2.0**53
 """
 No network learns a weight near it, and 8192 products of two still sum to a finite
 number.
 """
 
-LARGEST_HIDDEN = 1.0
-"""What any cell gives out lies from -1 to 1, and so does what it begins with."""
+MAX_HIDDEN = 1.0
+"""The output of every cell lies from -1 to 1, and so does its initial hidden state."""
 
-LARGEST_CELL = 1024.0
-"""A memory cell gains at most 1 at a character."""
-
-
-def largest(name: str) -> float:
-    """How far from 0 the numbers of a tensor may be, by its name."""
-    if not name.startswith("initial."):
-        return LARGEST
-    return LARGEST_CELL if name.endswith(".cell") else LARGEST_HIDDEN
-
-
-def out_of_range(tensors: dict[str, Tensor]) -> str | None:
-    """
-    The first of *tensors* with a number that no checkpoint holds.
-
-    Returns:
-        Its name and its range, for an error; None if all are in order.
-    """
-    for name, tensor in tensors.items():
-        # no mask of the size of the tensor; both are NaN where any number is
-        lowest, highest = tensor.aminmax()
-        limit = largest(name)
-        if not (lowest >= -limit and highest <= limit):
-            told = "2^53" if limit == LARGEST else f"{limit:g}"
-            return f"no number from -{told} to {told}: {name}"
-    return None
+MAX_CELL = 1024.0
+"""The cell state of an LSTM grows by at most 1 at a character."""
 
 
 def tensor_shapes(model: ModelConfig, vocabulary: int) -> dict[str, tuple[int, ...]]:
@@ -75,3 +51,28 @@ def tensor_shapes(model: ModelConfig, vocabulary: int) -> dict[str, tuple[int, .
 def parameter_count(model: ModelConfig, vocabulary: int) -> int:
     """How many numbers a model has."""
     return sum(math.prod(shape) for shape in tensor_shapes(model, vocabulary).values())
+
+
+def out_of_range(tensors: Mapping[str, Array]) -> str | None:
+    """
+    The first of *tensors* with a number outside its range, or with a NaN.
+
+    Returns:
+        Its name and its range, for an error; None if all numbers are in range.
+    """
+    for name, tensor in tensors.items():
+        # no mask of the size of the tensor; both are NaN where any number is
+        numbers = widen(tensor)
+        lowest, highest = numbers.min(), numbers.max()
+        limit = max_magnitude(name)
+        if not (lowest >= -limit and highest <= limit):
+            shown = "2^53" if limit == MAX_WEIGHT else f"{limit:g}"
+            return f"no number from -{shown} to {shown}: {name}"
+    return None
+
+
+def max_magnitude(name: str) -> float:
+    """How far from 0 the numbers of a tensor may be, by its name."""
+    if not name.startswith("initial."):
+        return MAX_WEIGHT
+    return MAX_CELL if name.endswith(".cell") else MAX_HIDDEN

@@ -353,8 +353,9 @@ def average(
     or went on from one model; models that were born apart give noise. The state files
     of a run are not taken. With --text, all models are judged by it.
     """
-    from lstm_textgen.checkpoint.average import average_models, with_loss
+    from lstm_textgen.checkpoint.average import average_models
     from lstm_textgen.checkpoint.format import load_checkpoint, save_checkpoint
+    from lstm_textgen.evaluation.loss import with_loss
     from lstm_textgen.runs.find import find_checkpoint, require_free
 
     if split and not text:
@@ -367,7 +368,7 @@ def average(
     mean = average_models(loaded, models)
     losses = _losses([mean, *loaded], text, split) if text else []
     if losses and split == "validation":
-        mean = with_loss(mean, losses[0].nats_per_char, losses[0].characters)
+        mean = with_loss(mean, losses[0])
     save_checkpoint(output, mean)
     nats = [loss.nats_per_char for loss in losses]
     if json:
@@ -384,13 +385,14 @@ def _losses(
     models: "Sequence[Checkpoint]", text: list[str], split: str | None
 ) -> "list[Loss]":
     """The loss of each model; all of them read the same ids."""
-    from lstm_textgen.evaluation.part import read_part
+    from lstm_textgen.checkpoint.record import read_part
     from lstm_textgen.evaluation.perplexity import exact_loss
     from lstm_textgen.model.weights import build_model
     from lstm_textgen.text.source import find_source
 
-    ids = read_part(models[0], find_source(resolve_names(text)), split)
-    begins = models[0].tokenizer.begins
+    first, source = models[0], find_source(resolve_names(text))
+    ids = read_part(first.tokenizer, first.training, source, split)
+    begins = first.tokenizer.begins
     return [exact_loss(build_model(model), ids, begins=begins) for model in models]
 
 

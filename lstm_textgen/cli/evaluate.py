@@ -47,8 +47,8 @@ def evaluate(
     very first of a whole text, which nothing predicts.
     """
     from lstm_textgen.checkpoint.format import load_checkpoint
+    from lstm_textgen.checkpoint.record import read_part
     from lstm_textgen.evaluation import perplexity
-    from lstm_textgen.evaluation.part import read_part
     from lstm_textgen.model.weights import build_model
     from lstm_textgen.runs.find import find_checkpoint
     from lstm_textgen.text.source import find_source
@@ -60,7 +60,9 @@ def evaluate(
     machine = choose_machine(device, threads)
     source = find_source(resolve_names(text))
     with reading_bar(source.size_bytes, quiet=quiet) as progress:
-        ids = read_part(model, source, split, progress=progress)
+        ids = read_part(
+            model.tokenizer, model.training, source, split, progress=progress
+        )
     network = build_model(model, machine.device)
     begins = model.tokenizer.begins
     with reading_bar(len(ids), shown_from=500_000, quiet=quiet, unit="") as progress:

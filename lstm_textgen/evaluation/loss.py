@@ -1,7 +1,9 @@
 """The loss of a text, as a sum."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from lstm_textgen.checkpoint.format import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,15 @@ class Loss:
     def perplexity(self) -> float:
         """Among how many equally likely characters the model is undecided."""
         return math.exp(min(self.nats_per_char, 700.0))
+
+
+def with_loss(checkpoint: Checkpoint, loss: Loss) -> Checkpoint:
+    """The same model with *loss* recorded as its validation loss, if it has any."""
+    if not loss.characters:
+        return checkpoint
+    training = replace(
+        checkpoint.training,
+        validation_nats_per_char=loss.nats_per_char,
+        validation_characters=loss.characters,
+    )
+    return replace(checkpoint, training=training)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_textgen.checkpoint.container import rounded_rows
+from lstm_textgen.checkpoint.container import rounded_rows, widen
 from lstm_textgen.checkpoint.format import Checkpoint, to_metadata
 from lstm_textgen.strict_json import canonical
 
@@ -20,8 +20,7 @@ Arrays = dict[str, NDArray[np.float32]]
 def float_arrays(checkpoint: Checkpoint) -> Arrays:
     """Every parameter under its name, in float32: numpy knows no bfloat16."""
     return {
-        name: checkpoint.tensors[name].float().numpy()
-        for name in sorted(checkpoint.tensors)
+        name: widen(checkpoint.tensors[name]) for name in sorted(checkpoint.tensors)
     }
 
 

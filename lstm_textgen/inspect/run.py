@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from lstm_textgen.checkpoint.format import Checkpoint, load_checkpoint
+from lstm_textgen.checkpoint.record import read_part
 from lstm_textgen.config import ModelConfig, SampleConfig, check, choice
 from lstm_textgen.errors import ConfigError, CorpusError, OutputError
-from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.files import write_durably
 from lstm_textgen.inspect.arrays import check_json, inspection_arrays, inspection_json
 from lstm_textgen.inspect.clamp import Clamp, ClampedStepper, parse_clamp
@@ -298,7 +298,8 @@ def find_text(
         return _written(reading, tokenizer, model, clamps, quiet=quiet)
     if reading.split is not None:
         source = find_source(resolve_names([str(reading.file)]))
-        ids = read_part(checkpoint, source, reading.split)[: 4 * reading.first]
+        ids = read_part(tokenizer, checkpoint.training, source, reading.split)
+        ids = ids[: 4 * reading.first]
         found = InspectText(tokenizer.decode(ids)[: reading.first], source.name)
     elif reading.file is not None:
         source = find_source(resolve_names([reading.file]))

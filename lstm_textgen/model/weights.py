@@ -1,12 +1,14 @@
-"""Checkpoint tensors to a network and back."""
+"""A checkpoint as a network, and back: NumPy arrays to torch tensors."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from lstm_textgen.checkpoint.container import BF16, Array
 from lstm_textgen.checkpoint.format import Checkpoint, versions
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import ModelConfig
@@ -25,19 +27,21 @@ def to_checkpoint(
     dtype: torch.dtype = torch.float32,
 ) -> Checkpoint:
     """
-    Photograph a model: what is learned afterwards does not change the picture.
+    A snapshot of a network, which later training does not change.
 
     Args:
-        dtype: How the numbers are kept: float32, or bfloat16 for half the size.
+        model: The network, on any device.
+        tokenizer: Its vocabulary.
+        training: The record of its training.
+        licence: The license of the model.
+        note: Anything that its maker wants to say.
+        dtype: Number format to store: float32, or bfloat16 for half the size.
     """
     return Checkpoint(
         model=model.config,
         tokenizer=tokenizer,
         training=training,
-        tensors={
-            name: tensor.detach().to("cpu", dtype, copy=True)
-            for name, tensor in model.state_dict().items()
-        },
+        tensors=to_arrays(model.state_dict(), dtype),
         made_by=versions(),
         licence=licence,
         note=note,
@@ -52,32 +56,33 @@ def build_model(
     requires_grad: bool = False,
 ) -> CharModel:
     """
-    The network with the weights of *checkpoint*, as a copy.
+    The network of a checkpoint, with a copy of its weights.
 
     Args:
-        device: Where it shall be; None is the CPU.
-        dtype: What it shall compute in.
-        requires_grad: Whether it is to learn on.
+        checkpoint: Settings, vocabulary and weights.
+        device: The device of the network; None is the CPU.
+        dtype: The type in which it computes.
+        requires_grad: Whether it will be trained.
     """
     size = checkpoint.tokenizer.size
     model = skeleton(checkpoint.model, size, device or "cpu").to(dtype)
-    model.load_state_dict(checkpoint.tensors)
+    model.load_state_dict(to_tensors(checkpoint.tensors))
     return model.requires_grad_(requires_grad).eval()
 
 
 def with_initial_state(checkpoint: Checkpoint, state: StackState) -> Checkpoint:
     """
-    The same model, with *state* as the memory before the first character.
+    The same model, with *state* as its learned initial state.
 
     Args:
-        checkpoint: Its own initial state, if it has one, gives way.
-        state: Of one stream.
+        checkpoint: Its own initial state, if it has one, is replaced.
+        state: The recurrent state of one stream.
     """
-    kind = next(iter(checkpoint.tensors.values())).dtype
-    learned = {
-        f"initial.{name}": tensor[0].to("cpu", kind, copy=True)
-        for name, tensor in state.tensors().items()
-    }
+    all_bfloat16 = checkpoint.tensors["head.bias"].dtype == BF16
+    learned = to_arrays(
+        {f"initial.{name}": tensor[0] for name, tensor in state.tensors().items()},
+        torch.bfloat16 if all_bfloat16 else torch.float32,
+    )
     return replace(
         checkpoint,
         model=replace(checkpoint.model, initial_state="learned"),
@@ -85,14 +90,44 @@ def with_initial_state(checkpoint: Checkpoint, state: StackState) -> Checkpoint:
     )
 
 
+def to_arrays(
+    tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None
+) -> dict[str, Array]:
+    """
+    Copies of tensors as arrays of a checkpoint; bfloat16 becomes its raw bits.
+
+    Args:
+        tensors: On any device.
+        dtype: The number format to convert to; None keeps that of each tensor.
+    """
+    arrays = {}
+    for name, tensor in tensors.items():
+        copy = tensor.detach().to("cpu", dtype or tensor.dtype, copy=True)
+        is_bfloat16 = copy.dtype == torch.bfloat16
+        arrays[name] = (copy.view(torch.uint16) if is_bfloat16 else copy).numpy()
+    return arrays
+
+
+def to_tensors(arrays: Mapping[str, Array]) -> dict[str, Tensor]:
+    """The inverse of `to_arrays`, without a copy: both share their memory."""
+    return {name: _to_tensor(array) for name, array in arrays.items()}
+
+
+def _to_tensor(array: Array) -> Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.view(torch.bfloat16) if array.dtype == BF16 else tensor
+
+
 def skeleton(
     model: ModelConfig, vocabulary: int, device: torch.device | str = "meta"
 ) -> CharModel:
     """
-    The network with shapes and no numbers.
+    The network without first weights: its shapes, and numbers that mean nothing.
 
     Args:
-        device: Where memory is taken; on `meta` none is.
+        model: The settings.
+        vocabulary: How many different ids there are.
+        device: Where memory is allocated; on `meta` none is.
     """
     with torch.device(device), _SkipInit():
         return CharModel(model, vocabulary)
@@ -100,10 +135,10 @@ def skeleton(
 
 class _SkipInit(TorchFunctionMode):
     """
-    Lets modules leave their first weights undrawn.
+    Keeps modules from drawing their first weights, which are about to be replaced.
 
-    They are about to be replaced. And on the meta device the attempt to draw them
-    imports torch's compiler, which takes longer than all the rest of loading.
+    On the meta device drawing them imports torch's compiler, which takes longer than
+    everything else that loading does.
     """
 
     def __torch_function__(

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from torch import Tensor
 
-from lstm_textgen.checkpoint.container import ContainerKind, pack
+from lstm_textgen.checkpoint.container import Array, ContainerKind, pack
 from lstm_textgen.checkpoint.format import Checkpoint, save_checkpoint
 from lstm_textgen.checkpoint.reader import open_container
 from lstm_textgen.errors import (
@@ -185,7 +184,7 @@ class RunDirectory:
         """Put *checkpoint* in the place of the best model; see `save_checkpoint`."""
         save_checkpoint(self.model_path, checkpoint)
 
-    def save_state(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
+    def save_state(self, tensors: dict[str, Array], progress: dict[str, Any]) -> None:
         """
         Keep what going on needs, and the state before it.
 
@@ -212,7 +211,7 @@ class RunDirectory:
                 kept.unlink(missing_ok=True)
                 raise
 
-    def load_state(self) -> tuple[dict[str, Tensor], dict[str, Any], bool] | None:
+    def load_state(self) -> tuple[dict[str, Array], dict[str, Any], bool] | None:
         """
         Read what `save_state` kept.
 

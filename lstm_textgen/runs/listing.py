@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lstm_textgen.checkpoint.container import tensors_sha256
+import numpy as np
+
+from lstm_textgen.checkpoint.container import tensors_sha256, widen
 from lstm_textgen.checkpoint.format import Checkpoint, load_checkpoint, read_header
 from lstm_textgen.checkpoint.reader import AGAIN, open_container
 from lstm_textgen.errors import BusyError, CheckpointError, OutputError, TextgenError
@@ -227,7 +229,7 @@ def _of_state(path: Path) -> FileCheck:
         with open_container(path, STATE) as container:
             tensors = container.read_tensors()
         for name, tensor in tensors.items():
-            if not tensor.isfinite().all():
+            if not np.isfinite(widen(tensor)).all():
                 raise CheckpointError(
                     f"{path} holds something that is no finite number: {name}.",
                     "Restore it from a copy, or train with a lower learning rate.",

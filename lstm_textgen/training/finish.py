@@ -22,7 +22,6 @@ every weight at rest.
 Shapes: T characters, B places.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -34,13 +33,18 @@ from torch import Tensor
 
 from lstm_textgen.checkpoint.format import Checkpoint, with_temperature
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.checkpoint.schema import largest, out_of_range
+from lstm_textgen.checkpoint.schema import max_magnitude, out_of_range
 from lstm_textgen.config import OptimizerConfig
-from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.evaluation.loss import Loss, with_loss
 from lstm_textgen.evaluation.perplexity import final_loss, read_on, summed_loss
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import zero_state
-from lstm_textgen.model.weights import build_model, to_checkpoint, with_initial_state
+from lstm_textgen.model.weights import (
+    build_model,
+    to_arrays,
+    to_checkpoint,
+    with_initial_state,
+)
 from lstm_textgen.text.encode import EncodedText
 from lstm_textgen.text.streams import Split, Streams
 from lstm_textgen.training.loop import Trainer
@@ -130,21 +134,9 @@ def check_weights(trainer: Trainer) -> None:
     Raises:
         DivergedError: One is no number, or larger than any checkpoint holds.
     """
-    found = out_of_range(trainer.model.state_dict())
+    found = out_of_range(to_arrays(trainer.model.state_dict()))
     if found is not None:
         raise trainer.ran_away(f"A weight is {found}")
-
-
-def with_loss(checkpoint: Checkpoint, loss: Loss) -> Checkpoint:
-    """The same model with another figure on what validates; as it is without any."""
-    if not loss.characters:
-        return checkpoint
-    training = dataclasses.replace(
-        checkpoint.training,
-        validation_nats_per_char=loss.nats_per_char,
-        validation_characters=loss.characters,
-    )
-    return dataclasses.replace(checkpoint, training=training)
 
 
 SHARPNESS = torch.linspace(0.6, 1.2, 7)
@@ -250,7 +242,8 @@ def learn_initial_state(
         adam.step()
         with torch.no_grad():
             for name, memory in initial.named_parameters():
-                memory.clamp_(-largest(f"initial.{name}"), largest(f"initial.{name}"))
+                limit = max_magnitude(f"initial.{name}")
+                memory.clamp_(-limit, limit)
         if heed is not None:
             heed(read[1:].numel())
     initial.requires_grad_(False)

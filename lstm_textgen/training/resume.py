@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from lstm_textgen.checkpoint.container import Array
 from lstm_textgen.config import from_json
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.model.recurrent import StackState
+from lstm_textgen.model.weights import to_arrays, to_tensors
 from lstm_textgen.training.loop import Trainer
 from lstm_textgen.training.position import Position
 
 
-def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def snapshot(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     """
     Everything that an exact resume needs; going on does not change it.
 
@@ -27,15 +29,14 @@ def snapshot(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors |= {f"memory.{k}": v for k, v in trainer.memory.tensors().items()}
     tensors["generator"] = trainer.generator.get_state()
     position = dataclasses.replace(trainer.position, spent_s=trainer.meter.elapsed_s())
-    copies = {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}
-    return copies, {
+    return to_arrays(tensors), {
         "position": dataclasses.asdict(position),
         "circumstances": trainer.machine.circumstances(),
     }
 
 
 def restore(
-    trainer: Trainer, tensors: dict[str, Tensor], progress: dict[str, Any]
+    trainer: Trainer, arrays: dict[str, Array], progress: dict[str, Any]
 ) -> None:
     """
     Put a freshly built trainer where another one stood.
@@ -46,6 +47,7 @@ def restore(
     Raises:
         CheckpointError: The state is that of another model or another batch.
     """
+    tensors = to_tensors(arrays)
     try:
         trainer.model.load_state_dict(_under("model.", tensors))
         trainer.optimizer.load(_under("optimizer.", tensors))
@@ -63,7 +65,7 @@ def restore(
 
 
 def go_back(
-    trainer: Trainer, tensors: dict[str, Tensor], progress: dict[str, Any]
+    trainer: Trainer, arrays: dict[str, Array], progress: dict[str, Any]
 ) -> None:
     """
     Put a trainer that ran away to where it was, with half the rate from now on.
@@ -72,7 +74,7 @@ def go_back(
         CheckpointError: As for `restore`.
     """
     setbacks = trainer.position.setbacks + 1
-    restore(trainer, tensors, progress)
+    restore(trainer, arrays, progress)
     trainer.position = dataclasses.replace(trainer.position, setbacks=setbacks)
 
 

@@ -1,15 +1,24 @@
-"""Packing tensors and reading them again."""
+"""Packing arrays and reading them again, and the number formats that NumPy lacks."""
 
 import hashlib
 import json
 import struct
 
+import numpy as np
 import pytest
 import safetensors
 import safetensors.torch
 import torch
 
-from lstm_textgen.checkpoint.container import TensorSpec, pack, tensors_sha256
+from lstm_textgen.checkpoint.container import (
+    BF16,
+    TensorSpec,
+    pack,
+    rounded_rows,
+    tensors_sha256,
+    to_bfloat16,
+    widen,
+)
 from lstm_textgen.checkpoint.reader import open_container
 from lstm_textgen.errors import CheckpointError
 from lstm_textgen.runs.directory import STATE
@@ -17,26 +26,24 @@ from lstm_textgen.runs.directory import STATE
 
 @pytest.fixture
 def tensors():
-    """Every type, a scalar, an empty one, a view with gaps, two of one memory."""
-    shared = torch.arange(12.0).reshape(3, 4)
+    """Every number format, a scalar, an empty one, a view with gaps, shared memory."""
+    shared = np.arange(12, dtype=np.float32).reshape(3, 4)
     return {
-        "z": torch.tensor(-0.0),
+        "z": np.array(-0.0, np.float32),
         "views": shared.T[::2],
         "again": shared,
-        "half": torch.randn(5, generator=torch.Generator().manual_seed(7)).bfloat16(),
-        "double": torch.tensor([1e300, torch.inf, torch.nan], dtype=torch.float64),
-        "ids": torch.tensor([[-1], [2**62]]),
-        "generator": torch.Generator().get_state(),
-        "none": torch.zeros(0, 3),
-        "ä": torch.ones(1, requires_grad=True),
+        "half": np.array([0x3F80, 0x7FC1, 0xFF80], BF16),
+        "double": np.array([1e300, np.inf, np.nan]),
+        "ids": np.array([[-1], [2**62]]),
+        "generator": np.arange(256, dtype=np.uint8),
+        "none": np.zeros((0, 3), np.float32),
+        "ä": np.ones(1, np.float32),
     }
 
 
-def same_bits(tensor, other):
-    as_bytes = [
-        t.detach().contiguous().reshape(-1).view(torch.uint8) for t in (tensor, other)
-    ]
-    return TensorSpec.of(tensor) == TensorSpec.of(other) and torch.equal(*as_bytes)
+def same_bits(array, other):
+    same_spec = TensorSpec.of(array) == TensorSpec.of(other)
+    return same_spec and array.tobytes() == other.tobytes()
 
 
 def test_every_tensor_comes_back_bit_for_bit(tmp_path, tensors):
@@ -52,35 +59,35 @@ def test_every_tensor_comes_back_bit_for_bit(tmp_path, tensors):
     assert all(same_bits(found[name], tensors[name]) for name in tensors)
 
 
-def test_tensors_can_be_written_to(tmp_path, tensors):
-    """Each tensor has memory of its own, as training on needs it."""
+def test_arrays_can_be_written_to(tmp_path, tensors):
+    """Each array has memory of its own, as resumed training needs it."""
     path = tmp_path / "state"
     path.write_bytes(pack(tensors, STATE, {}))
 
     with open_container(path, STATE) as container:
         found = container.read_tensors()
-    found["views"].zero_()
+    found["views"][:] = 0
 
-    assert torch.equal(found["again"], tensors["again"])
+    assert same_bits(found["again"], tensors["again"])
 
 
-def test_the_library_reads_what_we_pack(tmp_path, tensors):
-    """`safe_open` finds the same tensors, and our one key beside them."""
+def test_the_bytes_are_those_of_the_library(tmp_path, tensors):
+    """`safetensors` reads the file, and would write exactly the same one."""
     path = tmp_path / "state"
-    path.write_bytes(pack(tensors, STATE, {"step": 3}))
+    path.write_bytes(pack(tensors, STATE, {"step": 3, "text": 'é"\\\n\x7f'}))
 
     with safetensors.safe_open(path, framework="pt") as file:
-        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        texts = file.metadata()
+        theirs = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
 
-    assert all(same_bits(found[name], tensors[name]) for name in tensors)
-    assert list(texts) == ["lstm_textgen_state"]
-    assert json.loads(texts["lstm_textgen_state"])["step"] == 3
+    assert json.loads(metadata["lstm_textgen_state"])["step"] == 3
+    assert theirs["half"].dtype == torch.bfloat16
+    assert safetensors.torch.save(theirs, metadata) == path.read_bytes()
 
 
 def test_we_read_what_another_writer_lays_out(tmp_path, forge):
     """A file packed by hand with struct, tensors in another order, is read."""
-    tensor = torch.tensor([1.0, -2.5])
+    tensor = np.array([1.0, -2.5], np.float32)
     raw = struct.pack("<2f", 1.0, -2.5)
     text = {"tensors_sha256": tensors_sha256({"b": tensor, "a": tensor})}
     own = hashlib.sha256(json.dumps(text, separators=(",", ":")).encode()).hexdigest()
@@ -94,8 +101,8 @@ def test_we_read_what_another_writer_lays_out(tmp_path, forge):
     with open_container(forge(header, raw + raw), STATE) as container:
         found = container.read_tensors()
 
-    assert torch.equal(found["a"], tensor)
-    assert torch.equal(found["b"], tensor)
+    assert same_bits(found["a"], tensor)
+    assert same_bits(found["b"], tensor)
 
 
 def test_the_same_content_has_the_same_bytes(tensors):
@@ -109,7 +116,7 @@ def test_the_same_content_has_the_same_bytes(tensors):
 
 def test_the_checksum_by_hand():
     """It runs over a line of JSON and the raw bytes of each tensor, by name."""
-    tensors = {"b": torch.tensor([1.0, 2.0]), "a": torch.tensor(7)}
+    tensors = {"b": np.array([1.0, 2.0], np.float32), "a": np.array(7)}
     lines = b'["a","I64",[]]\n' + struct.pack("<q", 7)
     lines += b'["b","F32",[2]]\n' + struct.pack("<2f", 1.0, 2.0)
 
@@ -128,3 +135,40 @@ def test_one_kind_is_not_taken_for_the_other(tmp_path, saved):
     """The state of a run does not open as a model, nor a model as a state."""
     with pytest.raises(CheckpointError), open_container(saved, STATE):
         pass
+
+
+def test_bfloat16_is_rounded_as_torch_rounds():
+    """To the nearest, ties to even, up to infinity; and every number is widened."""
+    bits = np.arange(0, 2**32, 997, dtype=np.uint32)
+    halfway = (np.arange(2**16, dtype=np.uint32) << 16) | 0x8000
+    values = np.concatenate([bits, halfway, halfway + 1, halfway - 1]).view(np.float32)
+    numbers = values[~np.isnan(values)]
+
+    theirs = torch.from_numpy(numbers).bfloat16()
+    ours = to_bfloat16(numbers)
+
+    assert np.array_equal(ours, theirs.view(torch.uint16).numpy())
+    assert np.array_equal(widen(ours), theirs.float().numpy())
+    assert np.isnan(widen(to_bfloat16(values[np.isnan(values)]))).all()
+
+
+def test_every_number_is_within_half_a_step():
+    """In each row by the step of that row, however different the rows are."""
+    generator = np.random.default_rng(3)
+    matrix = generator.normal(size=(6, 50)) * 10.0 ** np.arange(-3, 3)[:, None]
+
+    steps, scales = rounded_rows(matrix)
+
+    assert steps.dtype == np.int8
+    assert (np.abs(steps).max(axis=1) == 127).all()
+    off = np.abs(steps * scales[:, None] - matrix)
+    assert (off <= scales[:, None] * (0.5 + 1e-9)).all()
+
+
+def test_a_row_of_zeros_stays_one():
+    """It has no largest number to divide by."""
+    steps, scales = rounded_rows(np.zeros((2, 3), np.float32))
+
+    assert not steps.any()
+    assert scales.tolist() == [1, 1]
+    assert scales.dtype == np.float32

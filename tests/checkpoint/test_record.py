@@ -42,7 +42,7 @@ def test_json_both_ways(record):
         {"characters": 99},
         {"corpus": "a\0b"},
         {"encoding": "\ud800"},
-        {"newline": "x" * 10_001},
+        {"encoding": "x" * 10_001},
     ],
     ids=str,
 )

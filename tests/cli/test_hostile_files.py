@@ -153,7 +153,7 @@ def dressed(good, text, hidden):
         hidden: Characters for its vocabulary that a table does not show. They stand
             before or after all letters, so that they leave no gap.
     """
-    told = {key: text for key in ("corpus", "sha256", "encoding", "newline")}
+    told = {key: text for key in ("corpus", "sha256", "encoding")}
     size = len(good.description["vocabulary"]["characters"])
     known = "".join(sorted({*hidden, *LETTERS[: size - len(hidden)]}))
     return good.changed(

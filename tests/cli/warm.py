@@ -91,7 +91,7 @@ def serve():
     import lstm_textgen.cli
     import lstm_textgen.cli.sample_output
     import lstm_textgen.corpora.install
-    import lstm_textgen.evaluation.part
+    import lstm_textgen.evaluation.perplexity
     import lstm_textgen.hub.bundle
     import lstm_textgen.inspect.run
     import lstm_textgen.ui.progress

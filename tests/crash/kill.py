@@ -67,13 +67,13 @@ def digest(run: Path) -> str:
     total = hashlib.sha256()
     for name in sorted(tensors):
         total.update(name.encode())
-        total.update(tensors[name].numpy().tobytes())
+        total.update(tensors[name].tobytes())
     position = progress["position"]
     exact = {k: v for k, v in position.items() if k != "spent_s"}
     total.update(json.dumps(exact, sort_keys=True).encode())
     model = load_checkpoint(RunDirectory(run).model_path)
     for name in sorted(model.tensors):
-        total.update(model.tensors[name].numpy().tobytes())
+        total.update(model.tensors[name].tobytes())
     return total.hexdigest()
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.checkpoint.record import TrainingRecord, part_of
 from lstm_textgen.errors import ConfigError, CorpusError
-from lstm_textgen.evaluation.part import part_of
 from lstm_textgen.text.encode import EncodedText
 from lstm_textgen.text.streams import split_text
 from lstm_textgen.text.tokenizer import ByteTokenizer

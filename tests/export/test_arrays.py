@@ -13,7 +13,7 @@ from lstm_textgen.checkpoint.format import load_checkpoint, to_metadata
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.export.arrays import npz_bytes
-from lstm_textgen.model.weights import to_checkpoint
+from lstm_textgen.model.weights import to_checkpoint, to_tensors
 from lstm_textgen.paths import bundled_folder
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import CharTokenizer
@@ -52,7 +52,7 @@ def test_numpy_opens_it_without_pickle():
 
     assert metadata == to_metadata(checkpoint)
     assert arrays.keys() == checkpoint.tensors.keys()
-    for name, tensor in checkpoint.tensors.items():
+    for name, tensor in to_tensors(checkpoint.tensors).items():
         assert arrays[name].dtype == np.float32
         assert np.array_equal(arrays[name], tensor.float().numpy())
 

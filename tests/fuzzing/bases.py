@@ -1,8 +1,9 @@
 """Small good files of every kind, from which the others are made."""
 
+import numpy as np
 import torch
 
-from lstm_textgen.checkpoint.container import pack
+from lstm_textgen.checkpoint.container import BF16, pack
 from lstm_textgen.checkpoint.format import MODEL, to_metadata
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.network import CharModel, initialize
@@ -37,10 +38,10 @@ def good_files() -> list[bytes]:
 def good_states() -> list[bytes]:
     """The state of a run: tensors of every type, and free JSON beside them."""
     tensors = {
-        "model.head.bias": torch.arange(3.0),
-        "memory.0": torch.zeros(2, 3).bfloat16(),
-        "moments": torch.ones(2, dtype=torch.float64),
-        "step": torch.tensor(7),
-        "generator": torch.Generator().get_state()[:40],
+        "model.head.bias": np.arange(3, dtype=np.float32),
+        "memory.0": np.zeros((2, 3), BF16),
+        "moments": np.ones(2),
+        "step": np.array(7),
+        "generator": np.arange(40, dtype=np.uint8),
     }
     return [pack(tensors, STATE, {"position": {"step": 7, "text": "é"}})]

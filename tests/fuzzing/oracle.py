@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from lstm_textgen.checkpoint.container import TensorSpec, pack
 from lstm_textgen.checkpoint.format import (
     FORMAT,
     MODEL,
+    NEWLINE,
     Checkpoint,
     load_checkpoint,
     to_metadata,
@@ -97,7 +97,7 @@ def check_meaning(loaded: Checkpoint, data: bytes) -> None:
     # made anew with both checksums it is the text in the file, to the letter
     demand(parts.text() == text_in(data), "a checksum does not fit")
     said = dict(parts.description)
-    said["training"] = {**to_json(TrainingRecord()), **said["training"]}
+    said["training"] = {**to_json(TrainingRecord()), **NEWLINE, **said["training"]}
     told = to_metadata(loaded)
     if said["format"] == FORMAT:
         demand(said.keys() == told.keys(), "a key was passed over")
@@ -114,7 +114,7 @@ def check_tensors(
     for name, tensor in loaded.tensors.items():
         dtype, shape, raw = pieces[name]
         demand(TensorSpec.of(tensor) == TensorSpec(dtype, tuple(shape)), f"{name} is")
-        demand(bits_of(tensor) == raw, f"{name} has other numbers")
+        demand(tensor.tobytes() == raw, f"{name} has other numbers")
         wide = np.frombuffer(raw, "<u4" if dtype == "F32" else "<u2").astype(np.uint32)
         numbers = (wide if dtype == "F32" else wide << 16).view(np.float32)
         demand(bool((np.abs(numbers) <= 2.0**53).all()), f"{name} has no numbers")
@@ -127,7 +127,7 @@ def check_that_it_lasts(loaded: Checkpoint, path: Path) -> None:
     again = load_checkpoint(path)
     demand(to_metadata(again) == to_metadata(loaded), "saved, it says something else")
     same_bits = all(
-        bits_of(again.tensors[name]) == bits_of(tensor)
+        again.tensors[name].tobytes() == tensor.tobytes()
         for name, tensor in loaded.tensors.items()
     )
     demand(same_bits and len(again.tensors) == len(loaded.tensors), "other numbers")
@@ -149,10 +149,6 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     return bool(one == other)
-
-
-def bits_of(tensor: torch.Tensor) -> bytes:
-    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def reason_of(error: TextgenError, path: Path) -> str:

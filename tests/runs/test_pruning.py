@@ -3,8 +3,8 @@
 import errno
 import os
 
+import numpy as np
 import pytest
-import torch
 from filelock import FileLock
 
 from lstm_textgen.checkpoint.container import pack
@@ -35,7 +35,7 @@ def runs(tmp_path, checkpoint):
 
 
 WHOLE = ("model.safetensors", "state.safetensors", "metrics.jsonl", "run.json")
-STATE_BYTES = pack({"weight": torch.ones(2)}, STATE, {"step": 1})
+STATE_BYTES = pack({"weight": np.ones(2)}, STATE, {"step": 1})
 
 
 def names(pruning):

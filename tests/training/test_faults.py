@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -101,7 +102,7 @@ class TestRunningAway:
         ends = [RunDirectory(run.path).load_state() for run in (whole, parts)]
 
         assert ends[0][1]["position"]["setbacks"] == 1
-        assert all(torch.equal(ends[0][0][k], ends[1][0][k]) for k in ends[0][0])
+        assert all(np.array_equal(ends[0][0][k], ends[1][0][k]) for k in ends[0][0])
 
     def test_again_and_again(self, text, make_wishes, machine, follow, every_step):
         """After three halvings the error names the rate and the best model so far."""
