@@ -1,4 +1,4 @@
-"""The hub's own cache, which belongs to other programs too."""
+"""The cache of the hub's client, which belongs to other programs too."""
 
 import subprocess
 import sys
@@ -12,46 +12,44 @@ from tests.forging import take_apart
 
 
 def test_a_cache_that_cannot_be_written(textgen, hub, env, shared):
-    """A file stands where HF_HOME should be: the disk is to blame, and it is named."""
+    """A file stands where HF_HOME should be: the error names that variable."""
     blocked = env | {"HF_HOME": str(textgen.write("file", "x") / "hf")}
-    refused = textgen("pull", "alice/book", env=blocked)
 
-    refused.assert_refused(74, "HF_HOME")
+    textgen("pull", "alice/book", env=blocked).assert_refused(74, "HF_HOME")
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "value"),
     [
-        ({"HF_HUB_OFFLINE": "1"}, ["alice/other", "HF_HUB_OFFLINE"]),
-        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, ["127.0.0.1:9", "network"]),
+        ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE"),
+        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "127.0.0.1:9"),
     ],
 )
 def test_without_a_network_the_cache_is_enough(
-    textgen, hub, env, shared, change, words
+    textgen, hub, env, shared, change, value
 ):
-    """Told so by HF_HUB_OFFLINE, or because nobody answers."""
-    textgen("pull", "alice/book", "-o", "first", env=env)
+    """HF_HUB_OFFLINE says so, or nobody responds; what is not there is refused."""
+    pull = ("pull", "alice/book", "--json", "-o")
     sample = ("sample", "hf://alice/book", "-n", "50", "--seed", "1")
-    drawn = textgen(*sample, env=env)
-    redrawn = textgen(*sample, env=env | change)
-    pulled = textgen("pull", "alice/book", "-o", "second", env=env | change)
-    absent = textgen("sample", "hf://alice/other", env=env | change)
+    offline = env | change
+    first = textgen(*pull, "first", env=env).json
+    second = textgen(*pull, "second", env=offline).json
+    online_text, cached_text = (textgen(*sample, env=e).stdout for e in (env, offline))
 
-    assert drawn.code == 0, drawn.stderr
-    assert redrawn.stdout == drawn.stdout
-    assert pulled.code == 0, pulled.stderr
-    assert f"is commit {shared}" in pulled.stderr
-    absent.assert_refused(69, *words)
+    assert first["commit"] == second["commit"] == shared
+    assert len(online_text) >= 50
+    assert cached_text == online_text
+    textgen("sample", "hf://alice/other", env=offline).assert_refused(69, value)
 
 
 @pytest.fixture
 def in_cache(textgen, hub, env):
-    """Fetches a file as any other program does; where the cache shows it."""
+    """Downloads a model as any other program does; its path in the cache."""
 
-    def fetch(name):
+    def download(name):
         code = (
-            "import sys; from huggingface_hub import hf_hub_download as get; "
-            f"sys.stdout.write(get({name!r}, 'model.safetensors'))"
+            "import sys; from huggingface_hub import hf_hub_download; "
+            f"sys.stdout.write(hf_hub_download({name!r}, 'model.safetensors'))"
         )
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -62,45 +60,39 @@ def in_cache(textgen, hub, env):
         )
         return Path(done.stdout)
 
-    return fetch
+    return download
 
 
-def test_what_other_programs_have_in_the_cache_stays(textgen, hub, env, in_cache):
-    """
-    A model that is not one of ours is refused, and theirs all the same.
-
-    The cache is shared. A foreign model was once deleted from it, to be fetched anew,
-    though the hub has these very bytes.
-    """
-    foreign = safetensors.numpy.save({"weight": np.ones(3)})
-    hub.seed_files("alice/other", {"model.safetensors": foreign})
-    there = in_cache("alice/other")
-    refused = textgen("sample", "hf://alice/other", env=env)
-
-    refused.assert_refused(65, "model.safetensors of hf://alice/other", "the hub has")
-    assert there.read_bytes() == foreign
-
-
-def test_a_model_for_a_newer_program_stays_in_the_cache(
-    textgen, hub, env, trained, in_cache
+@pytest.mark.parametrize("kind", ["foreign", "newer"])
+def test_what_other_programs_have_in_the_cache_stays(
+    textgen, hub, env, trained, in_cache, kind
 ):
-    """It is whole, and the remedy is to upgrade."""
+    """
+    A model of another program, or for a newer version of ours, is refused and stays.
+
+    The cache is shared. A foreign model was once deleted from it, to be downloaded
+    again, though the hub has these very bytes.
+    """
     newer = take_apart(trained.model.read_bytes()).changed(format=9, min_reader=9)
-    hub.seed_files("alice/newer", {"model.safetensors": newer.sealed()})
-    there = in_cache("alice/newer")
+    content, value = {
+        "foreign": (safetensors.numpy.save({"weight": np.ones(3)}), "hf://alice/other"),
+        "newer": (newer.sealed(), "format 9"),
+    }[kind]
+    hub.seed("alice/other", {"model.safetensors": content})
+    path = in_cache("alice/other")
 
-    textgen("pull", "alice/newer", env=env).assert_refused(65, "format 9", "Upgrade")
-    assert there.read_bytes() == newer.sealed()
+    textgen("sample", "hf://alice/other", env=env).assert_refused(65, value)
+    assert path.read_bytes() == content
 
 
-def test_what_went_bad_in_the_cache_is_fetched_anew(
+def test_what_was_damaged_in_the_cache_is_downloaded_again(
     textgen, hub, env, trained, shared, in_cache
 ):
-    """Whoever fetched it: its bytes are not those by whose digest it is called."""
-    there = in_cache("alice/book")
-    good = trained.model.read_bytes()
-    there.resolve().write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    refused = textgen("sample", "hf://alice/book", "-n", "9", env=env)
+    """Whoever downloaded it: the bytes are not those of the digest in its name."""
+    path = in_cache("alice/book").resolve()
+    content = trained.model.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    words = ("sample", "hf://alice/book", "-n", "9")
 
-    refused.assert_refused(65, "sha256", "again")
-    assert textgen("sample", "hf://alice/book", "-n", "9", env=env).code == 0
+    textgen(*words, env=env).assert_refused(65, "hf://alice/book")
+    assert textgen(*words, env=env).code == 0
