@@ -1,13 +1,17 @@
 """`textgen compare`: what the gates of an LSTM buy, measured on a text."""
 
+import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from lstm_textgen.errors import ConfigError
 from lstm_textgen.text.registry import resolve_names
 from lstm_textgen.ui.options import (
     AsJson,
+    CorpusArgument,
     Debug,
     Device,
     Quiet,
@@ -17,20 +21,28 @@ from lstm_textgen.ui.options import (
 )
 
 if TYPE_CHECKING:
-    from lstm_textgen.compare.design import CompareConfig
-    from lstm_textgen.compare.results import StudyResult
-    from lstm_textgen.compare.study import StudyText
-    from lstm_textgen.training.machine import Machine
+    from tqdm import tqdm
 
+    from lstm_textgen.compare.design import CompareConfig, StudyDesign
+    from lstm_textgen.compare.experiments import Experiment, ResultStore
+    from lstm_textgen.compare.results import StudyResult
+    from lstm_textgen.compare.study import ExperimentDone, StudyText
+    from lstm_textgen.training.machine import Machine
 
 EXIT_CODES = {"interrupted": 130, "terminated": 143, "hung up": 129}
 
+BAR = "{percentage:3.0f}%|{bar:10}| {desc}"
+
+
+def _refuse_png(is_given: bool) -> None:
+    if is_given:
+        raise ConfigError(
+            "--png is gone: plots are drawn as SVG.", "Use --svg instead."
+        )
+
 
 def compare(
-    corpus: Annotated[
-        list[str],
-        typer.Argument(help="Files, folders, patterns, - for stdin, or a corpus name."),
-    ],
+    corpus: CorpusArgument,
     output: Annotated[
         Path | None,
         option("--output", "-o", help="Folder.", default="comparisons/NAME"),
@@ -63,7 +75,7 @@ def compare(
     ] = None,
     svg: Annotated[bool, option("--svg", help="Every plot as a picture too.")] = False,
     png: Annotated[
-        bool, option("--png", help="The same as PNG; needs the extra plot.")
+        bool, option("--png", help="No more.", hidden=True, callback=_refuse_png)
     ] = False,
     device: Device = "auto",
     threads: Threads = None,
@@ -82,48 +94,35 @@ def compare(
     distance. The figures go to stdout; the folder gets report.html and results.json.
     Ctrl-C keeps what is done, and the same command goes on.
     """
-    from lstm_textgen.compare.png import check_plot
-    from lstm_textgen.compare.study import COMPARISONS, open_folder
-
-    given = {"minutes": minutes, "seeds": seeds, "hidden": hidden}
-    wishes = _wishes(quick, _listed(cells), _listed(tasks), given)
-    if png:
-        check_plot()
-    subject, machine = _subject(corpus, device, threads, quiet)
-    folder = output or COMPARISONS / subject.name
-    with open_folder(folder) as drawer:
-        found = _study(wishes, subject, machine, drawer, quiet)
-        _save(folder, found, svg=svg, png=png)
-    _show(folder, found, json, quiet)
-
-
-def _listed(names: str | None) -> tuple[str, ...] | None:
-    """`rnn, lstm` as its names; `none` as no name."""
-    if names is None:
-        return None
-    listed = tuple(name.strip() for name in names.split(",") if name.strip())
-    return () if listed == ("none",) else listed
-
-
-def _wishes(
-    quick: bool,
-    cells: tuple[str, ...] | None,
-    tasks: tuple[str, ...] | None,
-    given: dict[str, Any],
-) -> "CompareConfig":
-    from dataclasses import replace
-
     from lstm_textgen.compare.design import QUICK, CompareConfig
+    from lstm_textgen.compare.study import STUDIES, open_folder
 
-    wanted = given | {"cells": cells, "tasks": tasks}
-    set_by_user = {name: value for name, value in wanted.items() if value is not None}
-    return replace(QUICK if quick else CompareConfig(), **set_by_user)
+    default = QUICK if quick else CompareConfig()
+    config = CompareConfig(
+        cells=default.cells if cells is None else _names(cells),  # type: ignore[arg-type]
+        tasks=default.tasks if tasks is None else _names(tasks),
+        minutes=default.minutes if minutes is None else minutes,
+        seeds=default.seeds if seeds is None else seeds,
+        hidden=default.hidden if hidden is None else hidden,
+    )
+    text, machine = _load(corpus, device, threads, quiet)
+    folder = output or STUDIES / text.name
+    with open_folder(folder) as store:
+        result = _run(config, text, machine, store, quiet)
+        _save(folder, result, svg=svg)
+    _show(folder, result, as_json=json, quiet=quiet)
 
 
-def _subject(
+def _names(listed: str) -> tuple[str, ...]:
+    """`rnn, lstm` as its names; `none` as no name."""
+    names = tuple(name.strip() for name in listed.split(",") if name.strip())
+    return () if names == ("none",) else names
+
+
+def _load(
     corpus: list[str], device: str, threads: int | None, quiet: bool
 ) -> tuple["StudyText", "Machine"]:
-    from lstm_textgen.compare.study import subject_of_text
+    from lstm_textgen.compare.study import split_study_text
     from lstm_textgen.config import TextConfig
     from lstm_textgen.paths import default_cache
     from lstm_textgen.text.encode import encode_source
@@ -137,22 +136,21 @@ def _subject(
         text = encode_source(
             source, TextConfig(), cache=default_cache(), progress=progress
         )
-    return subject_of_text(text), machine
+    return split_study_text(text), machine
 
 
-def _study(
-    wishes: "CompareConfig",
-    subject: "StudyText",
+def _run(
+    config: "CompareConfig",
+    text: "StudyText",
     machine: "Machine",
-    drawer: Any,
+    store: "ResultStore",
     quiet: bool,
 ) -> "StudyResult":
-    """Everything that takes long, followed on stderr; it may be broken off."""
+    """Everything that takes long, followed on stderr; a signal stops it."""
     import threading
 
-    from lstm_textgen.compare.progress import StudyProgress, announce_study
     from lstm_textgen.compare.results import StudyResult
-    from lstm_textgen.compare.study import missing_seconds, plan_for, study
+    from lstm_textgen.compare.study import load_design, missing_seconds, run_study
     from lstm_textgen.signals import polite_signals
     from lstm_textgen.ui.terminal import say
 
@@ -163,44 +161,120 @@ def _study(
         stop.set()
 
     with polite_signals(ask_to_stop):
-        plan = plan_for(wishes, subject, drawer, machine)
+        design = load_design(config, text, store, machine)
         if not quiet:
-            announce_study(plan, subject, missing_seconds(plan, drawer))
+            _announce(design, text, missing_seconds(design, store))
         with StudyProgress(quiet=quiet) as progress:
-            for event in study(plan, subject, drawer, stop):
+            for event in run_study(design, text, store, stop):
                 if isinstance(event, StudyResult):
                     return event
                 progress.show(event)
     if not quiet:
-        say(f"Stopped; what is done is kept in {drawer.folder.parent}.")
+        say(f"Stopped; what is done is kept in {store.folder.parent}.")
         say("Go on: run the same command again.")
     raise typer.Exit(EXIT_CODES.get(reasons[0], 1))
 
 
-def _save(folder: Path, found: "StudyResult", *, svg: bool, png: bool) -> None:
-    from lstm_textgen.compare.charts import all_charts, save_svg
-    from lstm_textgen.compare.png import save_png
-    from lstm_textgen.compare.report import page
-    from lstm_textgen.compare.results import result_json
-    from lstm_textgen.compare.study import save_report
-
-    save_report(folder, result_json(found), page(found))
-    for chart in all_charts(found):
-        if svg and not chart.is_empty:
-            save_svg(chart, folder)
-        if png:
-            save_png(chart, folder)
-
-
-def _show(folder: Path, found: "StudyResult", json: bool, quiet: bool) -> None:
-    from lstm_textgen.compare.findings import say_findings, show_result
-    from lstm_textgen.compare.results import result_json
+def _announce(design: "StudyDesign", text: "StudyText", seconds: float) -> None:
+    """Say what will be trained, on which terms, and how long it takes."""
     from lstm_textgen.ui.terminal import say
 
-    if json:
-        print_json(result_json(found))
+    say(
+        f"text     {text.name}: {text.characters:,} characters; the last "
+        f"{len(text.data.held_out):,} judge"
+    )
+    for planned in design.cells:
+        say(
+            f"{planned.cell:8} {planned.terms.hidden} units, "
+            f"{planned.terms.recurrent_parameters:,} recurrent parameters; "
+            f"{planned.terms.kernel}; {planned.text_speed:,.0f} characters a second"
+        )
+    seeds = "1 seed" if design.seeds == 1 else f"{design.seeds} seeds"
+    rates = "3 to 5 learning rates tried"
+    say(f"terms    {rates}, {seeds}, {design.text_steps:,} steps on the text")
+    if design.tasks:
+        steps = ", ".join(f"{task.name} {task.steps:,}" for task in design.tasks)
+        say(f"tasks    steps: {steps}")
+    say(
+        f"time     about {_duration(seconds)} on {design.workers} "
+        f"core{'s' if design.workers > 1 else ''}; Ctrl-C keeps what is done"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{max(2, round(seconds))} seconds"
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+
+
+class StudyProgress:
+    """A bar or now and then a line on stderr. Use it as a context manager."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar: tqdm[NoReturn] | None = None
+        self._last_line_s = -float("inf")
+
+    def __enter__(self) -> "StudyProgress":
+        from tqdm import tqdm
+
+        if sys.stderr.isatty() and not self._quiet:
+            self._bar = tqdm(
+                total=1.0, bar_format=BAR, dynamic_ncols=True, file=sys.stderr
+            )
+            self._bar.set_description_str("first network ...")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, event: "ExperimentDone") -> None:
+        """Draw how far the comparison is after one experiment."""
+        from lstm_textgen.ui.model_facts import clock
+        from lstm_textgen.ui.run_view import LINE_EVERY_S
+        from lstm_textgen.ui.terminal import say
+
+        if self._quiet:
+            return
+        words = f"{_describe(event.experiment)}, {clock(event.left_s)} left"
+        if self._bar is not None:
+            self._bar.n = round(event.progress, 4)
+            self._bar.set_description_str(words)
+        elif time.monotonic() - self._last_line_s >= LINE_EVERY_S:
+            self._last_line_s = time.monotonic()
+            say(f"{event.progress:4.0%}  {words}")
+
+
+def _describe(experiment: "Experiment") -> str:
+    from lstm_textgen.ui.model_facts import CELL_NAMES
+
+    return (
+        f"{experiment.subject}, {CELL_NAMES[experiment.cell]}, "
+        f"rate {experiment.rate:g}, seed {experiment.seed}"
+    )
+
+
+def _save(folder: Path, result: "StudyResult", *, svg: bool) -> None:
+    from lstm_textgen.compare.charts import all_charts, save_svg
+    from lstm_textgen.compare.report import report_page
+    from lstm_textgen.compare.study import save_report
+
+    save_report(folder, result, report_page(result))
+    for chart in all_charts(result) if svg else ():
+        if not chart.is_empty:
+            save_svg(chart, folder)
+
+
+def _show(folder: Path, result: "StudyResult", *, as_json: bool, quiet: bool) -> None:
+    from lstm_textgen.compare.findings import say_findings, show_result
+    from lstm_textgen.ui.terminal import say
+
+    if as_json:
+        print_json(result.to_json())
     else:
-        show_result(found)
+        show_result(result)
     if not quiet:
-        say_findings(found)
+        say_findings(result)
         say(f"The plots: {folder / 'report.html'}")

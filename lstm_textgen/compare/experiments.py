@@ -1,144 +1,223 @@
 """
-The pieces of a comparison, each with its settings, and what came of it in a file.
+The experiments of a comparison as values, and their results on disk.
 
-A piece is found again by all that decides its result, so that a broken run goes on
-and nothing is trained twice.
+Each learning rate is tried in a shorter run with a seed of its own; the best one then
+trains the networks that are reported. A result is found by everything that decides it,
+so that an interrupted comparison resumes and nothing is trained twice.
 """
 
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+from lstm_textgen.compare.design import (
+    PLANNED_FRACTION,
+    RATES,
+    START_S,
+    TASK_OPTIMIZER,
+    TEXT_OPTIMIZER,
+    TRIAL_FRACTION,
+    StudyDesign,
+)
 from lstm_textgen.config import Cell, ModelConfig, OptimizerConfig
 from lstm_textgen.files import translated_errors, write_durably
 from lstm_textgen.strict_json import canonical, parse
 
-EDITION = 1
-"""Goes up when pieces of the same settings would come out differently."""
+EDITION = 2
+"""Goes up when the same settings give other results or are stored in another way."""
+
+TRIAL_SEED = 0
+"""Runs that choose a learning rate are not among those that are reported."""
+
+RATE_STEP = 3.0
+"""Where the best rate is the lowest or highest tried, the factor to the next one."""
+
+TEXT = "text"
+"""The subject of experiments on the text; the others are named by their task."""
 
 Result = dict[str, Any]
+"""Plain JSON."""
+
+ChosenRates = Mapping[tuple[str, Cell], float]
+"""The learning rate of a cell on a subject."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TextPiece:
-    """A network that reads the text."""
+class Experiment:
+    """One network, trained on one subject and measured: everything that decides it."""
 
-    kind: ClassVar[str] = "text"
+    subject: str
+    """`text`, or the name of a recall task."""
     model: ModelConfig
     optimizer: OptimizerConfig
     seed: int
     device: str
     steps: int
-    sample: int
-    """Held-out characters that each look during the run counts."""
-    places: int
-    """Held-out characters where useful context is measured; with 0 neither that nor
-    the reach of gradients is."""
-    text: str
-    """The digest of the text."""
+    context_positions: int = 0
+    """Text only: where useful context is measured; 0 measures neither that nor
+    gradient reach."""
+    text_sha256: str = ""
+    """Text only: which text it is."""
+    questions: int = 0
+    """Tasks only: asked at each distance."""
 
     @property
     def cell(self) -> Cell:
         return self.model.cell
 
     @property
-    def characters(self) -> int:
-        """About as many as are learned from."""
-        return self.steps * self.optimizer.streams * self.optimizer.window
+    def rate(self) -> float:
+        return self.optimizer.learning_rate
+
+    @property
+    def is_trial(self) -> bool:
+        return self.seed == TRIAL_SEED
 
     @property
     def label(self) -> str:
-        return f"text-{self.cell}-rate{self.optimizer.learning_rate:g}-seed{self.seed}"
+        return f"{self.subject}-{self.cell}-rate{self.rate:g}-seed{self.seed}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that decides the result."""
+        return dataclasses.asdict(self)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskPiece:
-    """A network that learns one recall task."""
-
-    kind: ClassVar[str] = "task"
-    task: str
-    model: ModelConfig
-    optimizer: OptimizerConfig
-    seed: int
-    device: str
-    steps: int
-    questions: int
-    """That it is judged by, at each distance."""
-
-    @property
-    def cell(self) -> Cell:
-        return self.model.cell
-
-    @property
-    def label(self) -> str:
-        rate = f"rate{self.optimizer.learning_rate:g}"
-        return f"{self.task}-{self.cell}-{rate}-seed{self.seed}"
+def subjects(design: StudyDesign) -> list[str]:
+    """The text and the names of the tasks."""
+    return [TEXT, *(task.name for task in design.tasks)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlanPiece:
-    """How fast this machine is, and what was planned by that."""
+def make_experiment(
+    design: StudyDesign, subject: str, cell: Cell, *, rate: float, seed: int
+) -> Experiment:
+    """One run of a cell on a subject; a trial is shorter and measures less."""
+    [planned] = [planned for planned in design.cells if planned.cell == cell]
+    is_trial = seed == TRIAL_SEED
 
-    kind: ClassVar[str] = "plan"
-    wishes: dict[str, Any]
-    text: str
+    def length(steps: int) -> int:
+        return max(1, round(TRIAL_FRACTION * steps)) if is_trial else steps
 
-    @property
-    def label(self) -> str:
-        return "plan"
+    if subject == TEXT:
+        return Experiment(
+            subject=TEXT,
+            model=planned.text,
+            optimizer=replace(TEXT_OPTIMIZER, learning_rate=rate),
+            seed=seed,
+            device=design.device,
+            steps=length(design.text_steps),
+            context_positions=0 if is_trial else design.context_positions,
+            text_sha256=design.text_sha256,
+        )
+    [task] = [task for task in design.tasks if task.name == subject]
+    return Experiment(
+        subject=subject,
+        model=planned.task,
+        optimizer=replace(TASK_OPTIMIZER, learning_rate=rate),
+        seed=seed,
+        device=design.device,
+        steps=length(task.steps),
+        questions=design.questions,
+    )
 
 
-Trained = TextPiece | TaskPiece
+def trials(design: StudyDesign, rates: Sequence[float] = RATES) -> list[Experiment]:
+    """The experiments that choose a learning rate for every cell and subject."""
+    return [
+        make_experiment(design, subject, planned.cell, rate=rate, seed=TRIAL_SEED)
+        for planned in design.cells
+        for rate in rates
+        for subject in subjects(design)
+    ]
 
-Piece = Trained | PlanPiece
+
+def finals(design: StudyDesign, chosen: ChosenRates | None = None) -> list[Experiment]:
+    """
+    The experiments that are reported.
+
+    Args:
+        design: What is trained.
+        chosen: The learning rates that the trials chose; None puts in any, while only
+            the time is of interest.
+    """
+    return [
+        make_experiment(
+            design,
+            subject,
+            planned.cell,
+            rate=chosen[subject, planned.cell] if chosen else RATES[0],
+            seed=seed,
+        )
+        for planned in design.cells
+        for seed in range(1, design.seeds + 1)
+        for subject in subjects(design)
+    ]
 
 
-def experiment_settings(piece: Piece) -> dict[str, Any]:
-    """All that decides a result, as plain JSON."""
-    return {"edition": EDITION, "kind": piece.kind} | dataclasses.asdict(piece)
+def expected_experiments(design: StudyDesign) -> list[Experiment]:
+    """About what will be trained: `RATES`, one more, and the finals."""
+    return trials(design, (*RATES, RATES[-1] * RATE_STEP)) + finals(design)
+
+
+def seconds_of(experiment: Experiment, design: StudyDesign) -> float:
+    """The estimated time of one experiment, in its process."""
+    [planned] = [cell for cell in design.cells if cell.cell == experiment.cell]
+    if experiment.subject == TEXT:
+        return planned.text_seconds(experiment.steps, experiment.context_positions)
+    return planned.task_seconds(experiment.steps, experiment.questions)
+
+
+def expected_seconds(design: StudyDesign) -> float:
+    """The estimated time of everything, processes side by side."""
+    work_s = sum(seconds_of(e, design) for e in expected_experiments(design))
+    return START_S + work_s / PLANNED_FRACTION / design.workers
 
 
 @dataclass(frozen=True, slots=True)
 class ResultStore:
-    """A folder with a file for every piece that is done."""
+    """
+    A folder with a small JSON file for everything that is known already.
+
+    A file holds the settings beside the result, and is only taken for equal settings:
+    its name is a readable label and a short digest of them.
+    """
 
     folder: Path
 
-    def find(self, piece: Piece) -> Result | None:
-        """What came of *piece*; None if that is not known, or the file is damaged."""
+    def load(self, label: str, settings: dict[str, Any]) -> Result | None:
+        """The result of *settings*; None if it is not known or the file is damaged."""
+        path, expected = self._locate(label, settings)
         try:
-            kept = parse(self._path(piece).read_text(encoding="utf-8"))
+            stored = parse(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if not isinstance(kept, dict) or kept.get("settings") != _plain(piece):
+        if not isinstance(stored, dict) or stored.get("settings") != expected:
             return None
-        result = kept.get("result")
+        result = stored.get("result")
         return result if isinstance(result, dict) else None
 
-    def keep(self, piece: Piece, result: Result) -> None:
+    def save(self, label: str, settings: dict[str, Any], result: Result) -> None:
         """
-        Write down what came of *piece*.
+        Store the result of *settings*.
 
         Raises:
             OutputError: The folder may not be written to.
             StorageError: The disk is full or fails.
         """
+        path, settings = self._locate(label, settings)
         with translated_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        kept = {"settings": experiment_settings(piece), "result": result}
-        text = json.dumps(kept, indent=1, allow_nan=False)
-        write_durably(self._path(piece), text.encode("ascii") + b"\n")
+        stored = {"settings": settings, "result": result}
+        text = json.dumps(stored, indent=1, allow_nan=False)
+        write_durably(path, text.encode("ascii") + b"\n")
 
-    def _path(self, piece: Piece) -> Path:
-        digest = hashlib.sha256(
-            canonical(experiment_settings(piece)).encode()
-        ).hexdigest()
-        return self.folder / f"{piece.label}-{digest[:12]}.json"
-
-
-def _plain(piece: Piece) -> Any:
-    """The settings as they come out of a file: lists where there were tuples."""
-    return json.loads(canonical(experiment_settings(piece)))
+    def _locate(
+        self, label: str, settings: dict[str, Any]
+    ) -> tuple[Path, dict[str, Any]]:
+        """The path of the file, and the settings as they are read from it."""
+        text = canonical({"edition": EDITION} | settings)
+        digest = hashlib.sha256(text.encode("ascii")).hexdigest()
+        return self.folder / f"{label}-{digest[:12]}.json", json.loads(text)

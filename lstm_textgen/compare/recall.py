@@ -1,30 +1,30 @@
 """
-Teach a network one recall task, and see how far it can remember.
+Train a network on one recall task, and measure how far back it remembers.
 
-Every cell sees the same questions in the same order. Short distances come first:
-the longest one grows from 16 to the farthest over the first half of the run, and each
-batch has one distance, drawn evenly on a logarithmic scale.
+Every cell sees the same questions in the same order. Short distances come first: the
+longest one grows from 16 to 256 over the first half of the run. Each batch has one
+distance, drawn log-uniformly.
+
+Shapes: T characters, B questions, V vocabulary, D distances.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from lstm_textgen.compare.tasks import (
-    DISTANCES,
-    SHORTEST,
+    MAX_DISTANCE,
+    MIN_DISTANCE,
     Batch,
-    Question,
     RecallTask,
-    as_batch,
+    make_batch,
 )
-from lstm_textgen.config import ModelConfig, OptimizerConfig
+from lstm_textgen.config import TrainConfig
 from lstm_textgen.errors import DivergedError
 from lstm_textgen.evaluation.perplexity import summed_loss
 from lstm_textgen.model.network import CharModel, initialize
@@ -32,79 +32,72 @@ from lstm_textgen.text.streams import IGNORE
 from lstm_textgen.training.optimizer import Optimizer
 from lstm_textgen.training.schedule import rate_factor
 
-GROWS_UNTIL = 0.5
-"""Share of the run after which questions come from all distances."""
+FIRST_MAX_DISTANCE = 16
 
-FIRST_LONGEST = 16
+ALL_DISTANCES_FROM = 0.5
+"""Fraction of the run after which questions have all distances."""
 
-FARTHEST = DISTANCES[-1]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskTraining:
-    """How a task is taught."""
-
-    steps: int
-    """Batches, each followed by one change of the weights."""
-    streams: int
-    """Questions of a batch."""
-    optimizer: OptimizerConfig
-    seed: int
-    device: torch.device
+QUESTIONS_AT_ONCE = 128
 
 
 def distance_at(progress: float, random: Random) -> int:
     """
-    A distance for the next batch.
+    Draw the distance of the next batch.
 
     Args:
-        progress: Share of the run that is over, 0 to 1.
-        random: Where the choice comes from.
+        progress: Fraction of the run that is done, 0 to 1.
+        random: Source of the draw.
     """
-    share = min(1.0, progress / GROWS_UNTIL)
-    longest = FIRST_LONGEST * (FARTHEST / FIRST_LONGEST) ** share
-    spread = math.log(longest / SHORTEST)
-    return round(SHORTEST * math.exp(random.random() * spread))
+    growth = min(1.0, progress / ALL_DISTANCES_FROM)
+    longest = FIRST_MAX_DISTANCE * (MAX_DISTANCE / FIRST_MAX_DISTANCE) ** growth
+    spread = math.log(longest / MIN_DISTANCE)
+    return round(MIN_DISTANCE * math.exp(random.random() * spread))
 
 
-def teach(
+def train_on_task(
     task: RecallTask,
-    config: ModelConfig,
-    drill: TaskTraining,
-    go_on: Callable[[], None],
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    check_interrupt: Callable[[], None] = lambda: None,
 ) -> CharModel:
     """
-    Train a new network on *task*; only the characters asked for count.
+    Train a new network on *task*; only answers count in the loss.
 
     Args:
         task: What to learn.
-        config: The shape of the network.
-        drill: How long, and how fast.
-        go_on: Called before every step; may raise to break off.
+        config: The network, its optimizer, steps and seed. The streams are the
+            questions of a batch; the window is not used.
+        device: Where to compute.
+        check_interrupt: Called before every step; may raise to stop.
 
     Raises:
-        DivergedError: The loss is no longer a number.
+        DivergedError: The gradient is not finite.
     """
-    model = CharModel(config, len(task.alphabet))
-    initialize(model, torch.Generator().manual_seed(drill.seed))
-    optimizer = Optimizer(model.to(drill.device), drill.optimizer)
-    random = Random(f"{task.name} {drill.seed}")
-    for step in range(drill.steps):
-        go_on()
-        distance = distance_at(step / drill.steps, random)
-        questions = [task.ask(distance, random) for _ in range(drill.streams)]
-        _step(model, as_batch(questions, task.alphabet), drill.optimizer.clip)
-        share = (step + 0.5) / drill.steps
-        optimizer.rate = drill.optimizer.learning_rate * rate_factor(
-            share, drill.optimizer.warm_up
+    model = CharModel(config.model, len(task.alphabet))
+    initialize(model, torch.Generator().manual_seed(config.seed))
+    settings, steps = config.optimizer, config.budget.steps
+    assert steps is not None
+    optimizer = Optimizer(model.to(device), settings)
+    random = Random(f"{task.name} {config.seed}")
+    for step in range(steps):
+        check_interrupt()
+        distance = distance_at(step / steps, random)
+        questions = [
+            task.make_question(distance, random) for _ in range(settings.streams)
+        ]
+        _backward(model, make_batch(questions, task.alphabet), settings.clip)
+        progress = (step + 0.5) / steps
+        optimizer.rate = settings.learning_rate * rate_factor(
+            progress, settings.warm_up
         )
         optimizer.step()
     return model
 
 
-def _step(model: CharModel, batch: Batch, clip: float) -> None:
-    """Gradients of one batch, clipped."""
-    logits, targets = _read(model, batch)
+def _backward(model: CharModel, batch: Batch, clip: float) -> None:
+    """Compute the clipped gradients of one batch."""
+    logits, targets = _forward(model, batch)
     nats = summed_loss(logits, targets) / int((targets != IGNORE).sum())
     torch.autograd.backward(nats)
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
@@ -115,7 +108,10 @@ def _step(model: CharModel, batch: Batch, clip: float) -> None:
         )
 
 
-def _read(model: CharModel, batch: Batch) -> tuple[Tensor, Tensor]:
+def _forward(
+    model: CharModel, batch: Batch
+) -> tuple[Float[Tensor, "T B V"], Int64[Tensor, "T B"]]:
+    """Logits and targets on the device of the model."""
     device = model.head.weight.device
     inputs = torch.from_numpy(batch.inputs).to(device)
     targets = torch.from_numpy(batch.targets).to(device)
@@ -123,57 +119,57 @@ def _read(model: CharModel, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def accuracy(
+def measure_accuracy(
     model: CharModel,
     task: RecallTask,
     distance: int,
     count: int,
     *,
     seed: int = 0,
-    go_on: Callable[[], None] = lambda: None,
+    check_interrupt: Callable[[], None] = lambda: None,
 ) -> float:
     """
-    How often the network's likeliest answer is right.
+    How often the most likely answer is right.
 
     Args:
-        model: Knows the alphabet of the task.
-        task: What to ask; the choice is among its answers.
-        distance: How far back what decides stands.
-        count: Questions, fresh ones.
-        seed: Of the questions; no training uses the same.
-        go_on: Called every second or so; may raise to break off.
+        model: Has the alphabet of the task as its vocabulary.
+        task: Only its answers are ranked.
+        distance: Characters between what decides and the answer.
+        count: Number of questions, drawn anew.
+        seed: Of the questions; no training uses the same ones.
+        check_interrupt: Called every second or so; may raise to stop.
 
     Returns:
-        The share of the characters asked for, 0 to 1.
+        Fraction of right answers, 0 to 1.
     """
     random = Random(f"judge {task.name} {distance} {seed}")
-    questions = [task.ask(distance, random) for _ in range(count)]
+    questions = [task.make_question(distance, random) for _ in range(count)]
     ids = [task.alphabet.index(char) for char in task.answers]
-    answers = torch.tensor(ids, device=model.head.weight.device)
-    right = asked = 0
-    for start in range(0, count, 128):
-        go_on()
-        some: list[Question] = questions[start : start + 128]
-        logits, targets = _read(model, as_batch(some, task.alphabet))
-        counted = targets != IGNORE
-        said = answers[logits[counted][:, answers].argmax(dim=-1)]
-        right += int((said == targets[counted]).sum())
-        asked += int(counted.sum())
-    return right / asked
+    answer_ids = torch.tensor(ids, device=model.head.weight.device)
+    right = total = 0
+    for start in range(0, count, QUESTIONS_AT_ONCE):
+        check_interrupt()
+        batch = make_batch(questions[start : start + QUESTIONS_AT_ONCE], task.alphabet)
+        logits, targets = _forward(model, batch)
+        is_answer = targets != IGNORE
+        predicted = answer_ids[logits[is_answer][:, answer_ids].argmax(dim=-1)]
+        right += int((predicted == targets[is_answer]).sum())
+        total += int(is_answer.sum())
+    return right / total
 
 
-def half_way(
+def half_way_distance(
     distances: Float64[np.ndarray, " D"],
     accuracies: Float64[np.ndarray, " D"],
     baseline: float,
 ) -> float | None:
     """
-    The distance at which accuracy falls half way from perfect to the baseline.
+    The first distance at which accuracy is half way from perfect to the baseline.
 
-    Between two distances the way is taken as straight, on a logarithmic scale.
+    Between two distances accuracy is interpolated linearly in the log of the distance.
 
     Returns:
-        None where it never falls so low; the first distance where it starts there.
+        None where accuracy stays above that; the first distance where it starts below.
     """
     middle = (1 + baseline) / 2
     below = np.flatnonzero(accuracies < middle)
@@ -183,6 +179,6 @@ def half_way(
     if at == 0:
         return float(distances[0])
     high, low = accuracies[at - 1], accuracies[at]
-    share = (high - middle) / (high - low)
+    fraction = (high - middle) / (high - low)
     ratio = distances[at] / distances[at - 1]
-    return float(distances[at - 1] * ratio**share)
+    return float(distances[at - 1] * ratio**fraction)

@@ -1,24 +1,11 @@
 """
-Recall tasks made on the spot: short texts that end in what only memory can know.
+Recall tasks: generated texts whose answers depend on a character far back.
 
-A question is a text in which some characters are asked for. What decides them
-stands an exact number of characters before, and nothing in between tells it: who
-reads only what came last is right as often as by a constant guess, the baseline.
+What decides an answer stands an exact number of characters before it, and nothing in
+between gives it away. A model that sees only the most recent characters does no better
+than the best constant guess, which is the baseline.
 
 Shapes: T characters, B questions.
-
-A small grammar for one long sentence: its subject at the start, its verb at the end.
-
-    the child who lived in the blue house, with the dogs, by the old gates was
-
-Whether the verb is `was` or `were` is decided by the first noun alone. The nouns in
-between are singular or plural by a throw of their own, so that the nearest one
-misleads as often as it helps; and no word in between, like `his` or `their`, tells
-the number again.
-
-Source:
-    Linzen, Dupoux and Goldberg (2016), Assessing the Ability of LSTMs to Learn
-    Syntax-Sensitive Dependencies. https://arxiv.org/abs/1611.01368
 """
 
 import string
@@ -34,19 +21,19 @@ from jaxtyping import Int64
 from lstm_textgen.text.streams import IGNORE
 
 DISTANCES = (8, 16, 32, 64, 128, 256)
-"""Characters between what decides and what is asked, where a model is judged."""
+"""Characters between what decides and the answer, at which a model is tested."""
 
-SHORTEST = DISTANCES[0]
+MIN_DISTANCE = DISTANCES[0]
 
-LETTERS = "abcdefgh"
+MAX_DISTANCE = DISTANCES[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A text, and the places of the characters that are asked for."""
+    """A text, and the positions of the characters to predict."""
 
     text: str
-    asked: tuple[int, ...]
+    positions: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,19 +43,22 @@ class RecallTask:
     name: str
     title: str
     """For people, as short as a heading."""
-    ask: Callable[[int, Random], Question]
-    """Draws a question; the first argument is the distance, `SHORTEST` or more."""
+    make_question: Callable[[int, Random], Question]
+    """Draws a question; the first argument is the distance, `MIN_DISTANCE` or more."""
     alphabet: str
-    """Every character that can stand in a question."""
+    """Every character that can occur in a question."""
     answers: str
-    """Every character that can be asked for."""
+    """Every character that can be an answer."""
     baseline: float
-    """How often a reader without memory is right, at best."""
+    """Accuracy of the best guess without memory."""
 
 
-def ask_copy(distance: int, random: Random) -> Question:
+LETTERS = "abcdefgh"
+
+
+def copy_question(distance: int, random: Random) -> Question:
     """
-    `cafe---:cafe`: say again four letters, each after *distance* characters.
+    `cafe---:cafe`: repeat four letters, each after *distance* characters.
 
     Source:
         Arjovsky, Shah and Bengio (2016), Unitary Evolution Recurrent Neural
@@ -79,9 +69,9 @@ def ask_copy(distance: int, random: Random) -> Question:
     return Question(text, tuple(range(distance, distance + 4)))
 
 
-def ask_adding(distance: int, random: Random) -> Question:
+def adding_question(distance: int, random: Random) -> Question:
     """
-    `+3104+21=5`: the sum of the two digits that a plus marks.
+    `+3104+21=5`: the sum of the two digits marked by a plus.
 
     The first is *distance* characters before the sum, the second anywhere between.
 
@@ -91,16 +81,16 @@ def ask_adding(distance: int, random: Random) -> Question:
     """
     first, second = random.choices(range(5), k=2)
     noise = "".join(random.choices("01234", k=distance - 4))
-    place = random.randint(0, len(noise))
-    text = f"+{first}{noise[:place]}+{second}{noise[place:]}={first + second}"
+    split = random.randint(0, len(noise))
+    text = f"+{first}{noise[:split]}+{second}{noise[split:]}={first + second}"
     return Question(text, (len(text) - 1,))
 
 
 BRACKETS = ("()", "[]", "{}", "<>")
 
 
-def ask_bracket(distance: int, random: Random) -> Question:
-    """`(ab[c]d;)`: close the outer bracket; those inside are closed already."""
+def bracket_question(distance: int, random: Random) -> Question:
+    """`(ab[c]d;)`: close the outer bracket; the inner ones are closed already."""
     outer = random.choice(BRACKETS)
     inside = ""
     while (room := distance - 2 - len(inside)) > 0:
@@ -113,13 +103,104 @@ def ask_bracket(distance: int, random: Random) -> Question:
     return Question(f"{outer[0]}{inside};{outer[1]}", (distance,))
 
 
-def ask_agreement(distance: int, random: Random) -> Question:
-    """`the child who slept near the old dogs, by the door wa`: was or were."""
-    text = sentence(distance, random)
+def _word_pairs(words: str) -> tuple[tuple[str, str], ...]:
+    """`king/kings fox/foxes` as pairs of singular and plural."""
+    pairs = (word.split("/") for word in words.split())
+    return tuple((singular, plural) for singular, plural in pairs)
+
+
+SUBJECTS = _word_pairs(
+    "child/children king/kings woman/women sailor/sailors fox/foxes thief/thieves "
+    "mouse/mice baker/bakers painter/painters"
+)
+
+DISTRACTORS = _word_pairs(
+    "dog/dogs house/houses bicycle/bicycles neighbour/neighbours gate/gates tree/trees "
+    "river/rivers goose/geese box/boxes man/men"
+)
+"""Nouns between the subject and its verb."""
+
+PREPOSITIONS = (" with", " near", " by", " behind", " under", ", with", ", near")
+
+VERB_LINKS = (" who saw", " who met", " who heard", " who painted")
+
+ADJECTIVES = ("", " old", " blue", " small", " wooden")
+
+ADVERBS = (
+    " now",
+    " then",
+    " here",
+    " there",
+    " today",
+    " again",
+    " abroad",
+    " at last",
+)
+
+TWO_WORDS = (" who ran", " at home", " who sang", " that day", " who slept")
+
+FILLERS = (*ADVERBS, *TWO_WORDS, " yesterday")
+"""Phrases without a noun, of every length from 4 to 10 characters."""
+
+MIN_PHRASE = min(map(len, FILLERS))
+
+MAX_FILLER = max(map(len, FILLERS))
+
+VERBS = (" wa", " we")
+"""Singular and plural; cut off after the letter in which they differ."""
+
+
+def agreement_question(distance: int, random: Random) -> Question:
+    """
+    `the child who slept near the old dogs, by the door wa`: was or were.
+
+    The first noun alone decides. Each noun in between is singular or plural at random,
+    so that the nearest one misleads as often as it helps, and no word in between, such
+    as `his` or `their`, reveals the number. The distance is counted from the last
+    letter of the subject.
+
+    Source:
+        Linzen, Dupoux and Goldberg (2016), Assessing the Ability of LSTMs to Learn
+        Syntax-Sensitive Dependencies. https://arxiv.org/abs/1611.01368
+    """
+    number = random.randrange(2)
+    subject = random.choice(SUBJECTS)[number]
+    adjective = random.choice(ADJECTIVES)
+    between = draw_phrases(distance - len(VERBS[0]), random)
+    text = f"the{adjective} {subject}{between}{VERBS[number]}"
     return Question(text, (len(text) - 1,))
 
 
-ALPHABET = f" ,{string.ascii_lowercase}"
+@cache
+def phrases_by_length() -> dict[int, list[str]]:
+    """All phrases that can stand between subject and verb, by their length."""
+    by_length: dict[int, list[str]] = {}
+    with_noun = (
+        f"{link} the{adjective} {noun}"
+        for link, adjective, pair in product(
+            PREPOSITIONS + VERB_LINKS, ADJECTIVES, DISTRACTORS
+        )
+        for noun in pair
+    )
+    for phrase in (*FILLERS, *with_noun):
+        by_length.setdefault(len(phrase), []).append(phrase)
+    return by_length
+
+
+def draw_phrases(length: int, random: Random) -> str:
+    """
+    Draw phrases of exactly *length* characters together, 4 or more.
+
+    Where there is room for a noun, three of four phrases have one.
+    """
+    text, by_length = "", phrases_by_length()
+    while room := length - len(text):
+        fitting = [n for n in by_length if n == room or n + MIN_PHRASE <= room]
+        with_noun = [n for n in fitting if n > MAX_FILLER]
+        lengths = with_noun if with_noun and random.random() < 0.75 else fitting
+        text += random.choice(by_length[random.choice(lengths)])
+    return text
+
 
 TASKS = {
     task.name: task
@@ -127,15 +208,15 @@ TASKS = {
         RecallTask(
             name="agreement",
             title="agreement of subject and verb",
-            ask=ask_agreement,
-            alphabet=ALPHABET,
+            make_question=agreement_question,
+            alphabet=f" ,{string.ascii_lowercase}",
             answers="ae",
             baseline=1 / 2,
         ),
         RecallTask(
             name="bracket",
             title="closing the right bracket",
-            ask=ask_bracket,
+            make_question=bracket_question,
             alphabet="abcdef;()[]{}<>",
             answers=")]}>",
             baseline=1 / 4,
@@ -143,7 +224,7 @@ TASKS = {
         RecallTask(
             name="copy",
             title="copy after a delay",
-            ask=ask_copy,
+            make_question=copy_question,
             alphabet=f"{LETTERS}-:",
             answers=LETTERS,
             baseline=1 / 8,
@@ -151,10 +232,10 @@ TASKS = {
         RecallTask(
             name="adding",
             title="adding two marked digits",
-            ask=ask_adding,
+            make_question=adding_question,
             alphabet="012345678+=",
             answers="012345678",
-            baseline=1 / 5,  # 4 is the commonest sum; one digit alone tells no more
+            baseline=1 / 5,  # 4 is the most common sum; knowing one digit does not help
         ),
     )
 }
@@ -166,96 +247,19 @@ class Batch:
 
     inputs: Int64[np.ndarray, "T B"]
     targets: Int64[np.ndarray, "T B"]
-    """The id that is asked for after a character; IGNORE where nothing is asked."""
+    """The answer that follows an input; IGNORE where the next character is none."""
 
 
-def as_batch(questions: Sequence[Question], alphabet: str) -> Batch:
-    """Encode questions; behind the shorter ones stands what nobody asks for."""
+def make_batch(questions: Sequence[Question], alphabet: str) -> Batch:
+    """Encode questions; shorter ones are padded at the end, without targets there."""
     table = np.zeros(128, dtype=np.int64)
     table[[ord(char) for char in alphabet]] = range(len(alphabet))
     longest = max(len(question.text) for question in questions)
-    texts = "".join(each.text.ljust(longest, alphabet[0]) for each in questions)
+    texts = "".join(question.text.ljust(longest, alphabet[0]) for question in questions)
     ids = table[np.frombuffer(texts.encode("ascii"), dtype=np.uint8)]
     ids = ids.reshape(len(questions), longest).T  # (T + 1, B)
-    asked = np.zeros(ids.shape, dtype=bool)
+    is_answer = np.zeros(ids.shape, dtype=bool)
     for column, question in enumerate(questions):
-        asked[list(question.asked), column] = True
-    targets = np.where(asked, ids, IGNORE)[1:]
+        is_answer[list(question.positions), column] = True
+    targets = np.where(is_answer, ids, IGNORE)[1:]
     return Batch(np.ascontiguousarray(ids[:-1]), np.ascontiguousarray(targets))
-
-
-SUBJECTS = (
-    *(("child", "children"), ("king", "kings"), ("woman", "women")),
-    *(("sailor", "sailors"), ("fox", "foxes"), ("thief", "thieves")),
-    *(("mouse", "mice"), ("baker", "bakers"), ("painter", "painters")),
-)
-"""Singular and plural of who the sentence is about."""
-
-NOUNS = (
-    *(("dog", "dogs"), ("house", "houses"), ("bicycle", "bicycles")),
-    *(("neighbour", "neighbours"), ("gate", "gates"), ("tree", "trees")),
-    *(("river", "rivers"), ("goose", "geese"), ("box", "boxes"), ("man", "men")),
-)
-"""Singular and plural of what may mislead."""
-
-PLACES = (" with", " near", " by", " behind", " under", ", with", ", near")
-
-ADJECTIVES = ("", " old", " blue", " small", " wooden")
-
-ACTS = (" who saw", " who met", " who heard", " who painted")
-
-SHORT = (
-    *(" now", " then", " here", " there", " today", " again", " abroad", " at last"),
-    *(" who ran", " at home", " who sang", " that day", " who slept", " yesterday"),
-)
-"""Phrases without a noun, of every length from 4 to 10 characters."""
-
-LEAST = min(map(len, SHORT))
-
-VERBS = (" wa", " we")
-"""For one, for several; cut where they begin to differ, in the last letter."""
-
-
-@cache
-def phrases() -> dict[int, list[str]]:
-    """All phrases that can stand between subject and verb, by their length."""
-    found: dict[int, list[str]] = {}
-    with_noun = (
-        f"{link} the{adjective} {noun}"
-        for link, adjective, pair in product(PLACES + ACTS, ADJECTIVES, NOUNS)
-        for noun in pair
-    )
-    for phrase in (*SHORT, *with_noun):
-        found.setdefault(len(phrase), []).append(phrase)
-    return found
-
-
-def sentence(distance: int, random: Random) -> str:
-    """
-    Draw a sentence up to the letter of the verb that shows its number.
-
-    Args:
-        distance: Characters from the last letter of the subject to that letter, 8
-            or more.
-        random: Where the choices come from.
-    """
-    number = random.randrange(2)
-    subject = random.choice(SUBJECTS)[number]
-    adjective = random.choice(ADJECTIVES)
-    between = insertion(distance - len(VERBS[0]), random)
-    return f"the{adjective} {subject}{between}{VERBS[number]}"
-
-
-def insertion(length: int, random: Random) -> str:
-    """
-    Phrases of exactly *length* characters together, 4 or more.
-
-    Where there is room for a noun, three of four phrases have one.
-    """
-    text, by_length = "", phrases()
-    while room := length - len(text):
-        fitting = [n for n in by_length if n == room or n + LEAST <= room]
-        long = [n for n in fitting if n > 10]
-        lengths = long if long and random.random() < 0.75 else fitting
-        text += random.choice(by_length[random.choice(lengths)])
-    return text

@@ -21,7 +21,7 @@ def compared(workshop):
     """The smallest comparison that is one, and its folder."""
     text = workshop.write("compared/book.txt", TEXT)
     folder = workshop.folder / "compared" / "out"
-    outcome = workshop("compare", text, *TINY, "-o", folder)
+    outcome = workshop("compare", text, *TINY, "--svg", "-o", folder)
     assert outcome.code == 0, outcome.stderr
     return text, folder, outcome
 
@@ -38,7 +38,7 @@ def test_it_leaves_a_page_and_figures(compared):
     assert [each["cell"] for each in results["terms"]] == ["rnn", "lstm"]
     assert len(results["texts"][0]["choice"]["tried"]) >= 3
     assert (folder / "report.html").read_text().count("<svg") == 6
-    assert not list(folder.glob("*.png"))
+    assert len(list(folder.glob("*.svg"))) == 6
 
 
 def test_a_second_run_finds_everything(workshop, compared):
@@ -54,7 +54,7 @@ def test_a_second_run_finds_everything(workshop, compared):
 
 
 def test_ctrl_c_keeps_what_is_done(textgen):
-    """It ends with 130, and says how to go on."""
+    """It ends with 130, and the same command resumes."""
     text = textgen.write("book.txt", TEXT)
     with textgen.running("compare", text, *TINY, "--minutes", "0.15") as process:
         for line in process.stderr:
@@ -77,6 +77,7 @@ def test_ctrl_c_keeps_what_is_done(textgen):
         (("--cells", "elman"), 2, ["'elman'", "lstm, gru, rnn"]),
         (("--tasks", "recall"), 2, ["'recall'", "agreement"]),
         (("--minutes", "0"), 2, ["minutes is 0.0"]),
+        (("--png",), 2, ["--png", "--svg"]),
         (("-o", "book.txt"), 73, ["book.txt"]),
         (("-o", "taken"), 73, ["taken", "other.txt", "-o"]),
     ],

@@ -1,4 +1,4 @@
-"""Teaching and judging a recall task."""
+"""Training on a recall task, and measuring accuracy."""
 
 from random import Random
 
@@ -7,21 +7,20 @@ import pytest
 import torch
 
 from lstm_textgen.compare.recall import (
-    TaskTraining,
-    accuracy,
     distance_at,
-    half_way,
-    teach,
+    half_way_distance,
+    measure_accuracy,
+    train_on_task,
 )
 from lstm_textgen.compare.tasks import TASKS
-from lstm_textgen.config import ModelConfig, OptimizerConfig
+from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, TrainConfig
 from lstm_textgen.model.network import CharModel
 
 BRACKET = TASKS["bracket"]
 
 
 class Rule(CharModel):
-    """A network in name: it answers by a rule on what it read."""
+    """Answers by a rule on what it read."""
 
     def __init__(self, rule):
         super().__init__(ModelConfig(hidden=1, embedding=1), len(BRACKET.alphabet))
@@ -33,27 +32,28 @@ class Rule(CharModel):
         return one_hot.expand(len(ids), -1, -1), state
 
 
-def _drill(steps, seed=1, rate=1e-2):
-    return TaskTraining(
-        steps=steps,
-        streams=8,
-        optimizer=OptimizerConfig(learning_rate=rate),
+def train(steps, seed=1, *, check_interrupt=lambda: None, **shape):
+    config = TrainConfig(
+        model=ModelConfig(**shape),
+        optimizer=OptimizerConfig(streams=8, learning_rate=1e-2),
+        budget=BudgetConfig(steps=steps),
         seed=seed,
-        device=torch.device("cpu"),
     )
+    cpu = torch.device("cpu")
+    return train_on_task(BRACKET, config, device=cpu, check_interrupt=check_interrupt)
 
 
-def test_who_remembers_the_bracket_is_always_right():
+def test_remembering_the_bracket_is_always_right():
     """The closing bracket follows the opening one in the alphabet."""
-    assert accuracy(Rule(lambda read: read[0] + 1), BRACKET, 32, 40) == 1.0
+    assert measure_accuracy(Rule(lambda ids: ids[0] + 1), BRACKET, 32, 40) == 1.0
 
 
-def test_who_always_says_the_same_is_right_by_chance():
-    """Of 2000 questions a quarter, within three standard errors."""
-    same = torch.tensor(BRACKET.alphabet.index("]"))
-    share = accuracy(Rule(lambda read: same), BRACKET, 9, 2000)
+def test_a_constant_answer_is_right_by_chance():
+    """A quarter of 2000 questions, within three standard errors."""
+    constant = torch.tensor(BRACKET.alphabet.index("]"))
+    accuracy = measure_accuracy(Rule(lambda ids: constant), BRACKET, 9, 2000)
 
-    assert share == pytest.approx(1 / 4, abs=3 * (3 / 16 / 2000) ** 0.5)
+    assert accuracy == pytest.approx(1 / 4, abs=3 * (3 / 16 / 2000) ** 0.5)
 
 
 def test_distances_grow_over_the_first_half():
@@ -71,35 +71,31 @@ def test_distances_grow_over_the_first_half():
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_one_seed_gives_one_network(cell):
-    """The same drill twice ends with the same weights, another seed does not."""
-    config = ModelConfig(cell=cell, hidden=4, embedding=3)
+    """The same training twice ends with the same weights, another seed does not."""
     first, again, other = (
-        teach(BRACKET, config, _drill(3, seed=seed), lambda: None) for seed in (1, 1, 2)
+        train(3, seed, cell=cell, hidden=4, embedding=3) for seed in (1, 1, 2)
     )
 
     assert torch.equal(first.head.weight, again.head.weight)
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
-def test_an_lstm_learns_to_close_the_bracket_at_hand():
+def test_an_lstm_learns_to_close_a_near_bracket():
     """After 250 batches of 8 it is right where it was at chance before."""
-    config = ModelConfig(hidden=24, embedding=8)
-    untaught, taught = (
-        teach(BRACKET, config, _drill(steps), lambda: None) for steps in (0, 250)
-    )
+    first, last = (train(steps, hidden=24, embedding=8) for steps in (1, 250))
 
-    assert accuracy(untaught, BRACKET, 8, 200) < 0.5
-    assert accuracy(taught, BRACKET, 8, 200) > 0.8
+    assert measure_accuracy(first, BRACKET, 8, 200) < 0.5
+    assert measure_accuracy(last, BRACKET, 8, 200) > 0.8
 
 
-def test_it_can_be_broken_off():
-    """What `go_on` raises comes through."""
+def test_training_can_be_interrupted():
+    """What the callback raises comes through."""
+
+    def interrupt():
+        raise InterruptedError
+
     with pytest.raises(InterruptedError):
-        teach(BRACKET, ModelConfig(hidden=2), _drill(3), _refuse)
-
-
-def _refuse():
-    raise InterruptedError
+        train(3, hidden=2, check_interrupt=interrupt)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +109,6 @@ def _refuse():
 )
 def test_half_way_is_between_perfect_and_the_baseline(accuracies, expected):
     """With a baseline of one half that is at three quarters."""
-    found = half_way(np.array([8.0, 16, 32, 64]), np.array(accuracies), 0.5)
+    distance = half_way_distance(np.array([8.0, 16, 32, 64]), np.array(accuracies), 0.5)
 
-    assert found == (expected and pytest.approx(expected))
+    assert distance == (expected and pytest.approx(expected))

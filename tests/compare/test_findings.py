@@ -1,0 +1,292 @@
+"""Rows and sentences follow from the figures, whichever way these turn out."""
+
+from dataclasses import replace
+
+import pytest
+
+from lstm_textgen.compare.findings import (
+    TaskVerdict,
+    cautions,
+    finding_sentences,
+    format_limits,
+    format_spread,
+    show_result,
+    table_sections,
+    task_verdict,
+)
+from lstm_textgen.compare.results import Spread
+
+AGREEMENT = "agreement of subject and verb"
+
+
+def rnn_findings(result):
+    """What each sentence about the classic RNN lists, by its verb."""
+    verbs = {
+        "keeps up": "The classic RNN keeps up with the LSTM in: ",
+        "behind": "The classic RNN falls behind the LSTM in: ",
+        "ahead": "The classic RNN is ahead of the LSTM in: ",
+        "neither": "Neither learned in this time: ",
+    }
+    return {
+        verb: sentence.removeprefix(start).rstrip(".").split("; ")
+        for verb, start in verbs.items()
+        for sentence in finding_sentences(result)
+        if sentence.startswith(start)
+    }
+
+
+def sentence_with(result, *words):
+    """The one sentence with all these words."""
+    [sentence] = [
+        sentence
+        for sentence in finding_sentences(result)
+        if all(word in sentence for word in words)
+    ]
+    return sentence
+
+
+@pytest.fixture
+def with_texts(result):
+    """The result with the RNN's and the LSTM's losses exchanged, or other cells."""
+
+    def build(*texts):
+        return replace(result, texts=texts)
+
+    return build
+
+
+def test_the_table_fits_eighty_columns(result, capsys):
+    """Into a pipe too, with every figure whole."""
+    show_result(result)
+    lines = capsys.readouterr().out.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert len(lines) == 1 + sum(
+        bool(section.title) + len(section.rows) for section in table_sections(result)
+    )
+    assert "…" not in "".join(lines)
+
+
+def test_the_table_has_a_figure_for_every_cell(result):
+    """Mean and spread, from lowest to highest, beyond what was seen."""
+    rows = [row for section in table_sections(result) for row in section.rows]
+    by_name = dict(rows)
+
+    assert {len(figures) for _, figures in rows} == {3}
+    assert by_name["nats per character"][0] == "1.610 ± 0.010"
+    assert by_name["gradient, trained"][0] == "90 to over 511"
+    assert by_name["right at 64"][2] == "55.0 ± 0.0 %"
+    assert by_name["half way down at"][1:] == ("over 256", "50 to 52")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [((1.5, 1.6), "1.55 ± 0.05 %"), ((1.5,), "1.50 %"), ((None,), "-"), ((), "-")],
+)
+def test_a_spread_is_a_mean_and_half_the_range(values, text):
+    """One seed has no range."""
+    assert format_spread(Spread.over(values), ".2f", " %") == text
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((40.0,), "40"),
+        ((57.0, 40.0), "40 to 57"),
+        ((40.0, None, None), "40 to over 511"),
+        ((None, None), "over 511"),
+        ((), "-"),
+    ],
+)
+def test_limits_go_from_the_lowest_to_the_highest_seed(values, text):
+    """None lies beyond what could be measured."""
+    assert format_limits(Spread.over(values), 511) == text
+
+
+def test_the_agreement_sentence_has_accuracy_limit_and_networks(result):
+    """Of each cell, 64 characters after the subject."""
+    lstm, _, rnn = sentence_with(result, "Was or were").split(";")
+
+    assert "LSTM 100.0% (100.0% to 100.0%)" in lstm
+    assert "2 of 2" in lstm
+    assert "55.0%" in rnn
+    assert "50 to 52" in rnn
+    assert "0 of 2" in rnn
+
+
+def test_a_network_that_never_learned_is_seen(result, with_task_cells):
+    """One of two falls half way at once: no mean hides it."""
+    lstm, gru, rnn = result.tasks[0].cells
+    half = replace(rnn, half_way=Spread.over((8.0, None)))
+
+    sentence = sentence_with(with_task_cells(lstm, gru, half), "Was or were")
+    assert "8 to over 256" in sentence
+
+
+def test_where_the_rnn_falls_behind_is_said(result):
+    """From 32 characters on it is more than five points behind."""
+    assert rnn_findings(result) == {
+        "behind": [
+            f"{AGREEMENT} from 32 characters on",
+            "the text, by 0.100 nats per character",
+        ]
+    }
+
+
+def test_where_the_rnn_keeps_up_is_said_too(kept_up):
+    """And then where it does not."""
+    assert rnn_findings(kept_up) == {
+        "keeps up": [AGREEMENT],
+        "behind": ["the text, by 0.100 nats per character"],
+    }
+
+
+def test_where_nothing_differs_nothing_is_claimed(kept_up):
+    """Equal figures make no winner."""
+    lstm, gru, rnn = kept_up.texts
+    same = replace(rnn, nats_per_char=lstm.nats_per_char)
+    findings = rnn_findings(replace(kept_up, texts=(lstm, gru, same)))
+
+    assert findings.keys() == {"keeps up", "behind"}
+    assert findings["keeps up"] == [AGREEMENT, "the text"]
+    assert findings["behind"] == ["nothing that was measured here"]
+
+
+def test_where_the_rnn_is_ahead_is_said(result, with_task_cells):
+    """In a task and on the text; no sentence hides that."""
+    lstm, gru, rnn = result.tasks[0].cells
+    swapped = with_task_cells(replace(rnn, cell="lstm"), gru, replace(lstm, cell="rnn"))
+    lstm, gru, rnn = result.texts
+    texts = (replace(rnn, cell="lstm"), gru, replace(lstm, cell="rnn"))
+
+    findings = rnn_findings(replace(swapped, texts=texts))
+    assert findings["ahead"] == [
+        f"{AGREEMENT} from 32 characters on",
+        "the text, by 0.100 nats per character",
+    ]
+    assert "neither" not in findings
+
+
+def test_what_neither_has_learned_is_no_tie(kept_up, with_task_cells):
+    """Both at chance says nothing about memory."""
+    chance = ((0.5,) * 6,) * 2
+    cells = [
+        replace(cell, accuracy=replace(cell.accuracy, y=chance))
+        for cell in kept_up.tasks[0].cells
+    ]
+    findings = rnn_findings(with_task_cells(*cells))
+
+    assert findings["neither"] == [AGREEMENT]
+    assert "keeps up" not in findings
+
+
+def test_diverged_cells_are_neither_ahead_nor_behind(result, with_task_cells):
+    """There is nothing to compare; the cautions name them."""
+    lstm, gru, rnn = result.texts
+    lost_text = replace(
+        rnn,
+        nats_per_char=Spread.over(()),
+        trained=replace(rnn.trained, y=()),
+        seeds=(),
+        diverged=2,
+    )
+    *others, rnn = result.tasks[0].cells
+    lost_task = replace(rnn, accuracy=replace(rnn.accuracy, y=()), diverged=2)
+    diverged = replace(
+        with_task_cells(*others, lost_task),
+        texts=(lstm, gru, lost_text),
+        reach_ratios=(),
+    )
+
+    assert rnn_findings(diverged) == {"behind": ["nothing that was measured here"]}
+    assert [note.split(":")[0] for note in cautions(diverged)] == [
+        "classic RNN, the text",
+        f"classic RNN, {AGREEMENT}",
+    ]
+
+
+def test_gradients_have_their_reach_ratio_and_size(result):
+    """How far they reach, the ratio from seed to seed, and both fractions."""
+    assert "LSTM 90 to over 511 (20 to 22 untrained)" in sentence_with(result, "1 %")
+    ratio = sentence_with(result, "times as much as the classic RNN")
+    assert "1e4 to 2e4" in ratio
+    assert "0.37 and 3e-5" in ratio
+    assert "practically nothing" not in ratio
+
+
+def test_two_negligible_gradients_are_called_so(result):
+    """However much larger one is, neither teaches anything."""
+    _, gru, rnn = result.texts
+    texts = (replace(rnn, cell="lstm"), gru, rnn)
+    ratio = sentence_with(replace(result, texts=texts), "the classic RNN 100")
+
+    assert "3e-5 and 3e-5, both practically nothing" in ratio
+
+
+def test_context_and_loss_have_every_cell(result):
+    """With the time of training."""
+    assert sentence_with(result, "context").count("64 to 128") == 3
+    assert "LSTM 1.610 ± 0.010 nats in 31 ± 1 s" in sentence_with(result, "200,000")
+
+
+def test_one_seed_divergence_and_edges_are_cautions(result, with_task_cells):
+    """A rate in the middle of those tried is none."""
+    lstm, *others = result.tasks[0].cells
+    edge = replace(lstm.choice, rate=1e-3, at_edge=True)
+    cells = (replace(lstm, choice=edge, diverged=1), *others)
+    seed, diverged, at_edge = cautions(replace(with_task_cells(*cells), seeds=1))
+
+    assert cautions(result) == []
+    assert seed.startswith("One seed")
+    assert "1 of 1" in diverged
+    assert at_edge.endswith(f": LSTM on {AGREEMENT}.")
+
+
+def test_a_rate_chosen_by_luck_is_a_caution(result, with_task_cells):
+    """Named with its cell and task."""
+    *others, rnn = result.tasks[0].cells
+    lucky = replace(rnn, choice=replace(rnn.choice, by_chance=True))
+    [note] = cautions(with_task_cells(*others, lucky))
+
+    assert "guessing" in note
+    assert note.endswith(f": classic RNN on {AGREEMENT}.")
+
+
+@pytest.fixture
+def verdict_on(result):
+    """Compare networks with these accuracies at the six distances, one of each cell."""
+    [task] = result.tasks
+    lstm, _, rnn = task.cells
+
+    def build(rnn_row, lstm_row, questions=500):
+        cells = [
+            replace(cell, accuracy=replace(cell.accuracy, y=(tuple(map(float, row)),)))
+            for cell, row in ((lstm, lstm_row), (rnn, rnn_row))
+        ]
+        task_with = replace(task, cells=tuple(cells))
+        return task_verdict(task_with, "rnn", "lstm", questions)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("rnn", "lstm", "expected"),
+    [
+        ([1] * 6, [1] * 6, TaskVerdict(True, None, None)),
+        ([1, 1, 0.9, 0.6, 0.5, 0.5], [1] * 6, TaskVerdict(True, 32.0, None)),
+        ([1] * 6, [1, 1, 0.9, 0.6, 0.5, 0.5], TaskVerdict(True, None, 32.0)),
+        ([0.9] * 3 + [1] * 3, [1] * 3 + [0.9] * 3, TaskVerdict(True, 8.0, 64.0)),
+        ([0.5] * 6, [0.5] * 6, TaskVerdict(False, None, None)),
+        # neither knows anything from 16 on, whatever luck makes of it
+        ([0.9] + [0.45] * 5, [0.9] + [0.55] * 5, TaskVerdict(True, None, None)),
+    ],
+)
+def test_a_verdict_names_the_first_clear_distance(verdict_on, rnn, lstm, expected):
+    """By five hundred questions at each distance."""
+    assert verdict_on(rnn, lstm) == expected
+
+
+@pytest.mark.parametrize(("questions", "behind"), [(500, 8.0), (50, None)])
+def test_few_questions_prove_less(verdict_on, questions, behind):
+    """Nine points are clear among five hundred, and luck among fifty."""
+    assert verdict_on([0.8] * 6, [0.89] * 6, questions).behind_from == behind
