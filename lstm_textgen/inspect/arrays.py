@@ -1,5 +1,5 @@
 """
-The arrays of an inspection under plain names, for JSON and for NumPy.
+An inspection as named arrays for NumPy, and as JSON.
 
 Shapes: T characters, N units that are asked for, P properties, K guesses.
 """
@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from lstm_textgen.config import Cell
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.inspect.gates import SIGNALS, Unit, named
+from lstm_textgen.inspect.gates import SIGNAL_NAMES, Unit, unit_name
 from lstm_textgen.inspect.inspection import Inspection
 
-MOST_NUMBERS = 4_000_000
-"""Numbers of signals that JSON takes: about 40 MB."""
+MAX_JSON_NUMBERS = 4_000_000
+"""Signal values that JSON takes: about 40 MB."""
 
-BEST = 5
-"""Units that are named for each property."""
+UNITS_PER_FINDING = 5
 
 
 def inspection_arrays(
@@ -35,79 +34,78 @@ def inspection_arrays(
     `auc_chance` (P,).
     """
     trace, findings = inspection.trace, inspection.findings
-    numbers = [inspection.number(unit) for unit in units]
-    names = np.array(inspection.names)
+    indices = [inspection.index_of(unit) for unit in units]
     arrays = {
         "text": np.array(list(inspection.text)),
         "bits": trace.bits,
-        "guesses": names[trace.guesses],
-        "guess_probabilities": trace.chances,
+        "guesses": np.array(inspection.id_names)[trace.guesses],
+        "guess_probabilities": trace.guess_probs,
         "units": np.array(units, np.int64).reshape(-1, 2),
     }
-    for name in SIGNALS[trace.cell]:
+    for name in SIGNAL_NAMES[trace.cell]:
         arrays[name] = np.stack([inspection.signal(unit, name) for unit in units])
     if inspection.half_life is not None:
-        arrays["half_life"] = inspection.half_life[numbers]
+        arrays["half_life"] = inspection.half_life[indices]
     if findings:
         arrays["properties"] = np.array([finding.name for finding in findings])
-        arrays["auc"] = np.stack([finding.auc[numbers] for finding in findings])
-        arrays["auc_null"] = np.stack([finding.null[numbers] for finding in findings])
+        arrays["auc"] = np.stack([finding.auc[indices] for finding in findings])
+        arrays["auc_null"] = np.stack([finding.null[indices] for finding in findings])
         arrays["auc_chance"] = np.array([finding.chance for finding in findings])
     return arrays
 
 
 def inspection_json(inspection: Inspection, units: Sequence[Unit]) -> dict[str, Any]:
     """
-    The same as one object; numbers to six places, null for what is none.
+    The same as one object: numbers to six decimals, null for NaN and infinity.
 
     Raises:
         ConfigError: It would be too large for JSON.
     """
-    check_json(len(inspection.text), len(units), inspection.trace.cell)
-    signals = SIGNALS[inspection.trace.cell]
-    numbers, lives = [inspection.number(unit) for unit in units], inspection.half_life
-    trace = inspection.trace
+    trace, lives = inspection.trace, inspection.half_life
+    check_json_size(len(inspection.text), len(units), trace.cell)
+    indices = [inspection.index_of(unit) for unit in units]
+    guesses = [
+        [[inspection.id_names[id], prob] for id, prob in zip(ids, probs, strict=True)]
+        for ids, probs in zip(
+            trace.guesses.tolist(), _json_numbers(trace.guess_probs), strict=True
+        )
+    ]
     return {
         "text": inspection.text,
         "cell": inspection.model.cell,
         "layers": inspection.model.layers,
         "hidden": inspection.model.hidden,
-        "bits": _plain(trace.bits),
-        "guesses": [
-            [[inspection.names[id], p] for id, p in zip(ids, chances, strict=True)]
-            for ids, chances in zip(
-                trace.guesses.tolist(), _plain(trace.chances), strict=True
-            )
-        ],
-        "units": [named(unit) for unit in units],
+        "bits": _json_numbers(trace.bits),
+        "guesses": guesses,
+        "units": [unit_name(unit) for unit in units],
         **{
-            name: [_plain(inspection.signal(unit, name)) for unit in units]
-            for name in signals
+            name: [_json_numbers(inspection.signal(unit, name)) for unit in units]
+            for name in SIGNAL_NAMES[trace.cell]
         },
-        "half_life": None if lives is None else _plain(lives[numbers]),
-        "saturation": saturation(inspection),
-        "findings": probe_findings(inspection),
+        "half_life": None if lives is None else _json_numbers(lives[indices]),
+        "saturation": gate_saturation(inspection),
+        "findings": units_above_chance(inspection),
         "properties": [
             {
                 "property": finding.name,
                 "chance": finding.chance,
-                "auc": _plain(finding.auc[numbers]),
-                "null": _plain(finding.null[numbers]),
+                "auc": _json_numbers(finding.auc[indices]),
+                "null": _json_numbers(finding.null[indices]),
             }
             for finding in inspection.findings
         ],
     }
 
 
-def check_json(characters: int, units: int, cell: Cell) -> None:
+def check_json_size(characters: int, units: int, cell: Cell) -> None:
     """
-    See that an inspection fits into JSON, which is known before it is made.
+    Check that an inspection fits into JSON, before it is made.
 
     Raises:
         ConfigError: It would be too large.
     """
-    size = units * characters * len(SIGNALS[cell])
-    if size > MOST_NUMBERS:
+    size = units * characters * len(SIGNAL_NAMES[cell])
+    if size > MAX_JSON_NUMBERS:
         raise ConfigError(
             f"{units:,} units over {characters:,} characters are {size:,} numbers, "
             "too many for JSON.",
@@ -115,7 +113,7 @@ def check_json(characters: int, units: int, cell: Cell) -> None:
         )
 
 
-def saturation(inspection: Inspection) -> list[dict[str, Any]]:
+def gate_saturation(inspection: Inspection) -> list[dict[str, Any]]:
     """For each layer and gate, the share of characters and units, shut and open."""
     return [
         {
@@ -129,39 +127,37 @@ def saturation(inspection: Inspection) -> list[dict[str, Any]]:
     ]
 
 
-def probe_findings(inspection: Inspection) -> list[dict[str, Any]]:
-    """For each property the units that follow it better than chance, at most 5."""
-    told = []
-    for finding in inspection.findings:
-        units = [
-            {
-                "unit": named(inspection.place(number)),
-                "auc": float(finding.auc[number]),
-                "null": float(finding.null[number]),
-                "p": finding.p(number),
-            }
-            for number in finding.best(BEST)
-        ]
-        told.append(
-            {
-                "property": finding.name,
-                "share": finding.share,
-                "chance": finding.chance,
-                "null": float(finding.null.mean()),
-                "units": units,
-            }
-        )
-    return sorted(told, key=_margin, reverse=True)
+def units_above_chance(inspection: Inspection) -> list[dict[str, Any]]:
+    """For each property, clearest first, the units that follow it above chance."""
+    rows = [
+        {
+            "property": finding.name,
+            "share": finding.share,
+            "chance": finding.chance,
+            "null": float(finding.null.mean()),
+            "units": [
+                {
+                    "unit": unit_name(inspection.unit_at(index)),
+                    "auc": float(finding.auc[index]),
+                    "null": float(finding.null[index]),
+                    "p": finding.p_value(index),
+                }
+                for index in finding.above_chance(UNITS_PER_FINDING)
+            ],
+        }
+        for finding in inspection.findings
+    ]
+    return sorted(rows, key=_margin, reverse=True)
 
 
-def _margin(told: dict[str, Any]) -> float:
-    """How far the best unit stands above chance."""
-    best = told["units"][0]["auc"] if told["units"] else 0.5
-    return float(max(best, 1 - best) - told["chance"])
+def _margin(row: dict[str, Any]) -> float:
+    """How far the best unit is above chance."""
+    auc = row["units"][0]["auc"] if row["units"] else 0.5
+    return float(max(auc, 1 - auc) - row["chance"])
 
 
-def _plain(values: NDArray[Any]) -> list[Any]:
-    """Lists of plain numbers, rounded; None for what is no number or infinite."""
+def _json_numbers(values: NDArray[Any]) -> list[Any]:
+    """Nested lists of rounded numbers; None for NaN and infinity."""
     rounded = np.round(values.astype(np.float64), 6)
     if np.isfinite(rounded).all():
         return list(rounded.tolist())

@@ -1,8 +1,8 @@
 """
-Hold a unit or a gate at a value while a model reads or writes.
+Clamp a memory or a gate to a value while a model reads or generates text.
 
-The equations stay those of `model.cells`: what is held is put into the sums that a
-step adds up, and into the memory before it.
+The equations stay those of `model.cells`: a clamp overrides the pre-activation of a
+gate, and the memory that a step starts from.
 
 Shapes: N samples, E inputs, H hidden units, G gate rows, V vocabulary.
 """
@@ -18,24 +18,24 @@ from torch import Tensor
 
 from lstm_textgen.config import BLOCKS, Cell, ModelConfig
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.inspect.gates import GATED, check_place
+from lstm_textgen.inspect.gates import GATE_NAMES, check_unit
 from lstm_textgen.model.cells import UPDATES, CellWeights, from_input, from_memory
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import LayerState, StackState
 from lstm_textgen.model.stack import walk
 
-STAYS: dict[Cell, dict[str, float]] = {
+HOLDING_GATES: dict[Cell, dict[str, float]] = {
     "lstm": {"forget": 1.0, "input": 0.0},
     "gru": {"update": 1.0},
     "rnn": {},
 }
-"""Gates at which a memory stays what it is. The RNN writes its memory anew."""
+"""Gates at which a step leaves the memory as it is. An RNN always overwrites it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clamp:
-    """One thing that is held."""
+    """One value that is held."""
 
     layer: int | None
     """From 0; None for all."""
@@ -48,35 +48,37 @@ class Clamp:
 
 def parse_clamp(text: str, model: ModelConfig) -> Clamp:
     """
-    What is to be held: `0:17=2`, `forget=1`, `1:forget=0`, `0:17:input=0`, `memory=0`.
+    Parse `0:17=2`, `forget=1`, `1:forget=0`, `0:17:input=0` or `memory=0`.
 
     Raises:
-        ConfigError: It is not written so, the model has no such place or gate, or
-            the value is none that it can take.
+        ConfigError: The form is wrong, the model has no such unit or gate, or the
+            value is out of range.
     """
     form = r"(?:([0-9]{1,6}):)?(?:([0-9]{1,6})(?::|(?==)))?([a-z]*)=(.*)"
-    found = re.fullmatch(form, text.replace(" ", ""))
-    layer, unit, name, number = found.groups() if found else (None, None, "", "")
-    if not (unit or name) or (unit and not layer):
+    match = re.fullmatch(form, text.replace(" ", ""))
+    layer_digits, unit_digits, name, number = (
+        match.groups() if match else (None, None, "", "")
+    )
+    if not (unit_digits or name) or (unit_digits and not layer_digits):
         raise ConfigError(
             f"{text!r} holds nothing.",
             "Write 0:17=2 for a unit, forget=1 for a gate, 0:17:forget=1 for both.",
         )
+    layer = None if layer_digits is None else int(layer_digits)
+    unit = None if unit_digits is None else int(unit_digits)
+    check_unit(layer, unit, model)
     gate = name or "memory"
-    at_layer = None if layer is None else int(layer)
-    at_unit = None if unit is None else int(unit)
-    check_place(at_layer, at_unit, model)
-    value = _value(text, gate, number, model.cell)
-    return Clamp(at_layer, at_unit, None if gate == "memory" else gate, value)
+    value = _parse_value(text, gate, number, model.cell)
+    return Clamp(layer, unit, None if gate == "memory" else gate, value)
 
 
-def _value(text: str, gate: str, number: str, cell: Cell) -> float:
-    """The number, if what is held can take it."""
-    gates, least, most = GATED[cell], -1.0, 1.0
+def _parse_value(text: str, gate: str, number: str, cell: Cell) -> float:
+    """The value after the equals sign, if it is in the range of the signal."""
+    gates, low, high = GATE_NAMES[cell], -1.0, 1.0
     if gate in gates:
-        least = 0.0
+        low = 0.0
     elif gate == "memory" and cell == "lstm":
-        least, most = -100.0, 100.0
+        low, high = -100.0, 100.0
     elif gate not in ("memory", "candidate"):
         names = ", ".join((*gates, "candidate", "memory"))
         problem = f"A cell of kind {cell} has no {gate!r}, as in {text!r}."
@@ -85,22 +87,22 @@ def _value(text: str, gate: str, number: str, cell: Cell) -> float:
         value = float(number)
     except ValueError:
         value = math.nan
-    if not least <= value <= most:
-        what = f"the {gate} gate" if gate in gates else f"the {gate}"
-        problem = f"{text!r} holds {what} at {number or 'nothing'}."
-        raise ConfigError(problem, f"Set it to a number from {least:g} to {most:g}.")
+    if not low <= value <= high:
+        signal = f"the {gate} gate" if gate in gates else f"the {gate}"
+        problem = f"{text!r} holds {signal} at {number or 'nothing'}."
+        raise ConfigError(problem, f"Set it to a number from {low:g} to {high:g}.")
     return value
 
 
-class Held:
+class ClampedLayer:
     """
-    What is held in one layer, and a step of that layer under it.
+    A layer that is stepped with some of its values clamped.
 
     Args:
         cell: The kind of cell.
-        weights: Of the layer.
-        clamps: Those that act on this layer. Where two meet, the later one wins, and
-            a memory wins over its gates.
+        weights: Its parameters.
+        clamps: Those of this layer. Of two on one value the later one wins, and a
+            memory wins over its gates.
     """
 
     def __init__(
@@ -108,58 +110,62 @@ class Held:
     ) -> None:
         self._update = UPDATES[cell]
         self._weights = weights
-        names, hidden = BLOCKS[cell], weights.recurrent.shape[1]
-        nothing = weights.bias.new_full((len(names) + 1, hidden), math.nan)
-        *sums, self._values = nothing
+        blocks, hidden = BLOCKS[cell], weights.recurrent.shape[1]
+        # NaN where nothing is clamped: a row for each gate, and one for the memory
+        *gate_rows, self._memory = weights.bias.new_full(
+            (len(blocks) + 1, hidden), math.nan
+        )
         for clamp in sorted(clamps, key=lambda clamp: clamp.gate is None):
             units = slice(None) if clamp.unit is None else clamp.unit
-            gates = {clamp.gate: clamp.value}
             if clamp.gate is None:
-                self._values[units] = clamp.value
-                gates = STAYS[cell] or {"candidate": clamp.value}  # type: ignore[assignment]
+                self._memory[units] = clamp.value
+                gates = HOLDING_GATES[cell] or {"candidate": clamp.value}
+            else:
+                gates = {clamp.gate: clamp.value}
             for gate, value in gates.items():
-                assert gate is not None, "the memory was turned into gates"
-                sums[names.index(gate)][units] = _sum(gate, value)
-        self._sums = torch.cat(sums)
-        self._rows, self._units = ~self._sums.isnan(), ~self._values.isnan()
-        self._free = not clamps
+                gate_rows[blocks.index(gate)][units] = _pre_activation(gate, value)
+        self._gates = torch.cat(gate_rows)
+        self._is_gate, self._is_memory = ~self._gates.isnan(), ~self._memory.isnan()
+        self._is_free = not clamps
 
-    def inputs(self, x: Float[Tensor, "N E"]) -> Float[Tensor, "N G"]:
-        """What the input contributes to every gate."""
+    def project_input(self, x: Float[Tensor, "N E"]) -> Float[Tensor, "N G"]:
+        """What the input contributes to every gate; all of it where one is clamped."""
         a = from_input(x, self._weights)
-        return a if self._free else torch.where(self._rows, self._sums, a)
+        return a if self._is_free else torch.where(self._is_gate, self._gates, a)
 
     def step(
         self, a: Float[Tensor, "N G"], state: LayerState
     ) -> tuple[Float[Tensor, "N G"], LayerState]:
         """
-        One step of the layer.
+        Advance by one character.
 
         Args:
-            a: From `inputs`.
-            state: The memory before.
+            a: From `project_input`.
+            state: The state before.
 
         Returns:
-            What the memory contributed to every gate, and the memory after.
+            What the state contributed to every gate, and the state after.
         """
-        state = self._set(state)
+        state = self._clamp_memory(state)
         m = from_memory(state.hidden, self._weights)
-        m = m if self._free else torch.where(self._rows, 0.0, m)
+        m = m if self._is_free else torch.where(self._is_gate, 0.0, m)
         return m, self._update(a, m, state)
 
-    def _set(self, state: LayerState) -> LayerState:
-        if self._free:
+    def _clamp_memory(self, state: LayerState) -> LayerState:
+        if self._is_free:
             return state
         if state.cell is None:
-            return LayerState(torch.where(self._units, self._values, state.hidden))
-        cell = torch.where(self._units, self._values, state.cell)
+            return LayerState(torch.where(self._is_memory, self._memory, state.hidden))
+        cell = torch.where(self._is_memory, self._memory, state.cell)
         return LayerState(state.hidden, cell)
 
 
-def hold(model: CharModel, clamps: Sequence[Clamp] = ()) -> list[Held]:
-    """Every layer of a model, lowest first, with what is held in it."""
+def clamped_layers(
+    model: CharModel, clamps: Sequence[Clamp] = ()
+) -> list[ClampedLayer]:
+    """Every layer of a model, lowest first, with its clamps."""
     return [
-        Held(
+        ClampedLayer(
             model.config.cell,
             cell_weights(layer),  # type: ignore[arg-type]
             [clamp for clamp in clamps if clamp.layer in (None, depth)],
@@ -168,21 +174,22 @@ def hold(model: CharModel, clamps: Sequence[Clamp] = ()) -> list[Held]:
     ]
 
 
-class ClampedStepper:
+class ClampedBackend:
     """
-    Writes with a model in which something is held; `sampling.engine.Stepper`.
+    A `sampling.backend.Backend` that generates with clamps.
 
     Args:
         model: It is not changed.
-        clamps: From the first character read. Without any it equals the model.
+        clamps: They hold from the first character read. Without any, the logits are
+            those of the model.
     """
 
     def __init__(self, model: CharModel, clamps: Sequence[Clamp]) -> None:
         self._model = model
-        self._layers = hold(model, clamps)
+        self._layers = clamped_layers(model, clamps)
 
     def empty(self) -> StackState:
-        """The memory of one sample that has read nothing."""
+        """The recurrent state of one sample that has read nothing."""
         return self._model.initial_state(1)
 
     @torch.inference_mode()
@@ -190,8 +197,8 @@ class ClampedStepper:
         self, ids: Int64[Tensor, " T"], state: StackState
     ) -> tuple[Float[Tensor, "1 V"], StackState]:
         """Read a part of a prompt, at least 1 character."""
-        for place in range(len(ids)):
-            logits, state = self.step(ids[place : place + 1], state)
+        for index in range(len(ids)):
+            logits, state = self.step(ids[index : index + 1], state)
         return logits, state
 
     @torch.inference_mode()
@@ -204,7 +211,7 @@ class ClampedStepper:
             depth: int, x: Tensor, before: LayerState
         ) -> tuple[Tensor, LayerState]:
             layer = self._layers[depth]
-            _, after = layer.step(layer.inputs(x), before)
+            _, after = layer.step(layer.project_input(x), before)
             return after.hidden, after
 
         x, after = walk(
@@ -216,7 +223,7 @@ class ClampedStepper:
         return self._model.head(x), StackState(after)
 
 
-def _sum(gate: str, value: float) -> Tensor:
-    """The sum at which a gate has a value; infinite at its ends."""
+def _pre_activation(gate: str, value: float) -> Tensor:
+    """What a gate's activation maps to *value*; infinite at the ends of its range."""
     exact = torch.tensor(value, dtype=torch.float64)
     return exact.atanh() if gate == "candidate" else exact.logit()

@@ -1,30 +1,212 @@
 """`textgen inspect`: what happens inside a model while it reads a text."""
 
-from lstm_textgen.config import SampleConfig
-from lstm_textgen.inspect import options as o
-from lstm_textgen.ui.options import AsJson, CheckpointArgument, Debug, Quiet, Threads
+import io
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from lstm_textgen.config import ModelConfig, SampleConfig, check, choice
+from lstm_textgen.errors import ConfigError, CorpusError, OutputError
+from lstm_textgen.inspect.gates import (
+    SIGNAL_NAMES,
+    Unit,
+    check_unit,
+    parse_unit,
+    unit_name,
+)
+from lstm_textgen.ui.options import (
+    AsJson,
+    CheckpointArgument,
+    Debug,
+    Quiet,
+    Threads,
+    option,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from lstm_textgen.checkpoint.format import Checkpoint
+    from lstm_textgen.inspect.clamp import Clamp
+    from lstm_textgen.inspect.inspection import Inspection
+    from lstm_textgen.inspect.view import HeatRow
+    from lstm_textgen.model.network import CharModel
+    from lstm_textgen.sampling.backend import Backend
+    from lstm_textgen.text.tokenizer import Tokenizer
+
+DEFAULT = SampleConfig()
+
+DEFAULT_FIRST = 20_000
+"""Characters of a file that are read by default."""
+
+SHOWN_UNITS = 8
+"""Units that are shown where none is named."""
+
+MAX_UNITS_IN_FULL = 2
+"""Up to so many named units are shown with all their signals, more with memory only."""
+
+MAX_SIGNAL_BYTES = 6 * 2**30
+"""What the signals may take in memory; the unit finder takes as much again."""
+
+BAR_FROM = 5_000
+"""Characters from which reading takes long enough for a bar."""
+
+text_option = partial(option, rich_help_panel="What is read")
+
+unit_option = partial(option, rich_help_panel="What is looked at")
+
+output_option = partial(option, rich_help_panel="Output")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InspectRequest:
+    """The options as they were given; what can be checked without a model is."""
+
+    checkpoint: str | None
+    text: str | None
+    file: str | None
+    sample: int | None
+    first: int
+    split: str | None
+    prompt: str
+    config: SampleConfig
+    has_seed: bool
+    """Whether a seed was given; otherwise one is drawn and printed."""
+    encoding: str
+    on_unknown: str
+    units: tuple[str, ...]
+    layers: tuple[int, ...]
+    clamps: tuple[str, ...]
+    html: Path | None
+    svg: Path | None
+    npz: Path | None
+    json: bool
+    force: bool
+    threads: int | None
+    quiet: bool
+
+    def __post_init__(self) -> None:
+        choice("on_unknown", self.on_unknown, ("error", "skip", "replace"))
+        check("first", self.first, 1 <= self.first <= 10**7, "a number from 1 to 10^7")
+        inputs = {"--text": self.text, "--file": self.file, "--sample": self.sample}
+        given = [name for name, value in inputs.items() if value is not None]
+        if len(given) != 1:
+            subject = " and ".join(given) or "Nothing"
+            what = "are all given" if given else "is given to read"
+            raise ConfigError(
+                f"{subject} {what}.", "Give one of --text, --file and --sample."
+            )
+        if self.split is not None and self.file is None:
+            problem = f"There is no {self.split} part of what is in no file."
+            raise ConfigError(problem, "Give --split with --file.")
+        if self.sample is not None:
+            is_valid = 1 <= self.sample <= 10**6
+            check("sample", self.sample, is_valid, "a number from 1 to 10^6")
+
+    @property
+    def all_signals(self) -> bool:
+        """Whether units are shown with all their signals, not their memory alone."""
+        return 0 < len(self.units) <= MAX_UNITS_IN_FULL
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files to write."""
+        return [path for path in (self.html, self.svg, self.npz) if path is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectText:
+    """The text to read, in characters that the model knows."""
+
+    text: str
+    name: str
+    opening: str = ""
+    """What came before, and is not shown."""
+    unclamped: str | None = None
+    """What the model generates with the same seed without clamps."""
 
 
 def inspect(
     checkpoint: CheckpointArgument = None,
-    text: o.Text = None,
-    file: o.File = None,
-    sample: o.Sample = None,
-    first: o.First = o.FIRST,
-    split: o.Split = None,
-    prompt: o.Prompt = "",
-    seed: o.Seed = None,
-    temperature: o.Temperature = o.DRAW.temperature,
-    encoding: o.Encoding = "utf-8",
-    on_unknown: o.OnUnknown = "error",
-    unit: o.Units = None,
-    layer: o.Layers = None,
-    clamp: o.Clamps = None,
-    html: o.Html = None,
-    svg: o.Svg = None,
-    npz: o.Npz = None,
+    *,
+    text: Annotated[str | None, text_option(help="This text.")] = None,
+    file: Annotated[
+        str | None,
+        text_option(help="A file, a folder, - for stdin, or a corpus name."),
+    ] = None,
+    sample: Annotated[
+        int | None, text_option(help="So many characters that the model writes now.")
+    ] = None,
+    first: Annotated[
+        int, text_option(help="Characters of a file to read.", default=DEFAULT_FIRST)
+    ] = DEFAULT_FIRST,
+    split: Annotated[
+        str | None,
+        text_option(
+            help="Only this part of the file it was trained on: train, validation or "
+            "test."
+        ),
+    ] = None,
+    prompt: Annotated[
+        str, text_option("--prompt", "-p", help="What stands before a sample.")
+    ] = "",
+    seed: Annotated[
+        int | None, text_option(help="Same seed, same sample.", default="a fresh one")
+    ] = None,
+    temperature: Annotated[
+        float,
+        text_option(
+            "--temperature",
+            "-t",
+            help="Boldness of a sample; 0 is greedy.",
+            default=DEFAULT.temperature,
+        ),
+    ] = DEFAULT.temperature,
+    encoding: Annotated[
+        str, text_option(help="Encoding of the file.", default="utf-8")
+    ] = "utf-8",
+    on_unknown: Annotated[
+        str,
+        text_option(
+            help="Unknown characters of the text: error, skip or replace.",
+            default="error",
+        ),
+    ] = "error",
+    unit: Annotated[
+        list[str] | None,
+        unit_option(
+            help="This unit, such as 0:17; may be given again.",
+            metavar="LAYER:UNIT",
+            default="the most interesting",
+        ),
+    ] = None,
+    layer: Annotated[
+        list[int] | None,
+        unit_option(help="Only this layer, from 0; may be given again.", default="all"),
+    ] = None,
+    clamp: Annotated[
+        list[str] | None,
+        unit_option(
+            help="Hold a unit or a gate: 0:17=2, forget=1, 1:forget=0, 0:17:input=0.",
+            metavar="[LAYER:[UNIT:]]GATE=VALUE",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, output_option(help="One page with everything in it.")
+    ] = None,
+    svg: Annotated[
+        Path | None, output_option(help="The lines of heat as one picture.")
+    ] = None,
+    npz: Annotated[
+        Path | None, output_option(help="The arrays, for numpy.load.")
+    ] = None,
     json: AsJson = False,
-    force: o.Force = False,
+    force: Annotated[
+        bool, output_option("--force", help="Write over a file that is there.")
+    ] = False,
     threads: Threads = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -40,25 +222,271 @@ def inspect(
     it remembers, what it expects next and how surprised it is. Layers and units are
     counted from 0.
     """
-    from lstm_textgen.inspect import run as inspect_run
-    from lstm_textgen.inspect.run import InspectInput
+    inspect_model(
+        InspectRequest(
+            checkpoint=checkpoint,
+            text=text,
+            file=file,
+            sample=sample,
+            first=first,
+            split=split,
+            prompt=prompt,
+            config=SampleConfig(temperature=temperature, seed=seed or 0),
+            has_seed=seed is not None,
+            encoding=encoding,
+            on_unknown=on_unknown,
+            units=tuple(unit or ()),
+            layers=tuple(layer or ()),
+            clamps=tuple(clamp or ()),
+            html=html,
+            svg=svg,
+            npz=npz,
+            json=json,
+            force=force,
+            threads=threads,
+            quiet=quiet,
+        )
+    )
 
-    reading = InspectInput(
-        text=text,
-        file=file,
-        sample=sample,
-        first=first,
-        split=split,
-        prompt=prompt,
-        config=SampleConfig(temperature=temperature, seed=seed or 0),
-        has_seed=seed is not None,
-        encoding=encoding,
-        on_unknown=on_unknown,  # type: ignore[arg-type]
-    )
-    output = inspect_run.InspectOutput(
-        html=html, svg=svg, npz=npz, json=json, force=force, quiet=quiet
-    )
-    looked_at = inspect_run.Look(
-        units=tuple(unit or ()), layers=tuple(layer or ()), clamps=tuple(clamp or ())
-    )
-    inspect_run.inspect_model(checkpoint, reading, looked_at, output, threads=threads)
+
+def inspect_model(request: InspectRequest) -> None:
+    """Read the text with the model, and show or write what happened inside."""
+    import numpy as np
+
+    from lstm_textgen.checkpoint.format import load_checkpoint
+    from lstm_textgen.inspect.arrays import check_json_size
+    from lstm_textgen.inspect.clamp import parse_clamp
+    from lstm_textgen.inspect.inspection import inspect_text
+    from lstm_textgen.model.weights import build_model
+    from lstm_textgen.runs.find import find_checkpoint
+    from lstm_textgen.training.machine import choose_machine
+    from lstm_textgen.ui.progress import reading_bar
+
+    _check_outputs(request)
+    path = find_checkpoint(request.checkpoint)
+    checkpoint = load_checkpoint(path)
+    config = checkpoint.model
+    chosen = [parse_unit(text, config) for text in request.units]
+    for layer in request.layers:
+        check_unit(layer, None, config)
+    clamps = [parse_clamp(text, config) for text in request.clamps]
+    model = build_model(checkpoint, choose_machine("cpu", request.threads).device)
+    found = _find_text(request, checkpoint, model, clamps)
+    length = len(found.text)
+    if request.json:
+        layers = len(set(request.layers)) or config.layers
+        check_json_size(length, len(chosen) or layers * config.hidden, config.cell)
+    exact = request.json or request.npz is not None
+    dtype = np.dtype(np.float32 if exact else np.float16)
+    _check_memory(length, config, dtype.itemsize)
+    with reading_bar(
+        length, shown_from=BAR_FROM, quiet=request.quiet, unit=""
+    ) as progress:
+        inspection = inspect_text(
+            model,
+            checkpoint.tokenizer,
+            found.text,
+            opening=found.opening,
+            clamps=clamps,
+            dtype=dtype,
+            progress=progress,
+        )
+    name = path.parent.name if path.stem == "model" else path.stem
+    _put_out(inspection, found, chosen, request, title=f"{name} reads {found.name}")
+
+
+def _check_outputs(request: InspectRequest) -> None:
+    """
+    Check that the files can be written, before any work is done.
+
+    Raises:
+        OutputError: One exists already, or its folder does not.
+    """
+    for path in request.outputs:
+        if os.path.lexists(path) and not request.force:
+            raise OutputError(
+                f"{path} is there already.", "Choose another name, or add --force."
+            )
+        if not path.parent.is_dir():
+            raise OutputError(f"There is no folder {path.parent}.", "Create it first.")
+
+
+def _check_memory(characters: int, model: ModelConfig, bytes_each: int) -> None:
+    """
+    Check that the signals fit into memory, before they are made.
+
+    Raises:
+        ConfigError: They take more than `MAX_SIGNAL_BYTES`.
+    """
+    units = model.layers * model.hidden
+    needed = characters * units * len(SIGNAL_NAMES[model.cell]) * bytes_each
+    if needed > MAX_SIGNAL_BYTES:
+        fitting = characters * MAX_SIGNAL_BYTES // needed
+        raise ConfigError(
+            f"{characters:,} characters of {units:,} units are {needed / 1e9:.0f} GB "
+            "of numbers.",
+            f"Lower --first or --sample to {fitting:,}.",
+        )
+
+
+def _find_text(
+    request: InspectRequest,
+    checkpoint: "Checkpoint",
+    model: "CharModel",
+    clamps: Sequence["Clamp"],
+) -> InspectText:
+    """
+    The text that is meant.
+
+    Raises:
+        TextgenError: It does not exist, is empty, or has characters that the model
+            does not know.
+    """
+    from lstm_textgen.text.tokenizer import encode_prompt
+    from lstm_textgen.ui.terminal import say
+
+    tokenizer = checkpoint.tokenizer
+    if request.sample is not None:
+        return _sample_text(request, tokenizer, model, clamps)
+    if request.file is not None:
+        raw, name = _read_file(request, request.file, checkpoint)
+    else:
+        raw, name = request.text or "", "a text"
+    ids, notes = encode_prompt(tokenizer, raw, request.on_unknown)  # type: ignore[arg-type]
+    text = tokenizer.decode(ids)
+    if request.file is not None and len(text) == request.first:
+        notes = [
+            *notes,
+            f"the first {len(text):,} characters are read; --first sets how many",
+        ]
+    for note in [] if request.quiet else notes:
+        say(f"note: {note}")
+    if not text:
+        raise CorpusError("There is nothing to read.", "Give at least one character.")
+    return InspectText(text, name)
+
+
+def _read_file(
+    request: InspectRequest, file: str, checkpoint: Checkpoint
+) -> tuple[str, str]:
+    """The first characters of a file or of a part of it, and its name."""
+    from lstm_textgen.evaluation.part import read_part
+    from lstm_textgen.text.reader import TextReader
+    from lstm_textgen.text.registry import resolve_names
+    from lstm_textgen.text.source import find_source
+
+    source = find_source(resolve_names([file]))
+    if request.split is not None:
+        ids = read_part(checkpoint, source, request.split)
+        # of up to four bytes a character
+        text = checkpoint.tokenizer.decode(ids[: 4 * request.first])
+    else:
+        text = ""
+        for part in TextReader(source, request.encoding):
+            text += part
+            if len(text) >= request.first:
+                break
+    return text[: request.first], source.name
+
+
+def _sample_text(
+    request: InspectRequest,
+    tokenizer: "Tokenizer",
+    model: "CharModel",
+    clamps: Sequence["Clamp"],
+) -> InspectText:
+    """A sample; with clamps also the one that the model generates without them."""
+    from lstm_textgen.inspect.clamp import ClampedBackend
+    from lstm_textgen.sampling.backend import choose_backend
+    from lstm_textgen.sampling.writer import Writer
+    from lstm_textgen.ui.terminal import say
+
+    config, length = request.config, request.sample or 0
+    if not request.has_seed:
+        config = replace(config, seed=secrets.randbelow(2**32))
+        if not request.quiet:
+            say(f"seed {config.seed}")
+
+    def generate(backend: "Backend") -> str:
+        writer = Writer(backend, tokenizer)
+        return request.prompt + writer.write(
+            request.prompt, length=length, config=config
+        )
+
+    unclamped = generate(choose_backend(model, characters=length))
+    opening = ""
+    if not request.prompt:  # the same as the writer's
+        opening = "\n" if "\n" in tokenizer else tokenizer.decode([0])
+    if not clamps:
+        return InspectText(unclamped, "what it writes", opening)
+    clamped = generate(ClampedBackend(model, clamps))
+    return InspectText(clamped, "what it writes", opening, unclamped)
+
+
+def _put_out(
+    inspection: "Inspection",
+    found: InspectText,
+    chosen: list[Unit],
+    request: InspectRequest,
+    *,
+    title: str,
+) -> None:
+    """Write the files that were named, else print to the terminal."""
+    from lstm_textgen.files import write_durably
+    from lstm_textgen.inspect.arrays import inspection_json
+    from lstm_textgen.inspect.heatmap_svg import heatmap_svg
+    from lstm_textgen.inspect.page import make_page
+    from lstm_textgen.inspect.view import heat_rows
+    from lstm_textgen.ui.terminal import say, write_text
+
+    ranked = inspection.ranked(request.layers)
+    shown = chosen or ranked[:SHOWN_UNITS]
+    rows = heat_rows(inspection, shown, all_signals=request.all_signals)
+    listed = chosen or inspection.units_of(request.layers)
+    if request.html is not None:
+        everyone = list(dict.fromkeys([*chosen, *ranked, *inspection.ranked()]))
+        page = make_page(inspection, title=title, ranked=everyone)
+        write_durably(request.html, page.encode("utf-8"))
+    if request.svg is not None:
+        picture = heatmap_svg(inspection.text, rows, title=title)
+        write_durably(request.svg, picture.encode("utf-8"))
+    if request.npz is not None:
+        write_durably(request.npz, _npz_bytes(inspection, listed))
+    if request.json:
+        extra = {} if found.unclamped is None else {"unclamped": found.unclamped}
+        print_json(inspection_json(inspection, listed) | extra)
+    for path in request.outputs:
+        say(f"written: {path}") if request.json else write_text(f"{path}\n")
+    if not (request.json or request.outputs):
+        _show(inspection, found, request, shown, rows)
+
+
+def _npz_bytes(inspection: "Inspection", units: Sequence[Unit]) -> bytes:
+    import numpy as np
+
+    from lstm_textgen.inspect.arrays import inspection_arrays
+
+    file = io.BytesIO()
+    np.savez(file, **inspection_arrays(inspection, units))  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def _show(
+    inspection: "Inspection",
+    found: InspectText,
+    request: InspectRequest,
+    units: Sequence[Unit],
+    rows: Sequence["HeatRow"],
+) -> None:
+    """Print the text with heat rows, then tables."""
+    from lstm_textgen.inspect.view import describe_unit, show_habits, show_heat
+    from lstm_textgen.ui.terminal import write_text
+
+    if found.unclamped is not None:
+        write_text(f"-- as it is\n{found.unclamped}\n")
+        write_text(f"-- with {', '.join(request.clamps)}\n{inspection.text}\n\n")
+    for unit in units:
+        write_text(f"{unit_name(unit):7} {describe_unit(inspection, unit)}\n")
+    write_text("\n")
+    show_heat(inspection, rows, quiet=request.quiet)
+    show_habits(inspection)

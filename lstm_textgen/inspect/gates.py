@@ -1,7 +1,9 @@
 """
-What a cell has to show: the names of its gates, its memory and what it gives out.
+The signals of a cell by name: its gates, its memory and its output.
 
-Layers and units are counted from 0, as in the names of the weights.
+A unit's `memory` is what it carries from one character to the next: the cell state of
+an LSTM, the hidden state of a GRU or an RNN. Layers and units are counted from 0, as in
+the names of the weights.
 """
 
 import re
@@ -9,30 +11,30 @@ import re
 from lstm_textgen.config import Cell, ModelConfig
 from lstm_textgen.errors import ConfigError
 
-GATED: dict[Cell, tuple[str, ...]] = {
+GATE_NAMES: dict[Cell, tuple[str, ...]] = {
     "lstm": ("forget", "input", "output"),
     "gru": ("reset", "update"),
     "rnn": (),
 }
 """The gates of each cell, 0 to 1."""
 
-SIGNALS: dict[Cell, tuple[str, ...]] = {
+SIGNAL_NAMES: dict[Cell, tuple[str, ...]] = {
     "lstm": ("forget", "input", "output", "candidate", "memory", "hidden"),
     "gru": ("reset", "update", "candidate", "hidden"),
     "rnn": ("hidden",),
 }
 """
-Everything that can be looked at, in the order in which it is shown.
+Everything that can be inspected, in display order.
 
-`candidate` is what would be noted, -1 to 1; `memory` the LSTM's cell, of any size;
-`hidden` what a unit gives out, -1 to 1, and for GRU and RNN also what it remembers.
+`candidate` is what the cell would write, -1 to 1; `memory` the LSTM's cell state, of
+any size; `hidden` the output of a unit, -1 to 1.
 """
 
-MEMORY: dict[Cell, str] = {"lstm": "memory", "gru": "hidden", "rnn": "hidden"}
-"""Which of them is carried from one character to the next."""
+MEMORY_SIGNAL: dict[Cell, str] = {"lstm": "memory", "gru": "hidden", "rnn": "hidden"}
+"""The signal that is carried from one character to the next."""
 
-KEEPER: dict[Cell, str] = {"lstm": "forget", "gru": "update"}
-"""The gate that says which share of the memory stays. The RNN has none."""
+RETENTION_GATE: dict[Cell, str] = {"lstm": "forget", "gru": "update"}
+"""The gate that says how much of the memory is kept. The RNN has none."""
 
 Unit = tuple[int, int]
 """Layer and unit, both from 0."""
@@ -40,38 +42,38 @@ Unit = tuple[int, int]
 
 def parse_unit(text: str, model: ModelConfig) -> Unit:
     """
-    The unit that a person means by `layer:unit`.
+    Parse `layer:unit`.
 
     Raises:
-        ConfigError: It is not written so, or the model has no such unit.
+        ConfigError: The form is wrong, or the model has no such unit.
     """
-    found = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,6})", text.strip())
-    if found is None:
+    match = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,6})", text.strip())
+    if match is None:
         problem = f"{text!r} names no unit."
         raise ConfigError(problem, "Write layer:unit, both from 0, such as 0:17.")
-    unit = int(found[1]), int(found[2])
-    check_place(*unit, model)
-    return unit
+    layer, unit = int(match[1]), int(match[2])
+    check_unit(layer, unit, model)
+    return layer, unit
 
 
-def check_place(layer: int | None, unit: int | None, model: ModelConfig) -> None:
+def check_unit(layer: int | None, unit: int | None, model: ModelConfig) -> None:
     """
-    Refuse a layer or a unit that a model does not have.
+    Check that a model has a layer and a unit; None stands for all.
 
     Raises:
-        ConfigError: There is no such layer or unit.
+        ConfigError: It has not.
     """
-    for name, place, count in (
+    for name, index, count in (
         ("layer", layer, model.layers),
         ("unit", unit, model.hidden),
     ):
-        if place is not None and not 0 <= place < count:
+        if index is not None and not 0 <= index < count:
             raise ConfigError(
-                f"There is no {name} {place}: the model has {count} {name}s, from 0.",
+                f"There is no {name} {index}: the model has {count} {name}s, from 0.",
                 f"Name a {name} from 0 to {count - 1}.",
             )
 
 
-def named(unit: Unit) -> str:
-    """The way back from `parse_unit`."""
+def unit_name(unit: Unit) -> str:
+    """The inverse of `parse_unit`."""
     return f"{unit[0]}:{unit[1]}"

@@ -1,21 +1,13 @@
 """
-A text, what happened inside while it was read, and which units are worth a look.
+Read a text and keep every signal of every unit, with habits, findings and a ranking.
 
-Shapes: T characters, H hidden units, U units of all layers.
+A layer projects a whole window of inputs at once and steps through it character by
+character; its gates are then computed for the window in one go. The equations are those
+of `model.cells`.
 
-Read a text, and write down what happens inside at every character.
-
-A layer reads a whole window at once as far as its input goes, and character by
-character as far as its memory goes; its gates are then worked out for the window in
-one go. The equations are those of `model.cells`.
-
-Shapes: N ids, T characters, E inputs, H hidden units, G gate rows, V vocabulary,
-K guesses. Ids and characters are the same but for a model of bytes, where a character
-is told by its last byte.
-
-What a unit does most of the time: how its gates stand, and how long it remembers.
-
-Shapes: T characters, H hidden units.
+Shapes: N ids, T characters, E inputs, H hidden units, U units of all layers, V
+vocabulary, K guesses. N is T but for a model of bytes, where a character is represented
+by its last byte.
 """
 
 import itertools
@@ -32,22 +24,45 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from lstm_textgen.config import Cell, ModelConfig
-from lstm_textgen.inspect.clamp import Clamp, Held, hold
-from lstm_textgen.inspect.gates import GATED, KEEPER, MEMORY, SIGNALS, Unit
-from lstm_textgen.inspect.probes import Finding, find
+from lstm_textgen.inspect.clamp import Clamp, ClampedLayer, clamped_layers
+from lstm_textgen.inspect.gates import (
+    GATE_NAMES,
+    MEMORY_SIGNAL,
+    RETENTION_GATE,
+    SIGNAL_NAMES,
+    Unit,
+)
+from lstm_textgen.inspect.probes import Finding, probe_units
 from lstm_textgen.model.cells import gru_gates, lstm_gates
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import LayerState, StackState
 from lstm_textgen.model.stack import walk
 from lstm_textgen.text.tokenizer import Tokenizer
 
-IN_TURN = 5
-"""Units of each property, and units that remember longest, that come first."""
+TRACE_WINDOW = 512
+"""Characters that are processed at a time: it bounds memory and changes no result."""
+
+GUESSES = 5
+"""How many of the most likely next characters are kept."""
+
+FEATURED = 5
+"""Units that are ranked first for each property, and for their half-life."""
+
+SHUT_BELOW, OPEN_ABOVE = 0.1, 0.9
+"""Where a gate counts as shut or open."""
+
+GATE_EQUATIONS: dict[Cell, Callable[[Tensor, Tensor], Any]] = {
+    "lstm": lstm_gates,
+    "gru": gru_gates,
+}
+
+Signals = dict[str, Tensor]
+"""The signals of a layer over a window by name, each (T, H)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Habits:
-    """The units of one layer over a whole text."""
+    """What the units of one layer do most of the time, over a whole text."""
 
     shut: dict[str, Float[np.ndarray, " H"]]
     """For each gate, the share of characters at which it was below 0.1."""
@@ -65,28 +80,75 @@ class Habits:
     """
 
     def saturation(self) -> Float[np.ndarray, " H"] | None:
-        """Share of time that a gate was shut or open, the mean over the gates."""
+        """Share of characters at which a gate was shut or open, mean over the gates."""
         if not self.shut:
             return None
         shares = [self.shut[gate] + self.open[gate] for gate in self.shut]
         return np.asarray(np.mean(shares, axis=0))
 
 
+class HabitCounter:
+    """
+    Accumulates `Habits` window by window, before anything is rounded.
+
+    Args:
+        cell: The kind of cell.
+        hidden: Units of the layer.
+    """
+
+    def __init__(self, cell: Cell, hidden: int) -> None:
+        self._retention = RETENTION_GATE.get(cell)
+        self._shut = {gate: np.zeros(hidden) for gate in GATE_NAMES[cell]}
+        self._open = {gate: np.zeros(hidden) for gate in GATE_NAMES[cell]}
+        self._logs = np.zeros(hidden)
+        self._count = 0
+
+    def add(self, signals: Signals, char_ends: Bool[Tensor, " N"]) -> None:
+        """
+        Count one more window.
+
+        Of a character of several bytes the gates are those at the last one, but the
+        memory decays at all of them.
+
+        Args:
+            signals: At every id of the window.
+            char_ends: Which ids end a character.
+        """
+        for gate in self._shut:
+            values = signals[gate].cpu()[char_ends]
+            self._shut[gate] += (values < SHUT_BELOW).sum(dim=0).numpy()
+            self._open[gate] += (values > OPEN_ABOVE).sum(dim=0).numpy()
+        if self._retention is not None:
+            logs = signals[self._retention].to(torch.float64).log().sum(dim=0)
+            self._logs += logs.cpu().numpy()
+        self._count += int(char_ends.sum())
+
+    def habits(self) -> Habits:
+        """The shares and half-lives over all windows."""
+        shut = {gate: count / self._count for gate, count in self._shut.items()}
+        open_ = {gate: count / self._count for gate, count in self._open.items()}
+        if self._retention is None:
+            return Habits(shut, open_, None)
+        with np.errstate(divide="ignore"):
+            half_life = math.log(2) / -(self._logs / self._count)
+        return Habits(shut, open_, np.abs(half_life))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """What happened inside while a text was read."""
+    """What happened inside a model while it read a text."""
 
     cell: Cell
     layers: tuple[dict[str, Shaped[np.ndarray, "T H"]], ...]
-    """The `SIGNALS` of each layer after every character, lowest layer first."""
+    """The `SIGNAL_NAMES` of each layer after every character, lowest layer first."""
 
     bits: Float[np.ndarray, " T"]
-    """The surprise at each character; not a number where nothing stood before it."""
+    """The surprise at each character; NaN where nothing came before it."""
 
     guesses: Int[np.ndarray, "T K"]
-    """Ids of the likeliest next characters after each one, the likeliest first."""
+    """Ids of the most likely next characters after each one, most likely first."""
 
-    chances: Float[np.ndarray, "T K"]
+    guess_probs: Float[np.ndarray, "T K"]
     """Their probabilities."""
 
     habits: tuple[Habits, ...]
@@ -96,7 +158,7 @@ class Trace:
         return len(self.bits)
 
     def after(self, start: int) -> "Trace":
-        """The same without the first *start* characters; `habits` stay."""
+        """Drop the first *start* characters; `habits` stay."""
         return replace(
             self,
             layers=tuple(
@@ -105,26 +167,31 @@ class Trace:
             ),
             bits=self.bits[start:],
             guesses=self.guesses[start:],
-            chances=self.chances[start:],
+            guess_probs=self.guess_probs[start:],
         )
+
+    def memory(self) -> Shaped[np.ndarray, "T U"]:
+        """The memory of every unit after each character."""
+        name = MEMORY_SIGNAL[self.cell]
+        return np.concatenate([layer[name] for layer in self.layers], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What is shown of a text."""
+    """A text with its trace, and which units are worth a look."""
 
     text: str
     model: ModelConfig
-    names: tuple[str, ...]
-    """What each id stands for; a byte that is no character by its number."""
+    id_names: tuple[str, ...]
+    """What each id stands for; a byte above 0x7F by its number."""
     trace: Trace
     findings: tuple[Finding, ...]
     """Empty for a text that is too short to find anything."""
 
     @cached_property
     def memory(self) -> Shaped[np.ndarray, "T U"]:
-        """What every unit remembered after each character."""
-        return _memory(self.trace)
+        """The memory of every unit after each character."""
+        return self.trace.memory()
 
     @cached_property
     def half_life(self) -> Float[np.ndarray, " U"] | None:
@@ -142,72 +209,80 @@ class Inspection:
 
     @cached_property
     def interest(self) -> Float[np.ndarray, " U"]:
-        """How far above chance each unit follows its best property; 0 for none."""
-        above = [finding.strength - finding.chance for finding in self.findings]
-        return np.asarray(np.max([np.zeros(self.units), *above], axis=0))
+        """How far above chance each unit follows its best property; at least 0."""
+        margins = [finding.strength - finding.chance for finding in self.findings]
+        return np.asarray(np.max([np.zeros(self.units), *margins], axis=0))
 
     @cached_property
-    def spread(self) -> Float[np.ndarray, " U"]:
-        """How much each unit's output moves: its standard deviation."""
-        moves = [
+    def output_std(self) -> Float[np.ndarray, " U"]:
+        """The standard deviation of each unit's output."""
+        deviations = [
             layer["hidden"].std(axis=0, dtype=np.float64) for layer in self.trace.layers
         ]
-        return np.concatenate(moves)
+        return np.concatenate(deviations)
 
     @property
     def bits_per_char(self) -> float:
-        """The mean surprise; not a number where nothing was predicted."""
+        """The mean surprise; NaN where nothing was predicted."""
         known = self.trace.bits[np.isfinite(self.trace.bits)]
         return float(known.mean()) if known.size else math.nan
 
     @property
     def units(self) -> int:
-        """U, how many there are."""
+        """U, the units of all layers."""
         return self.model.layers * self.model.hidden
 
-    def place(self, number: int) -> Unit:
-        """Layer and unit of the unit with this number, from 0 to U - 1."""
-        return divmod(number, self.model.hidden)
+    def unit_at(self, index: int) -> Unit:
+        """Layer and unit of a column of `memory`, 0 to U - 1."""
+        return divmod(index, self.model.hidden)
 
-    def number(self, unit: Unit) -> int:
-        """The way back from `place`."""
+    def index_of(self, unit: Unit) -> int:
+        """The inverse of `unit_at`."""
         return unit[0] * self.model.hidden + unit[1]
 
+    def units_of(self, layers: Sequence[int] = ()) -> list[Unit]:
+        """All units of some layers in their order; empty for all layers."""
+        units = map(self.unit_at, range(self.units))
+        return [unit for unit in units if not layers or unit[0] in layers]
+
     def signal(self, unit: Unit, name: str) -> Shaped[np.ndarray, " T"]:
-        """One of the `SIGNALS` of a unit after each character."""
+        """One of the `SIGNAL_NAMES` of a unit after each character."""
         layer, column = unit
         return np.asarray(self.trace.layers[layer][name][:, column])
 
-    def best_property(self, number: int) -> Finding | None:
+    def best_property(self, index: int) -> Finding | None:
         """The property that a unit follows farthest above chance, if any."""
-        if self.interest[number] <= 0:
+        if self.interest[index] <= 0:
             return None
-        return max(self.findings, key=lambda one: one.strength[number] - one.chance)
+        return max(self.findings, key=lambda f: f.strength[index] - f.chance)
 
     def ranked(self, layers: Sequence[int] = ()) -> list[Unit]:
         """
         The units, the most interesting first.
 
-        First by turns the best ones of each property and those that remember longest,
-        then all by their interest, and those without any by how much their output
-        moves.
+        First in turn the best ones of each property and those with the longest
+        half-life, then all by their interest, and those without any by how much their
+        output varies.
 
         Args:
             layers: Only units of these; empty for all.
         """
-        ours = [
-            n for n in range(self.units) if not layers or self.place(n)[0] in layers
-        ]
-        order = sorted(ours, key=lambda n: (-self.interest[n], -self.spread[n]))
+        indices = [self.index_of(unit) for unit in self.units_of(layers)]
+        by_interest = sorted(
+            indices, key=lambda n: (-self.interest[n], -self.output_std[n])
+        )
         clearest = sorted(self.findings, key=lambda f: f.chance - f.strength.max())
-        allowed = set(ours)
-        best = [[n for n in f.best(self.units) if n in allowed] for f in clearest]
+        allowed = set(indices)
+        best = [
+            [n for n in finding.above_chance(self.units) if n in allowed]
+            for finding in clearest
+        ]
         if self.half_life is not None:
             lives = self.half_life
-            best.append(sorted(ours, key=lambda n: -lives[n]))
-        turns = itertools.zip_longest(*(numbers[:IN_TURN] for numbers in best))
-        firsts = [n for turn in turns for n in turn if n is not None]
-        return [self.place(n) for n in dict.fromkeys(firsts + order)]
+            best.append(sorted(indices, key=lambda n: -lives[n]))
+        turns = itertools.zip_longest(*(ranking[:FEATURED] for ranking in best))
+        featured = [n for turn in turns for n in turn if n is not None]
+        return [self.unit_at(n) for n in dict.fromkeys(featured + by_interest)]
 
 
 def inspect_text(
@@ -217,7 +292,7 @@ def inspect_text(
     *,
     opening: str = "",
     clamps: Sequence[Clamp] = (),
-    keep: DTypeLike = np.float32,
+    dtype: DTypeLike = np.float32,
     progress: Callable[[int], None] | None = None,
 ) -> Inspection:
     """
@@ -227,50 +302,35 @@ def inspect_text(
         model: Reads it from its initial state.
         tokenizer: Knows every character of it.
         text: At least 1 character.
-        opening: What is read before, and not shown.
-        clamps: What is held while it reads.
-        keep: How the numbers are kept, as for `trace.read`.
+        opening: Read before it, and not shown.
+        clamps: What is held while it is read.
+        dtype: How the signals are kept. float16 takes half the room.
         progress: Called with the number of ids of each window read.
     """
     ids = tokenizer.encode(opening + text)
     begins = tokenizer.begins
-    ends = None if begins is None else np.append(begins[ids][1:], True)
     whole = trace_text(
-        model, ids, clamps=clamps, ends=ends, keep=keep, progress=progress
+        model,
+        ids,
+        clamps=clamps,
+        char_ends=None if begins is None else np.append(begins[ids][1:], True),
+        dtype=dtype,
+        progress=progress,
     )
     trace = whole.after(len(opening))
     return Inspection(
         text=text,
         model=model.config,
-        names=tuple(_name(tokenizer, id) for id in range(tokenizer.size)),
+        id_names=tuple(_id_name(tokenizer, id) for id in range(tokenizer.size)),
         trace=trace,
-        findings=tuple(find(text, _memory(trace))),
+        findings=tuple(probe_units(text, trace.memory())),
     )
 
 
-def _memory(trace: Trace) -> Shaped[np.ndarray, "T U"]:
-    name = MEMORY[trace.cell]
-    return np.concatenate([layer[name] for layer in trace.layers], axis=1)
-
-
-def _name(tokenizer: Tokenizer, id: int) -> str:
+def _id_name(tokenizer: Tokenizer, id: int) -> str:
     if tokenizer.kind == "byte" and id > 0x7F:
         return f"\\x{id:02x}"
     return tokenizer.decode([id])
-
-
-TRACE_WINDOW = 512
-"""Characters that are worked on at a time: memory, not meaning."""
-
-GUESSES = 5
-"""How many of the likeliest next characters are kept."""
-
-GATE_EQUATIONS: dict[Cell, Callable[[Tensor, Tensor], Any]] = {
-    "lstm": lstm_gates,
-    "gru": gru_gates,
-}
-
-Signals = dict[str, Tensor]
 
 
 @torch.inference_mode()
@@ -279,8 +339,8 @@ def trace_text(
     ids: Int[np.ndarray, " N"] | NDArray[np.unsignedinteger],
     *,
     clamps: Sequence[Clamp] = (),
-    ends: NDArray[np.bool_] | None = None,
-    keep: DTypeLike = np.float32,
+    char_ends: NDArray[np.bool_] | None = None,
+    dtype: DTypeLike = np.float32,
     progress: Callable[[int], None] | None = None,
 ) -> Trace:
     """
@@ -289,60 +349,61 @@ def trace_text(
     Args:
         model: Reads on the device and in the type of its weights.
         ids: The text, at least 1 id.
-        clamps: What is held while it reads.
-        ends: Which ids end a character: only there something is kept, and the bits
-            of a character are those of all its ids. None for all.
-        keep: How the numbers of the layers are kept. float16 takes half the room.
+        clamps: What is held while it is read.
+        char_ends: Which ids end a character: signals are kept only there, and the
+            bits of a character are those of all its ids. None for all.
+        dtype: How the signals are kept. float16 takes half the room.
         progress: Called with the number of ids of each window read.
     """
-    ends = np.ones(len(ids), np.bool_) if ends is None else ends
-    count, config = int(ends.sum()), model.config
-    guesses = min(GUESSES, model.vocabulary)
+    char_ends = np.ones(len(ids), np.bool_) if char_ends is None else char_ends
+    count, config = int(char_ends.sum()), model.config
+    guess_count = min(GUESSES, model.vocabulary)
     layers: tuple[dict[str, NDArray[Any]], ...] = tuple(
-        {name: np.empty((count, config.hidden), keep) for name in SIGNALS[config.cell]}
+        {
+            name: np.empty((count, config.hidden), dtype)
+            for name in SIGNAL_NAMES[config.cell]
+        }
         for _ in range(config.layers)
     )
-    found = np.empty((count, guesses), np.int64), np.empty((count, guesses))
-    bits = np.full(len(ids), math.nan)
-    tallies = [HabitCounter(config.cell, config.hidden) for _ in layers]
+    guesses = np.empty((count, guess_count), np.int64)
+    guess_probs = np.empty((count, guess_count))
+    id_bits = np.full(len(ids), math.nan)
+    counters = [HabitCounter(config.cell, config.hidden) for _ in layers]
     done = 0
-    for start, signals, costs in _windows(model, ids, clamps):
-        here = torch.from_numpy(ends[start : start + len(costs)])
-        rows = slice(done, done := done + int(here.sum()))
-        for kept, tally, layer in zip(layers, tallies, signals, strict=True):
-            tally.add(layer, here)
+    for start, signals, nats in _windows(model, ids, clamps):
+        ends = torch.from_numpy(char_ends[start : start + len(nats)])
+        rows = slice(done, done := done + int(ends.sum()))
+        for kept, counter, layer in zip(layers, counters, signals, strict=True):
+            counter.add(layer, ends)
             for name, values in kept.items():
-                values[rows] = layer[name].cpu()[here].numpy()
-        paid, likeliest = costs[here].topk(guesses, largest=False)
-        found[0][rows], found[1][rows] = likeliest.numpy(), paid.neg().exp().numpy()
-        coming = torch.from_numpy(ids[start + 1 : start + 1 + len(costs)].astype(int))
-        nats = costs[: len(coming)].gather(1, coming[:, None])[:, 0]
-        bits[start + 1 : start + 1 + len(nats)] = nats.numpy() / math.log(2)
+                values[rows] = layer[name].cpu()[ends].numpy()
+        best_nats, best_ids = nats[ends].topk(guess_count, largest=False)
+        guesses[rows] = best_ids.numpy()
+        guess_probs[rows] = best_nats.neg().exp().numpy()
+        next_ids = torch.from_numpy(ids[start + 1 :][: len(nats)].astype(np.int64))
+        next_nats = nats[: len(next_ids)].gather(1, next_ids[:, None])[:, 0]
+        id_bits[start + 1 :][: len(next_nats)] = next_nats.numpy() / math.log(2)
         if progress is not None:
-            progress(len(costs))
-    begins = np.flatnonzero(np.append(True, ends[:-1]))
-    by_character = np.add.reduceat(bits, begins)[:count]
-    habits = tuple(tally.habits() for tally in tallies)
-    return Trace(config.cell, layers, by_character, *found, habits)
+            progress(len(nats))
+    char_begins = np.flatnonzero(np.append(True, char_ends[:-1]))
+    bits = np.add.reduceat(id_bits, char_begins)[:count]
+    habits = tuple(counter.habits() for counter in counters)
+    return Trace(config.cell, layers, bits, guesses, guess_probs, habits)
 
 
 def _windows(
     model: CharModel, ids: NDArray[Any], clamps: Sequence[Clamp]
-) -> Iterator[tuple[int, list[Signals], Float[Tensor, "T V"]]]:
-    """
-    Window by window: where it begins, the signals of each layer, and nats.
-
-    The nats are what each character would cost as the next one.
-    """
-    held, state = hold(model, clamps), model.initial_state(1)
+) -> Iterator[tuple[int, list[Signals], Float[Tensor, "N V"]]]:
+    """Window by window: its start, the signals of each layer, nats of what follows."""
+    layers, state = clamped_layers(model, clamps), model.initial_state(1)
     signals: list[Signals] = []
 
     def layer_step(
         depth: int, x: Tensor, before: LayerState
     ) -> tuple[Tensor, LayerState]:
-        read, after = read_layer(model.config.cell, held[depth], x, before)
-        signals.append(read)
-        return read["hidden"], after
+        layer_signals, after = read_layer(model.config.cell, layers[depth], x, before)
+        signals.append(layer_signals)
+        return layer_signals["hidden"], after
 
     for start in range(0, len(ids), TRACE_WINDOW):
         window = torch.from_numpy(ids[start : start + TRACE_WINDOW].astype(np.int64))
@@ -355,81 +416,26 @@ def _windows(
 
 
 def read_layer(
-    cell: Cell, layer: Held, x: Float[Tensor, "T E"], state: LayerState
+    cell: Cell, layer: ClampedLayer, x: Float[Tensor, "N E"], state: LayerState
 ) -> tuple[Signals, LayerState]:
     """
     Read a window with one layer.
 
     Returns:
-        Its signals, each (T, H), and its memory after the window.
+        Its signals, each (N, H), and its state after the window.
     """
-    a = layer.inputs(x)
+    a = layer.project_input(x)
     m = torch.empty_like(a)
     hidden = a.new_empty(len(x), state.hidden.shape[1])
     memory = torch.empty_like(hidden)
-    for now in range(len(x)):
-        m[now : now + 1], state = layer.step(a[now : now + 1], state)
-        hidden[now] = state.hidden[0]
+    for n in range(len(x)):
+        m[n : n + 1], state = layer.step(a[n : n + 1], state)
+        hidden[n] = state.hidden[0]
         if state.cell is not None:
-            memory[now] = state.cell[0]
-    gates = GATE_EQUATIONS[cell](a, m) if cell in GATE_EQUATIONS else None
-    own = {"hidden": hidden, "memory": memory}
-    named = {name: own[name] for name in SIGNALS[cell] if name in own}
-    opened = (name for name in SIGNALS[cell] if name not in own)
-    return {name: getattr(gates, name) for name in opened} | named, state
-
-
-SHUT, OPEN = 0.1, 0.9
-"""Below the one a gate counts as shut, above the other as open."""
-
-
-class HabitCounter:
-    """
-    Counts what `Habits` tells, window by window, before anything is rounded.
-
-    Args:
-        cell: The kind of cell.
-        hidden: Its units.
-    """
-
-    def __init__(self, cell: Cell, hidden: int) -> None:
-        self._keeper = KEEPER.get(cell)
-        zeros = {gate: np.zeros(hidden) for gate in GATED[cell]}
-        self._shut, self._open = (
-            zeros,
-            {gate: zero.copy() for gate, zero in zeros.items()},
-        )
-        self._logs = np.zeros(hidden)
-        self._count = 0
-
-    def add(
-        self, gates: dict[str, Float[Tensor, "T H"]], ends: Bool[Tensor, " T"]
-    ) -> None:
-        """
-        One more window; of the signals in it only the gates count.
-
-        A character may be several bytes: its gates are those at the last of them, but
-        a memory goes through all.
-
-        Args:
-            gates: The signals.
-            ends: Which places end a character.
-        """
-        for gate in self._shut:
-            values = gates[gate].cpu()[ends]
-            self._shut[gate] += (values < SHUT).sum(dim=0).numpy()
-            self._open[gate] += (values > OPEN).sum(dim=0).numpy()
-        if self._keeper is not None:
-            logs = gates[self._keeper].to(torch.float64).log().sum(dim=0)
-            self._logs += logs.cpu().numpy()
-        self._count += int(ends.sum())
-
-    def habits(self) -> Habits:
-        """The shares and half-lives of everything that was added."""
-        shut = {gate: count / self._count for gate, count in self._shut.items()}
-        open_ = {gate: count / self._count for gate, count in self._open.items()}
-        if self._keeper is None:
-            return Habits(shut, open_, None)
-        with np.errstate(divide="ignore"):
-            half_life = math.log(2) / -(self._logs / self._count)
-        return Habits(shut, open_, np.abs(half_life))
+            memory[n] = state.cell[0]
+    signals = {"memory": memory, "hidden": hidden}
+    if cell in GATE_EQUATIONS:
+        gates = GATE_EQUATIONS[cell](a, m)
+        for name in (*GATE_NAMES[cell], "candidate"):
+            signals[name] = getattr(gates, name)
+    return {name: signals[name] for name in SIGNAL_NAMES[cell]}, state

@@ -1,13 +1,10 @@
 """
-What the units of a model do, as tables and sentences for a terminal.
+An inspection on a terminal: heat rows under the text, then tables of what units do.
 
-Gates and memory under the text, as lines of a terminal.
-
-Each row is a signal of a unit, each column a character. With colour a share goes from
-dark blue over grey to yellow, and what has a sign from blue over nothing to orange:
-pairs that every kind of colour vision tells apart. Without colour digits say the same.
-
-Rows of heat under lines of text, whoever draws them.
+Each row is a signal of a unit, each column a character. With color a gate goes from
+dark blue over gray to yellow, and a signed signal from blue over nothing to orange:
+pairs that every kind of color vision tells apart. Without color, digits and letters
+say the same.
 """
 
 import itertools
@@ -21,90 +18,304 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
 
-from lstm_textgen.inspect import arrays
-from lstm_textgen.inspect import probes as finder
-from lstm_textgen.inspect.gates import GATED, KEEPER, MEMORY, SIGNALS, Unit, named
+from lstm_textgen.inspect.arrays import gate_saturation, units_above_chance
+from lstm_textgen.inspect.gates import (
+    GATE_NAMES,
+    MEMORY_SIGNAL,
+    RETENTION_GATE,
+    SIGNAL_NAMES,
+    Unit,
+    unit_name,
+)
 from lstm_textgen.inspect.inspection import Inspection
+from lstm_textgen.inspect.probes import MIN_TEXT
+from lstm_textgen.ui.table import Column, print_table
 from lstm_textgen.ui.terminal import (
     say,
     shade,
     wants_color,
-    write_drawn,
     write_pieces,
     write_text,
 )
 
-WIDE = 10_000
-"""Columns where there is no terminal: more than anything needs."""
+DRAWN = 1_000
+"""Characters of a text that are drawn: some screens."""
 
-LONGEST = 5
-"""Units that are named for their long memory, in each layer."""
+COLUMNS = 100
+"""The width where there is no terminal."""
+
+LONGEST_LIVED = 5
+"""Units that are named for their half-life, in each layer."""
+
+UNITS_PER_PROPERTY = 3
+"""Units that are named for each property."""
+
+GATE_BACKGROUNDS = (17, 60, 66, 102, 144, 186, 228)
+"""Of a terminal with 256 colors, for 0 to 1."""
+
+NEGATIVE_BACKGROUNDS = (24, 31, 38, 45)
+
+POSITIVE_BACKGROUNDS = (94, 130, 172, 214)
+"""The same for -1 and 1, from near 0 outward; 0 itself has none."""
+
+NEGATIVE_DIGITS = "abcdefghi"
+"""Without color: one to nine ninths below 0."""
+
+VISIBLE = {"\n": "↵", "\t": "⇥", " ": " "}
+
+SATURATION_COLUMNS = (
+    Column("layer", figures=True),
+    Column("gate"),
+    Column("shut", figures=True),
+    Column("open", figures=True),
+)
+
+HALF_LIFE_COLUMNS = (
+    Column("layer", figures=True),
+    Column("median", figures=True),
+    Column("longest", figures=True),
+    Column("units"),
+)
+
+FINDINGS_COLUMNS = (
+    Column("property"),
+    Column("of the text", figures=True),
+    Column("chance", figures=True),
+    Column("null", figures=True),
+    Column("units above chance"),
+)
+
+Styled = tuple[str, str | None]
+"""Text and its style."""
 
 
-def show_habits(inspection: Inspection) -> None:
-    """Saturation and half-life of each layer, and the units that follow something."""
-    _print("")
-    if inspection.saturation is None:
-        _print("An RNN has no gates: its memory is written anew at every character.")
-    else:
-        _print("share of the time that a gate is shut (below 0.1), open (above 0.9)")
-        _show(_saturation(inspection))
-        _print("", f"half-life of a memory in characters, by the {_keeper(inspection)}")
-        _show(_half_lives(inspection))
-    _print("", *_heading(inspection))
-    if inspection.findings:
-        _show(_followers(inspection))
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatRow:
+    """One signal of one unit."""
+
+    label: str
+    values: Float[np.ndarray, " T"]
+    """0 to 1, or -1 to 1 where it is signed."""
+    signed: bool
 
 
-def show_about(inspection: Inspection, number: int) -> str:
-    """What one unit is known for, in a few words; empty for nothing."""
-    words = []
-    best = inspection.best_property(number)
+def heat_rows(
+    inspection: Inspection, units: Sequence[Unit], *, all_signals: bool
+) -> list[HeatRow]:
+    """
+    A row for each signal, whoever draws it.
+
+    Args:
+        inspection: The text and its trace.
+        units: Whose rows.
+        all_signals: Every signal of each unit, not its memory alone.
+    """
+    cell, rows = inspection.model.cell, []
+    for unit in units:
+        for name in SIGNAL_NAMES[cell] if all_signals else (MEMORY_SIGNAL[cell],):
+            values = inspection.signal(unit, name).astype(np.float64)
+            if name == "memory":  # of any size: as a part of its largest
+                values = values / (float(np.abs(values).max()) or 1.0)
+            label = f"{unit_name(unit)} {name}" if all_signals else unit_name(unit)
+            rows.append(HeatRow(label, values, name not in GATE_NAMES[cell]))
+    return rows
+
+
+def blocks(text: str, widths: Sequence[int], columns: int) -> Iterator[tuple[int, int]]:
+    """Stretches that fill *columns*, or two thirds of them where a line ends there."""
+    start = used = 0
+    for t, char in enumerate(text):
+        if used + widths[t] > columns:
+            yield start, t
+            start, used = t, 0
+        used += widths[t]
+        if char == "\n" and 3 * used > 2 * columns:
+            yield start, t + 1
+            start, used = t + 1, 0
+    if start < len(text):
+        yield start, len(text)
+
+
+def visible(char: str) -> str:
+    """What stands for a character, one or two columns wide."""
+    if char in VISIBLE:
+        return VISIBLE[char]
+    plain = char.isprintable() and not unicodedata.combining(char)
+    return char if plain and cell_len(char) > 0 else "·"
+
+
+def show_heat(inspection: Inspection, rows: Sequence[HeatRow], *, quiet: bool) -> None:
+    """Draw the beginning of the text with rows below it; not *quiet* with a legend."""
+    color = wants_color(sys.stdout)
+    width = shutil.get_terminal_size((COLUMNS, 24)).columns
+    width = width if sys.stdout.isatty() else COLUMNS
+    for line in heat_lines(inspection, rows, width=width, color=color):
+        write_pieces([*line, ("\n", None)])
+    if quiet:
+        return
+    for note in _legend(rows, color=color):
+        say(note)
+    if len(inspection.text) > DRAWN:
+        say(
+            f"note: {DRAWN:,} of {len(inspection.text):,} characters are drawn here; "
+            "--html FILE draws them all."
+        )
+
+
+def heat_lines(
+    inspection: Inspection, rows: Sequence[HeatRow], *, width: int, color: bool
+) -> Iterator[list[Styled]]:
+    """The lines, block by block: text, best guess, bits, and a line for each row."""
+    signs = [visible(char) for char in inspection.text[:DRAWN]]
+    widths = [cell_len(sign) for sign in signs]
+    guesses = _guesses(inspection, signs)
+    bits = inspection.trace.bits
+    margin = max(len(label) for label in ("guess", *(row.label for row in rows))) + 2
+    for start, stop in blocks(inspection.text[:DRAWN], widths, max(width - margin, 8)):
+        block = range(start, stop)
+        text: list[Styled] = [
+            (signs[t], _surprise_style(bits[t]) if color else None) for t in block
+        ]
+        yield [("text".ljust(margin), None), *_joined(text)]
+        yield [("guess".ljust(margin), None), ("".join(guesses[start:stop]), None)]
+        digits = "".join(_bits_digit(bits[t]).ljust(widths[t]) for t in block)
+        yield [("bits".ljust(margin), None), (digits, None)]
+        for row in rows:
+            draw = _colored if color else _digits
+            cells = [draw(float(row.values[t]), row.signed, widths[t]) for t in block]
+            yield [(row.label.ljust(margin), None), *_joined(cells)]
+        yield [("", None)]
+
+
+def _guesses(inspection: Inspection, signs: Sequence[str]) -> list[str]:
+    """The most likely character before each was read, as wide as that is."""
+    ids = inspection.trace.guesses[: len(signs) - 1, 0].tolist()
+    names = (inspection.id_names[id] for id in ids)
+    guesses = [" ", *(visible(name) if len(name) == 1 else "·" for name in names)]
+    return [
+        (guess if cell_len(guess) <= cell_len(sign) else "·").ljust(cell_len(sign))
+        for guess, sign in zip(guesses, signs, strict=True)
+    ]
+
+
+def _surprise_style(bits: float) -> str | None:
+    return None if math.isnan(bits) else shade(float(bits) * np.log(2))
+
+
+def _bits_digit(bits: float) -> str:
+    """Bits as one digit, 9 for more; a blank for NaN."""
+    return " " if math.isnan(bits) else str(min(9, round(float(bits))))
+
+
+def _colored(value: float, signed: bool, width: int) -> Styled:
+    """A value as a background."""
+    if not signed:
+        level = min(int(value * len(GATE_BACKGROUNDS)), len(GATE_BACKGROUNDS) - 1)
+        return " " * width, f"48;5;{GATE_BACKGROUNDS[level]}"
+    size = round(min(abs(value), 1.0) * len(POSITIVE_BACKGROUNDS))
+    backgrounds = NEGATIVE_BACKGROUNDS if value < 0 else POSITIVE_BACKGROUNDS
+    return " " * width, f"48;5;{backgrounds[size - 1]}" if size else None
+
+
+def _digits(value: float, signed: bool, width: int) -> Styled:
+    """A value as a character: 0 to 9 for a gate, `a` to `i` below zero."""
+    if not signed:
+        return str(max(0, min(9, int(value * 10)))) * width, None
+    size = round(abs(value) * 9)
+    if size == 0:
+        return "." * width, None
+    return (NEGATIVE_DIGITS[size - 1] if value < 0 else str(size)) * width, None
+
+
+def _joined(pieces: Sequence[Styled]) -> list[Styled]:
+    """Neighbors of one style as one piece."""
+    groups = itertools.groupby(pieces, key=lambda piece: piece[1])
+    return [("".join(text for text, _ in group), style) for style, group in groups]
+
+
+def _legend(rows: Sequence[HeatRow], *, color: bool) -> Iterator[str]:
+    yield "guess: the likeliest before each character; bits: its surprise, 9 for more"
+    if any(not row.signed for row in rows):
+        scale = "dark blue 0, yellow 1" if color else "digits from 0 to 9 for 0 to 1"
+        yield f"gates: {scale}"
+    if any(row.signed for row in rows):
+        scale = (
+            "blue below zero, orange above"
+            if color
+            else "a to i below zero, . about zero, 1 to 9 above"
+        )
+        yield f"the rest: {scale}; a memory as a part of its largest"
+
+
+def describe_unit(inspection: Inspection, unit: Unit) -> str:
+    """The best property and the half-life of a unit; empty where it has neither."""
+    index, words = inspection.index_of(unit), []
+    best = inspection.best_property(index)
     if best is not None:
-        words.append(f"{best.name} (AUC {best.auc[number]:.2f})")
+        words.append(f"{best.name} (AUC {best.auc[index]:.2f})")
     if inspection.half_life is not None:
-        words.append(f"half-life {shown_characters(inspection.half_life[number])}")
+        words.append(f"half-life {_half_life(inspection.half_life[index])}")
     return ", ".join(words)
 
 
-def shown_characters(half_life: float) -> str:
-    """A half-life as people read it."""
-    if not math.isfinite(half_life) or half_life >= 1e6:
+def show_habits(inspection: Inspection) -> None:
+    """Saturation and half-life of each layer, and the units that follow a property."""
+    if inspection.saturation is None:
+        _write(
+            "", "An RNN has no gates: its memory is written anew at every character."
+        )
+    else:
+        gate = f"{RETENTION_GATE[inspection.model.cell]} gate"
+        _write(
+            "", "share of the time that a gate is shut (below 0.1), open (above 0.9)"
+        )
+        print_table(_saturation_rows(inspection), SATURATION_COLUMNS)
+        _write("", f"half-life of a memory in characters, by the {gate}")
+        print_table(_half_life_rows(inspection), HALF_LIFE_COLUMNS)
+    _write("", *_findings_heading(inspection))
+    if inspection.findings:
+        print_table(_findings_rows(inspection), FINDINGS_COLUMNS)
+
+
+def _write(*lines: str) -> None:
+    for line in lines:
+        write_text(f"{line}\n")
+
+
+def _half_life(characters: float) -> str:
+    if not math.isfinite(characters) or characters >= 1e6:
         return "over 1,000,000"
-    return f"{half_life:,.0f}" if half_life >= 10 else f"{half_life:.1f}"
+    return f"{characters:,.0f}" if characters >= 10 else f"{characters:.1f}"
 
 
-def _keeper(inspection: Inspection) -> str:
-    return f"{KEEPER[inspection.model.cell]} gate"
+def _saturation_rows(inspection: Inspection) -> list[list[str]]:
+    return [
+        [str(row["layer"]), row["gate"], f"{row['shut']:.1%}", f"{row['open']:.1%}"]
+        for row in gate_saturation(inspection)
+    ]
 
 
-def _saturation(inspection: Inspection) -> Table:
-    table = _table("layer", "gate", "shut", "open")
-    for told in arrays.saturation(inspection):
-        shares = (f"{told['shut']:.1%}", f"{told['open']:.1%}")
-        table.add_row(str(told["layer"]), told["gate"], *shares)
-    return table
-
-
-def _half_lives(inspection: Inspection) -> Table:
-    table = _table("layer", "median", "longest", "units")
+def _half_life_rows(inspection: Inspection) -> list[list[str]]:
+    rows = []
     for layer, habits in enumerate(inspection.trace.habits):
         assert habits.half_life is not None, "an RNN has no half-lives"
-        ranked = np.argsort(-habits.half_life)[:LONGEST]
-        units = ", ".join(named((layer, int(unit))) for unit in ranked)
-        median = shown_characters(float(np.median(habits.half_life)))
-        longest = shown_characters(float(habits.half_life[ranked[0]]))
-        table.add_row(str(layer), median, longest, units)
-    return table
+        longest = np.argsort(-habits.half_life)[:LONGEST_LIVED]
+        rows.append(
+            [
+                str(layer),
+                _half_life(float(np.median(habits.half_life))),
+                _half_life(float(habits.half_life[longest[0]])),
+                ", ".join(unit_name((layer, int(unit))) for unit in longest),
+            ]
+        )
+    return rows
 
 
-def _heading(inspection: Inspection) -> list[str]:
-    if len(inspection.text) < finder.LEAST_TEXT:
+def _findings_heading(inspection: Inspection) -> list[str]:
+    if len(inspection.text) < MIN_TEXT:
         return [
-            f"A text below {finder.LEAST_TEXT:,} characters is too short to tell which "
+            f"A text below {MIN_TEXT:,} characters is too short to tell which "
             "units follow a property of it."
         ]
     if not inspection.findings:
@@ -115,238 +326,17 @@ def _heading(inspection: Inspection) -> list[str]:
     ]
 
 
-def _followers(inspection: Inspection) -> Table:
-    table = _table("property", "of the text", "chance", "null", "units above chance")
-    for told in arrays.probe_findings(inspection):
-        units = [f"{each['unit']} {each['auc']:.3f}" for each in told["units"][:3]]
-        table.add_row(
-            told["property"],
-            f"{told['share']:.1%}",
-            f"{told['chance']:.3f}",
-            f"{told['null']:.2f}",
-            ", ".join(units) or "none",
+def _findings_rows(inspection: Inspection) -> list[list[str]]:
+    rows = []
+    for row in units_above_chance(inspection):
+        units = row["units"][:UNITS_PER_PROPERTY]
+        rows.append(
+            [
+                row["property"],
+                f"{row['share']:.1%}",
+                f"{row['chance']:.3f}",
+                f"{row['null']:.2f}",
+                ", ".join(f"{u['unit']} {u['auc']:.3f}" for u in units) or "none",
+            ]
         )
-    return table
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        words = heading in ("property", "gate", "units", "units above chance")
-        table.add_column(heading, justify="left" if words else "right")
-    return table
-
-
-def _show(table: Table) -> None:
-    """As wide as a terminal; into a pipe or a file, no line is broken."""
-    console = Console(width=None if sys.stdout.isatty() else WIDE)
-    with console.capture() as drawn:
-        console.print(table)
-    write_drawn(drawn.get())
-
-
-def _print(*lines: str) -> None:
-    for line in lines:
-        write_text(f"{line}\n")
-
-
-COLUMNS = 100
-"""How wide where there is no terminal."""
-
-SHARES = (17, 60, 66, 102, 144, 186, 228)
-"""Backgrounds of a terminal with 256 colours, for 0 to 1."""
-
-BELOW = (24, 31, 38, 45)
-
-ABOVE = (94, 130, 172, 214)
-"""The same for -1 and 1, from near 0 outwards; 0 itself has none."""
-
-LETTERS = "abcdefghi"
-"""Without colour, a tenth below 0, two tenths, and so on."""
-
-Styled = tuple[str, str | None]
-
-
-def show_heat(
-    inspection: Inspection, units: Sequence[Unit], *, in_full: bool, quiet: bool
-) -> None:
-    """
-    Draw the beginning of the text and what some units do.
-
-    Args:
-        inspection: The text and its arrays.
-        units: Whose rows.
-        in_full: All signals of each, instead of its memory.
-        quiet: No words on what the colours mean.
-    """
-    colour = wants_color(sys.stdout)
-    width = shutil.get_terminal_size((COLUMNS, 24)).columns
-    width = width if sys.stdout.isatty() else COLUMNS
-    rows = list(heat_rows(inspection, units, in_full=in_full))
-    for line in heat_lines(inspection, rows, width=width, colour=colour):
-        write_pieces([*line, ("\n", None)])
-    if not quiet:
-        _legend(rows, colour=colour)
-    if len(inspection.text) > SHOWN and not quiet:
-        say(
-            f"note: {SHOWN:,} of {len(inspection.text):,} characters are drawn here; "
-            "--html FILE draws them all."
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """One line of heat."""
-
-    label: str
-    values: Float[np.ndarray, " T"]
-    """0 to 1, or -1 to 1 where it is signed."""
-    signed: bool
-
-
-def heat_lines(
-    inspection: Inspection, rows: Sequence[Row], *, width: int, colour: bool
-) -> Iterator[list[Styled]]:
-    """The lines, block by block: text, best guess, bits, and a row for each signal."""
-    signs = [sign(char) for char in inspection.text[:SHOWN]]
-    widths = [cell_len(sign) for sign in signs]
-    guesses = _guessed(inspection, signs)
-    bits = inspection.trace.bits
-    margin = max(len(label) for label in ("guess", *(row.label for row in rows))) + 2
-    for start, stop in blocks(inspection.text[:SHOWN], widths, max(width - margin, 8)):
-        here = range(start, stop)
-        text: list[Styled] = [(signs[t], _surprise(bits[t], colour)) for t in here]
-        yield [("text".ljust(margin), None), *_joined(text)]
-        yield [("guess".ljust(margin), None), ("".join(guesses[start:stop]), None)]
-        numbers = "".join(_whole(bits[t]).ljust(widths[t]) for t in here)
-        yield [("bits".ljust(margin), None), (numbers, None)]
-        for row in rows:
-            cells = [_cell(row, t, widths[t], colour) for t in here]
-            yield [(row.label.ljust(margin), None), *_joined(cells)]
-        yield [("", None)]
-
-
-def _guessed(inspection: Inspection, signs: Sequence[str]) -> list[str]:
-    """What was the likeliest at each place, before it was read, as wide as it is."""
-    before = inspection.trace.guesses[: len(signs) - 1, 0].tolist()
-    names = (inspection.names[id] for id in before)
-    guessed = [" ", *(sign(name) if len(name) == 1 else "·" for name in names)]
-    return [
-        (guess if cell_len(guess) <= cell_len(sign) else "·").ljust(cell_len(sign))
-        for guess, sign in zip(guessed, signs, strict=True)
-    ]
-
-
-def _surprise(bits: float, colour: bool) -> str | None:
-    if not colour or bits != bits:
-        return None
-    return shade(float(bits) * np.log(2))
-
-
-def _cell(row: Row, place: int, width: int, colour: bool) -> Styled:
-    """One character's share of a row."""
-    value = float(row.values[place])
-    if colour:
-        return " " * width, _background(value, row.signed)
-    if not row.signed:
-        return _digit(value) * width, None
-    size = round(abs(value) * 9)
-    if size == 0:
-        return "." * width, None
-    return (LETTERS[size - 1] if value < 0 else str(size)) * width, None
-
-
-def _background(value: float, signed: bool) -> str | None:
-    if not signed:
-        return f"48;5;{SHARES[min(int(value * len(SHARES)), len(SHARES) - 1)]}"
-    size = round(min(abs(value), 1.0) * len(ABOVE))
-    if size == 0:
-        return None
-    return f"48;5;{(BELOW if value < 0 else ABOVE)[size - 1]}"
-
-
-def _digit(share: float) -> str:
-    """0 to 9 for 0 to 1."""
-    return str(max(0, min(9, int(share * 10))))
-
-
-def _whole(bits: float) -> str:
-    """Bits as one digit, 9 for more; a blank for what is no number."""
-    return " " if bits != bits else str(min(9, round(float(bits))))
-
-
-def _joined(pieces: Sequence[Styled]) -> list[Styled]:
-    """Neighbours of one style as one piece."""
-    groups = itertools.groupby(pieces, key=lambda piece: piece[1])
-    return [("".join(text for text, _ in group), style) for style, group in groups]
-
-
-def _legend(rows: Sequence[Row], *, colour: bool) -> None:
-    """What the rows mean, on stderr."""
-    say("guess: the likeliest before each character; bits: its surprise, 9 for more")
-    if any(not row.signed for row in rows):
-        scale = "dark blue 0, yellow 1" if colour else "digits from 0 to 9 for 0 to 1"
-        say(f"gates: {scale}")
-    if any(row.signed for row in rows):
-        scale = "blue below zero, orange above"
-        plain = "a to i below zero, . about zero, 1 to 9 above"
-        say(
-            f"the rest: {scale if colour else plain}; a memory as a part of its largest"
-        )
-
-
-SHOWN = 1_000
-"""Characters of a text that are drawn: some screens."""
-
-ROWS = 8
-"""Units that are chosen where nobody names any."""
-
-IN_FULL = 2
-"""Up to so many named units show all their signals, more only their memory."""
-
-NAMES = {"\n": "↵", "\t": "⇥", " ": " "}
-
-
-def heat_rows(
-    inspection: Inspection, units: Sequence[Unit], *, in_full: bool
-) -> Iterator[Row]:
-    """
-    A row for each signal.
-
-    Args:
-        inspection: The text and its arrays.
-        units: Whose rows.
-        in_full: All signals of each, instead of its memory.
-    """
-    cell = inspection.model.cell
-    for unit in units:
-        for name in SIGNALS[cell] if in_full else (MEMORY[cell],):
-            values = inspection.signal(unit, name).astype(np.float64)
-            largest = 1.0
-            if name == "memory":  # of any size
-                largest = float(np.abs(values).max()) or 1.0
-            label = f"{named(unit)} {name}" if in_full else named(unit)
-            yield Row(label, values / largest, name not in GATED[cell])
-
-
-def blocks(text: str, widths: Sequence[int], columns: int) -> Iterator[tuple[int, int]]:
-    """Stretches that fill *columns*, or two thirds of them where a line ends there."""
-    start = used = 0
-    for place, char in enumerate(text):
-        if used + widths[place] > columns:
-            yield start, place
-            start, used = place, 0
-        used += widths[place]
-        if char == "\n" and 3 * used > 2 * columns:
-            yield start, place + 1
-            start, used = place + 1, 0
-    if start < len(text):
-        yield start, len(text)
-
-
-def sign(char: str) -> str:
-    """Something to see in the place of a character, one or two columns wide."""
-    if char in NAMES:
-        return NAMES[char]
-    plain = char.isprintable() and not unicodedata.combining(char)
-    return char if plain and cell_len(char) > 0 else "·"
+    return rows

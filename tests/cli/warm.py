@@ -93,7 +93,8 @@ def serve():
     import lstm_textgen.corpora.install
     import lstm_textgen.evaluation.perplexity
     import lstm_textgen.hub.bundle
-    import lstm_textgen.inspect.run
+    import lstm_textgen.inspect.heatmap_svg
+    import lstm_textgen.inspect.page
     import lstm_textgen.ui.progress
     import lstm_textgen.ui.run_view
     import lstm_textgen.ui.table

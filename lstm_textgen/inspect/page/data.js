@@ -11,9 +11,9 @@ const NONE = 255;
 const nameOf = (unit) => `${Math.floor(unit / data.hidden)}:${unit % data.hidden}`;
 
 function unitOf(name) {
-  const found = /^\s*(\d+):(\d+)\s*$/.exec(name || "");
-  if (!found) return -1;
-  const [layer, unit] = [Number(found[1]), Number(found[2])];
+  const match = /^\s*(\d+):(\d+)\s*$/.exec(name || "");
+  if (!match) return -1;
+  const [layer, unit] = [Number(match[1]), Number(match[2])];
   return layer < data.layers && unit < data.hidden ? layer * data.hidden + unit : -1;
 }
 
@@ -38,7 +38,7 @@ async function unpackAll() {
 const bitsAt = (at) => (data.bits[at] === NONE ? null : data.bits[at] / data.bitsScale);
 const aucOf = (property, unit) => data.auc[property * UNITS + unit] / 254;
 
-// A level is a colour, 0 to 255: of a share 255 is 1; of a number with a sign 127 is 0.
+// A level is a color, 0 to 255: of a share 255 is 1; of a number with a sign 127 is 0.
 const signalNamed = (name) => data.signals.find((signal) => signal.name === name);
 const isCoarse = (unit) => !(unit in data.traces);
 const scaleOf = (unit) => (isCoarse(unit) ? data.coarseScale : data.scale)[unit];
@@ -46,28 +46,28 @@ const levelsOf = new Map();
 
 async function levels(unit) {
   if (levelsOf.has(unit)) return levelsOf.get(unit);
-  const found = isCoarse(unit) ? coarse(unit) : await exact(unit);
+  const decoded = isCoarse(unit) ? coarse(unit) : await exact(unit);
   if (levelsOf.size > 200) levelsOf.delete(levelsOf.keys().next().value);
-  levelsOf.set(unit, found);
-  return found;
+  levelsOf.set(unit, decoded);
+  return decoded;
 }
 
 async function exact(unit) {
   const bytes = await inflate(data.traces[unit]);
-  const found = {};
+  const signals = {};
   data.shipped.forEach((name, place) => {
-    found[name] = bytes.subarray(place * T, (place + 1) * T);
+    signals[name] = bytes.subarray(place * T, (place + 1) * T);
   });
-  if (data.cell === "lstm") found.hidden = hiddenOf(found, data.scale[unit]);
-  return found;
+  if (data.cell === "lstm") signals.hidden = hiddenOf(signals, data.scale[unit]);
+  return signals;
 }
 
 // What an LSTM gives out follows from its output gate and its memory.
-function hiddenOf(found, scale) {
+function hiddenOf(signals, scale) {
   const hidden = new Uint8Array(T);
   for (let t = 0; t < T; t++) {
-    const memory = ((found.memory[t] - 127) / 127) * scale;
-    hidden[t] = Math.round((found.output[t] / 255) * Math.tanh(memory) * 127) + 127;
+    const memory = ((signals.memory[t] - 127) / 127) * scale;
+    hidden[t] = Math.round((signals.output[t] / 255) * Math.tanh(memory) * 127) + 127;
   }
   return hidden;
 }

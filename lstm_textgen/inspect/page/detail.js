@@ -93,20 +93,20 @@ function drawStrip(at) {
   for (let place = 0; place <= 2 * AROUND; place++) {
     const t = at - AROUND + place;
     if (t < 0 || t >= T) continue;
-    context.fillStyle = t === at ? colours.ink : colours.soft;
+    context.fillStyle = t === at ? colors.ink : colors.soft;
     if (chars[t] !== " ") context.fillText(signOf(chars[t]), left + (place + 0.5) * step, 10);
     data.signals.forEach((signal, row) => {
       const traced = view.traces && view.traces[signal.name];
       if (!traced) return;
-      context.fillStyle = colours[signal.kind].paint[traced[t]];
+      context.fillStyle = colors[signal.kind].paint[traced[t]];
       context.fillRect(left + place * step, 20 + row * 18, step + 0.4, 16);
     });
   }
-  context.strokeStyle = colours.mark;
+  context.strokeStyle = colors.mark;
   context.strokeRect(left + AROUND * step - 0.5, 1, step + 1, height - 2);
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "left";
-  context.fillStyle = colours.soft;
+  context.fillStyle = colors.soft;
   data.signals.forEach((signal, row) => context.fillText(signal.name, 0, 29 + row * 18));
 }
 

@@ -10,13 +10,13 @@ const waiting = new Set();
 // Whatever is asked for between two frames is drawn once.
 function draw(...what) {
   if (!waiting.size) requestAnimationFrame(drawNow);
-  what.forEach((each) => waiting.add(each));
+  what.forEach((job) => waiting.add(job));
 }
 
 function drawNow() {
   const wanted = [...waiting];
   waiting.clear();
-  wanted.forEach((each) => each());
+  wanted.forEach((job) => job());
 }
 
 function drawAll() {
@@ -26,7 +26,7 @@ function drawAll() {
 function drawKey() {
   const context = fit($("key-canvas"), 120, 12);
   for (let level = 0; level < 255; level++) {
-    context.fillStyle = colours[view.kind].paint[level];
+    context.fillStyle = colors[view.kind].paint[level];
     context.fillRect((level * 120) / 255, 0, 1, 12);
   }
   const most = view.kind === "memory" ? scaleOf(view.unit).toFixed(1) : "1";
@@ -58,8 +58,8 @@ async function choose(unit, { at = view.at, signal = view.signal } = {}) {
 function shadeBy(name) {
   view.signal = name;
   view.kind = signalNamed(name).kind;
-  const found = view.traces && view.traces[name];
-  view.levels = found || null;
+  const traced = view.traces && view.traces[name];
+  view.levels = traced || null;
   $("signal").value = name;
   drawAll();
   keepAddress();
@@ -167,7 +167,7 @@ function listen() {
   new ResizeObserver(lay).observe($("text"));
   new ResizeObserver(lay).observe($("units"));
   DARK.addEventListener("change", () => {
-    mixColours();
+    mixColors();
     drawAll();
   });
 }
@@ -179,7 +179,8 @@ async function start() {
   fillList($("layer"), [["", "all"], ...Array.from({ length: data.layers }, (_, n) => [n, n])]);
   [$("before"), $("after")].forEach(makeRows);
   makeValues();
-  mixColours();
+  fillTables();
+  mixColors();
   measureCell();
   sortUnits();
   layText();

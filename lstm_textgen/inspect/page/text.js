@@ -63,8 +63,8 @@ function drawText() {
   const top = $("text").scrollTop;
   const first = Math.max(0, Math.floor((top - PAD) / LINE));
   const last = Math.min(page.starts.length - 1, Math.floor((top + page.height) / LINE));
-  const { paint, ink } = colours[view.kind];
-  context.fillStyle = colours.paper;
+  const { paint, ink } = colors[view.kind];
+  context.fillStyle = colors.paper;
   context.fillRect(0, 0, page.width, page.height);
   context.font = `13px ${MONO}`;
   context.textAlign = "center";
@@ -80,7 +80,7 @@ function drawText() {
         context.fillRect(x, y, page.cell + 0.3, LINE - 1);
       }
       if (chars[t] === " ") continue;
-      context.fillStyle = view.levels ? ink[level] : colours.soft;
+      context.fillStyle = view.levels ? ink[level] : colors.soft;
       context.fillText(SEEN[chars[t]] || chars[t], x + page.cell / 2, y + LINE / 2);
     }
   }

@@ -7,14 +7,14 @@ const byValue = (value) => (a, b) => value(b) - value(a) || a - b;
 const lifeOf = (unit) => data.halfLife[unit] ?? Infinity;
 
 function sorts() {
-  const found = [["interest", "interest"]];
-  if (data.halfLife) found.push(["memory", "memory length"]);
-  if (data.saturation) found.push(["saturation", "saturation"]);
-  found.push(["number", "number"]);
+  const list = [["interest", "interest"]];
+  if (data.halfLife) list.push(["memory", "memory length"]);
+  if (data.saturation) list.push(["saturation", "saturation"]);
+  list.push(["number", "number"]);
   data.properties.forEach((property, place) => {
-    found.push([`follows-${place}`, `following: ${property.name}`]);
+    list.push([`follows-${place}`, `following: ${property.name}`]);
   });
-  return found;
+  return list;
 }
 
 function sortUnits() {
@@ -59,7 +59,7 @@ function metricOf(unit) {
 function drawUnits() {
   const context = fit($("units-canvas"), tiles.width, tiles.height);
   const top = $("units").scrollTop;
-  context.fillStyle = colours.paper;
+  context.fillStyle = colors.paper;
   context.fillRect(0, 0, tiles.width, tiles.height);
   const first = Math.floor(top / TILE.height);
   const last = Math.ceil((top + tiles.height) / TILE.height);
@@ -78,26 +78,26 @@ function drawTile(context, unit, x, y) {
   context.textBaseline = "alphabetic";
   context.textAlign = "left";
   context.font = `${chosen ? 700 : 400} 12px system-ui, sans-serif`;
-  context.fillStyle = isCoarse(unit) ? colours.soft : colours.ink;
+  context.fillStyle = isCoarse(unit) ? colors.soft : colors.ink;
   context.fillText(nameOf(unit), x, y + 11);
   context.textAlign = "right";
   context.fillText(metricOf(unit), x + width, y + 11);
   drawStretch(context, data.opening, data.openingLength, unit, x, y + 15, width);
   drawStretch(context, data.means, data.points, unit, x, y + 15 + TILE.strip, width);
-  context.strokeStyle = chosen ? colours.mark : colours.line;
+  context.strokeStyle = chosen ? colors.mark : colors.line;
   context.lineWidth = chosen ? 2 : 1;
   context.strokeRect(x, y + 15, width, 2 * TILE.strip);
   const best = bestOf(unit);
   context.textAlign = "left";
   context.font = "11px system-ui, sans-serif";
-  context.fillStyle = colours.soft;
+  context.fillStyle = colors.soft;
   if (best) context.fillText(best.property.name, x, y + 51, width);
 }
 
 function drawStretch(context, levels, count, unit, x, y, width) {
   const step = width / count;
   for (let place = 0; place < count; place++) {
-    context.fillStyle = colours.signed.paint[levels[unit * count + place]];
+    context.fillStyle = colors.signed.paint[levels[unit * count + place]];
     context.fillRect(x + place * step, y, step + 0.4, TILE.strip);
   }
 }

@@ -1,4 +1,4 @@
-// Scales that every kind of colour vision can read, for paper and for the dark.
+// Scales that every kind of color vision can read, for paper and for the dark.
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 const STOPS = {
@@ -12,7 +12,7 @@ const STOPS = {
   },
 };
 
-let colours = {};
+let colors = {};
 
 function mixed(stops, part) {
   const place = part * (stops.length - 1);
@@ -35,17 +35,17 @@ function scale(stops, top) {
   return { paint, ink };
 }
 
-function mixColours() {
+function mixColors() {
   const stops = STOPS[DARK.matches ? "dark" : "light"];
   const style = getComputedStyle(document.documentElement);
   const named = (name) => style.getPropertyValue(`--${name}`).trim();
-  colours = {
+  colors = {
     share: scale(stops.share, 255),
     signed: scale(stops.signed, 254),
     paper: named("paper"), ink: named("ink"), soft: named("soft"),
     line: named("line"), mark: named("mark"), accent: named("accent"),
   };
-  colours.memory = colours.signed;
+  colors.memory = colors.signed;
 }
 
 // A canvas as large as it is shown, in the pixels of the screen.
