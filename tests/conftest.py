@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.model.recurrent import LayerState, StackState
 from lstm_textgen.model.weights import to_checkpoint
 from lstm_textgen.text.tokenizer import CharTokenizer
-from tests.browser import Browser, Page, chromium
+from tests.browser import Browser, Page, find_chromium
 from tests.records import RECORD
 
 
@@ -134,37 +135,33 @@ def checkpoint(model):
 
 @pytest.fixture(scope="session")
 def browser(needs, tmp_path_factory):
-    program = chromium()
+    program = find_chromium()
     needs(program, "chromium is not installed: apt-get install chromium")
-    found = Browser(program, tmp_path_factory.mktemp("chromium"))
-    yield found
-    found.close()
+    started = Browser(program, tmp_path_factory.mktemp("chromium"))
+    yield started
+    started.close()
 
 
 @pytest.fixture
-def open_page(browser):
-    """Opens a file, and sees at the end that the console stayed silent."""
+def open_page(browser, tmp_path):
+    """
+    Open a page: a file, or HTML as text or bytes.
+
+    At the end no page has thrown or logged anything, or requested anything but itself.
+    """
     pages = []
 
-    def opened(path, **more):
-        pages.append(Page(browser, path, **more))
+    def open_one(page, **view):
+        if not isinstance(page, Path):
+            html = page.encode("utf-8") if isinstance(page, str) else page
+            page = tmp_path / f"page-{len(pages)}.html"
+            page.write_bytes(html)
+        pages.append(Page(browser, page, **view))
         return pages[-1]
 
-    yield opened
+    yield open_one
     for page in pages:
         if not page.may_complain:
             assert page.errors == []
         page.close()
     browser.events.clear()
-
-
-SLOW = ("cli", "crash", "test_wheel.py")
-"""Tests of whole processes."""
-
-
-def pytest_collection_modifyitems(items):
-    """Mark what starts the program or a browser; `make check` leaves it out."""
-    for item in items:
-        place = item.path.relative_to(item.config.rootpath / "tests").parts[0]
-        if place in SLOW or "browser" in item.fixturenames:
-            item.add_marker(pytest.mark.slow)

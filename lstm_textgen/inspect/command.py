@@ -367,7 +367,7 @@ def _find_text(
 
 
 def _read_file(
-    request: InspectRequest, file: str, checkpoint: Checkpoint
+    request: InspectRequest, file: str, checkpoint: "Checkpoint"
 ) -> tuple[str, str]:
     """The first characters of a file or of a part of it, and its name."""
     from lstm_textgen.evaluation.part import read_part

@@ -64,27 +64,8 @@ NEGATIVE_DIGITS = "abcdefghi"
 
 VISIBLE = {"\n": "↵", "\t": "⇥", " ": " "}
 
-SATURATION_COLUMNS = (
-    Column("layer", figures=True),
-    Column("gate"),
-    Column("shut", figures=True),
-    Column("open", figures=True),
-)
-
-HALF_LIFE_COLUMNS = (
-    Column("layer", figures=True),
-    Column("median", figures=True),
-    Column("longest", figures=True),
-    Column("units"),
-)
-
-FINDINGS_COLUMNS = (
-    Column("property"),
-    Column("of the text", figures=True),
-    Column("chance", figures=True),
-    Column("null", figures=True),
-    Column("units above chance"),
-)
+LEFT_ALIGNED = {"gate", "units", "property", "units above chance"}
+"""Headings of columns with words; the others have figures."""
 
 Styled = tuple[str, str | None]
 """Text and its style."""
@@ -270,17 +251,22 @@ def show_habits(inspection: Inspection) -> None:
         _write(
             "", "share of the time that a gate is shut (below 0.1), open (above 0.9)"
         )
-        print_table(_saturation_rows(inspection), SATURATION_COLUMNS)
+        _print_table(_saturation_rows(inspection), "layer", "gate", "shut", "open")
         _write("", f"half-life of a memory in characters, by the {gate}")
-        print_table(_half_life_rows(inspection), HALF_LIFE_COLUMNS)
+        _print_table(_half_life_rows(inspection), "layer", "median", "longest", "units")
     _write("", *_findings_heading(inspection))
     if inspection.findings:
-        print_table(_findings_rows(inspection), FINDINGS_COLUMNS)
+        headings = ("property", "of the text", "chance", "null", "units above chance")
+        _print_table(_findings_rows(inspection), *headings)
 
 
 def _write(*lines: str) -> None:
     for line in lines:
         write_text(f"{line}\n")
+
+
+def _print_table(rows: Sequence[Sequence[str]], *headings: str) -> None:
+    print_table(rows, [Column(name, name not in LEFT_ALIGNED) for name in headings])
 
 
 def _half_life(characters: float) -> str:

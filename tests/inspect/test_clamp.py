@@ -6,7 +6,7 @@ import torch
 
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.inspect.clamp import Clamp, ClampedStepper, parse_clamp
+from lstm_textgen.inspect.clamp import Clamp, ClampedBackend, parse_clamp
 from lstm_textgen.inspect.inspection import trace_text
 
 MODEL = ModelConfig(layers=2, hidden=20)
@@ -76,11 +76,11 @@ def test_with_nothing_held_it_is_the_model(make_model, assert_same_state, cell):
     """Logits and memory, over a prompt and over steps."""
     model = make_model(cell=cell, layers=2)
     ids = torch.from_numpy(IDS.astype(np.int64))
-    stepper = ClampedStepper(model, [])
+    backend = ClampedBackend(model, [])
 
-    logits, state = stepper.read(ids[:8], stepper.empty())
+    logits, state = backend.read(ids[:8], backend.empty())
     for id in ids[8:]:
-        logits, state = stepper.step(id[None], state)
+        logits, state = backend.step(id[None], state)
 
     with torch.no_grad():
         expected, after = model(ids[:, None], model.initial_state(1))
@@ -95,8 +95,8 @@ def test_a_held_memory_stays_from_the_first_character_on(make_model, cell, value
     model = make_model(cell=cell, layers=2)
     name = "memory" if cell == "lstm" else "hidden"
 
-    held = trace_text(model, IDS, clamps=[Clamp(1, 2, None, value)], keep=np.float64)
-    free = trace_text(model, IDS, keep=np.float64)
+    held = trace_text(model, IDS, clamps=[Clamp(1, 2, None, value)], dtype=np.float64)
+    free = trace_text(model, IDS, dtype=np.float64)
 
     np.testing.assert_allclose(held.layers[1][name][:, 2], value, atol=1e-12)
     np.testing.assert_array_equal(held.layers[0][name], free.layers[0][name])
@@ -107,7 +107,7 @@ def test_a_held_memory_stays_from_the_first_character_on(make_model, cell, value
 def test_a_held_memory_of_an_lstm_is_given_out_by_its_gate(make_model):
     """h = o tanh(c), with c beyond 1, which no candidate could reach."""
     held = trace_text(
-        make_model(), IDS, clamps=[Clamp(0, 1, None, 3.0)], keep=np.float64
+        make_model(), IDS, clamps=[Clamp(0, 1, None, 3.0)], dtype=np.float64
     )
     layer = held.layers[0]
 
@@ -129,7 +129,7 @@ def test_a_held_gate_stays_and_the_equations_go_on(make_model, cell, gate, value
     model = make_model(cell=cell, layers=2)
 
     held = trace_text(
-        model, IDS, clamps=[Clamp(None, None, gate, value)], keep=np.float64
+        model, IDS, clamps=[Clamp(None, None, gate, value)], dtype=np.float64
     )
 
     for layer in held.layers:
@@ -150,7 +150,7 @@ def test_a_held_reset_gate_changes_what_is_noted(make_model):
     weights = model.layers[0]
 
     held = trace_text(
-        model, IDS, clamps=[Clamp(None, None, "reset", 0.0)], keep=np.float64
+        model, IDS, clamps=[Clamp(None, None, "reset", 0.0)], dtype=np.float64
     )
 
     with torch.no_grad():
@@ -165,22 +165,22 @@ def test_a_memory_wins_over_its_gates(make_model):
     memory, gate = Clamp(0, 0, None, 2.0), Clamp(None, None, "forget", 0.0)
 
     for clamps in ([memory, gate], [gate, memory]):
-        held = trace_text(make_model(), IDS, clamps=clamps, keep=np.float64)
+        held = trace_text(make_model(), IDS, clamps=clamps, dtype=np.float64)
         np.testing.assert_allclose(held.layers[0]["memory"][:, 0], 2.0)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_writing_and_reading_are_held_alike(make_model, cell):
-    """What the stepper expects next is what the trace says."""
+    """What the backend expects next is what the trace says."""
     model = make_model(cell=cell, layers=2)
     clamps = [Clamp(0, 3, None, 0.5), Clamp(1, None, "candidate", 0.2)]
-    stepper, seen = (
-        ClampedStepper(model, clamps),
+    backend, seen = (
+        ClampedBackend(model, clamps),
         torch.from_numpy(IDS.astype(np.int64)),
     )
 
-    logits, _ = stepper.read(seen, stepper.empty())
-    found = trace_text(model, IDS, clamps=clamps)
+    logits, _ = backend.read(seen, backend.empty())
+    trace = trace_text(model, IDS, clamps=clamps)
 
-    chances = logits.softmax(dim=-1)[0].numpy()
-    np.testing.assert_allclose(found.chances[-1], np.sort(chances)[::-1])
+    probs = logits.softmax(dim=-1)[0].numpy()
+    np.testing.assert_allclose(trace.guess_probs[-1], np.sort(probs)[::-1])

@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from lstm_textgen.inspect.heatmap_svg import ACROSS, COLUMNS, heat_svg
+from lstm_textgen.inspect.heatmap_svg import CELL_WIDTH, COLUMNS, heatmap_svg
+from lstm_textgen.inspect.view import heat_rows
 
 SPACE = "{http://www.w3.org/2000/svg}"
 
@@ -14,9 +15,10 @@ SPACE = "{http://www.w3.org/2000/svg}"
 def drawn(make_inspection):
     """The root element of the picture of a text."""
 
-    def draw(text, *, in_full=True, title="a book"):
+    def draw(text, *, all_signals=True, title="a book"):
         inspection = make_inspection(text)
-        picture = heat_svg(inspection, [(0, 1)], in_full=in_full, title=title)
+        rows = heat_rows(inspection, [(0, 1)], all_signals=all_signals)
+        picture = heatmap_svg(text, rows, title=title)
         return inspection, ElementTree.fromstring(picture)
 
     return draw
@@ -25,9 +27,9 @@ def drawn(make_inspection):
 def _letters(root):
     """The lines of the text that was read."""
     return [
-        each.text
-        for each in root.iter(f"{SPACE}text")
-        if each.get("text-anchor") == "middle"
+        element.text
+        for element in root.iter(f"{SPACE}text")
+        if element.get("text-anchor") == "middle"
     ]
 
 
@@ -63,7 +65,7 @@ def test_a_row_shades_every_character(drawn):
     for stretches in heat:
         ends = [left + width for left, width in stretches]
         assert [left for left, _ in stretches[1:]] == ends[:-1]
-        assert ends[-1] - stretches[0][0] == 6 * ACROSS
+        assert ends[-1] - stretches[0][0] == 6 * CELL_WIDTH
 
 
 def test_a_gate_is_as_dark_as_it_is_open(drawn):
@@ -75,7 +77,7 @@ def test_a_gate_is_as_dark_as_it_is_open(drawn):
         int(shade[1:])
         for top, _, width, shade in _stretches(root, "g")
         if top == first
-        for _ in range(width // ACROSS)
+        for _ in range(width // CELL_WIDTH)
     ]
 
     assert shades == np.round(8 * gate.astype(np.float64)).astype(int).tolist()
@@ -83,7 +85,7 @@ def test_a_gate_is_as_dark_as_it_is_open(drawn):
 
 def test_without_full_view_only_the_memory_is_drawn(drawn):
     """One row for a unit, and no legend of gates."""
-    _, root = drawn("abcdef", in_full=False)
+    _, root = drawn("abcdef", all_signals=False)
 
     assert not _stretches(root, "g")
     assert len({top for top, *_ in _stretches(root, "s")}) == 2
