@@ -370,16 +370,16 @@ def _read_file(
     request: InspectRequest, file: str, checkpoint: "Checkpoint"
 ) -> tuple[str, str]:
     """The first characters of a file or of a part of it, and its name."""
-    from lstm_textgen.evaluation.part import read_part
+    from lstm_textgen.checkpoint.record import read_part
     from lstm_textgen.text.reader import TextReader
     from lstm_textgen.text.registry import resolve_names
     from lstm_textgen.text.source import find_source
 
     source = find_source(resolve_names([file]))
     if request.split is not None:
-        ids = read_part(checkpoint, source, request.split)
-        # of up to four bytes a character
-        text = checkpoint.tokenizer.decode(ids[: 4 * request.first])
+        tokenizer = checkpoint.tokenizer
+        ids = read_part(tokenizer, checkpoint.training, source, request.split)
+        text = tokenizer.decode(ids[: 4 * request.first])  # up to 4 bytes a character
     else:
         text = ""
         for part in TextReader(source, request.encoding):
