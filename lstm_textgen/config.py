@@ -1,18 +1,8 @@
 """
-What decides what a training run produces: text, model, optimiser, budget.
+All settings as frozen values, checked when they are built; plain JSON both ways.
 
-Sizes that depend on the text, the budget and the machine are chosen by
-`training.plan`, which fills these in.
-
-What the settings check themselves with when they are built.
-
-How the next character is drawn, and what a text must look like.
-
-Settings to plain JSON and back; what is unknown or of a wrong type is refused.
-
-Settings as frozen values, checked when they are built; JSON both ways.
-
-Defaults live here and nowhere else.
+Defaults live here and nowhere else. Sizes that depend on the text, the budget and the
+machine are chosen by `training.plan`, which builds these values.
 """
 
 import dataclasses
@@ -34,24 +24,39 @@ Precision = Literal["auto", "float32", "bfloat16"]
 TokenizerKind = Literal["char", "byte"]
 
 
+Until = Literal["newline", "sentence", "paragraph"]
+
+T = TypeVar("T")
+
+BLOCKS: dict[Cell, tuple[str, ...]] = {
+    "lstm": ("input", "forget", "candidate", "output"),
+    "gru": ("reset", "update", "candidate"),
+    "rnn": ("candidate",),
+}
+"""The gates of a cell in the order of their blocks of H rows, as in torch."""
+
+GATES: dict[Cell, int] = {cell: len(names) for cell, names in BLOCKS.items()}
+"""How many blocks of H rows the weights of a cell have."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextConfig:
-    """How a text becomes ids, and which part of it is held out."""
+    """How a text becomes ids, and which parts of it are held out."""
 
     tokenizer: TokenizerKind = "char"
-    """`char` knows the characters of the corpus, `byte` covers every text."""
+    """`char` has one id for each character of the corpus, `byte` covers every text."""
 
     min_count: int = 1
-    """Characters rarer than this become one unknown mark. 1 keeps all."""
+    """Characters that occur less often become the unknown mark. 1 keeps all."""
 
     encoding: str = "utf-8"
-    """How the bytes of the files become characters."""
+    """Encoding of the files."""
 
     validation: float = 0.1
-    """Share of the text that validates, in [0, 0.5]. 0 holds nothing out."""
+    """Fraction of the text held out for validation, in [0, 0.5]. 0 is none."""
 
     test: float = 0.0
-    """Share cut off the very end first and never looked at, in [0, 0.5]."""
+    """Fraction cut off the end as a test part that is never read, in [0, 0.5]."""
 
     def __post_init__(self) -> None:
         choice("tokenizer", self.tokenizer, typing.get_args(TokenizerKind))
@@ -63,25 +68,25 @@ class TextConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """The shape of the network: everything that its parameters follow from."""
+    """The architecture of the network, which implies the shapes of its parameters."""
 
     cell: Cell = "lstm"
-    """`lstm`, `gru`, or `rnn`, the classic network with tanh."""
+    """`lstm`, `gru`, or `rnn`: the Elman network with tanh."""
 
     layers: int = 1
-    """Recurrent layers, one above the other, 1 to 16."""
+    """Stacked recurrent layers, 1 to 16."""
 
     hidden: int = 384
-    """Units of each layer, 1 to 8192."""
+    """Hidden units of each layer, 1 to 8192."""
 
     embedding: int = 64
-    """Numbers that stand for a character, 1 to 8192."""
+    """Size of the character embedding, 1 to 8192."""
 
     residual: bool = True
-    """From the second layer on, a layer's output is added to its input."""
+    """Whether each layer but the lowest adds its output to its input."""
 
     initial_state: InitialState = "zeros"
-    """The memory before the first character. It is learned when a run has ended."""
+    """Recurrent state before the first character. It is learned at the end of a run."""
 
     def __post_init__(self) -> None:
         choice("cell", self.cell, typing.get_args(Cell))
@@ -94,40 +99,40 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimizerConfig:
-    """How the weights are found."""
+    """How the weights are trained."""
 
     streams: int = 16
-    """Places in the text that are read side by side: the batch size."""
+    """Batch size: positions in the text that are read side by side, 1 to 65536."""
 
     window: int = 64
-    """Characters between two steps: how far the gradient reaches back."""
+    """Characters between two steps of truncated backpropagation, 1 to 65536."""
 
     learning_rate: float = 8e-3
-    """The highest rate, reached after the warm-up; a plan lowers it for wide layers."""
+    """Peak learning rate, in (0, 10]. The plan lowers it for wide layers."""
 
     warm_up: float = 0.02
-    """Share of the budget in which the rate climbs from zero, in [0, 0.5]."""
+    """Fraction of the budget in which the rate rises from 0, in [0, 0.5]."""
 
     weight_decay: float = 0.01
-    """Decoupled decay of the matrices; biases have none. 0 is off."""
+    """Decoupled weight decay of the matrices; biases have none. 0 is off."""
 
     beta2: float = 0.99
-    """Memory of the second moment, in [0, 1)."""
+    """Decay rate of the second moment, in [0, 1)."""
 
     basis_every: int = 5
-    """Steps between two looks for the directions of inputs, 0 to 65536; 0: AdamW."""
+    """Steps between updates of the eigenbasis, 0 to 65536. 0 is plain AdamW."""
 
     clip: float = 1.0
-    """Largest global norm of the gradient. 0 is off."""
+    """Gradient clipping: the largest global norm. 0 is off."""
 
     dropout: float = 0.0
-    """Share of a layer's outputs that is locked to zero for a window, in [0, 1)."""
+    """Dropout rate of the outputs of every layer, one mask per window, in [0, 1)."""
 
     weight_drop: float = 0.0
-    """Share of the recurrent weights that rests for a window, in [0, 1)."""
+    """Dropout rate of the recurrent weights, one mask per window, in [0, 1)."""
 
     patience: float = 0.4
-    """Stop early when the best is older than this share of the budget. 1 is off."""
+    """Early stopping: share of the budget without a new best, in (0, 1]. 1 is off."""
 
     def __post_init__(self) -> None:
         for name in ("streams", "window"):
@@ -150,24 +155,24 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BudgetConfig:
-    """How long a run is. Exactly one of the three is set."""
+    """The length of a run. Exactly one of the three is set."""
 
     minutes: float | None = None
-    """Minutes by the clock, validation counted in."""
+    """Minutes by the clock, validation included."""
 
     epochs: float | None = None
-    """Times that the training text is read."""
+    """Passes through the training text."""
 
     steps: int | None = None
-    """Windows, each followed by one change of the weights."""
+    """Changes of the weights, one after each window."""
 
     def __post_init__(self) -> None:
         values = {name: getattr(self, name) for name in ("minutes", "epochs", "steps")}
         given = {name: value for name, value in values.items() if value is not None}
         if len(given) != 1:
-            found = " and ".join(f"{k} {v}" for k, v in given.items()) or "nothing"
+            lengths = " and ".join(f"{k} {v}" for k, v in given.items()) or "nothing"
             raise ConfigError(
-                f"The length of the run is given as {found}.",
+                f"The length of the run is given as {lengths}.",
                 "Set exactly one of minutes, epochs and steps.",
             )
         for name, value in given.items():
@@ -184,10 +189,10 @@ class TrainConfig:
     budget: BudgetConfig
 
     seed: int = 1
-    """Where all random numbers of the run begin, 0 or more."""
+    """Seed of all random numbers, from 0 to 2^63 - 1."""
 
     precision: Precision = "auto"
-    """`auto` takes bfloat16 where a probe shows that it runs and pays."""
+    """`auto` takes bfloat16 where a measurement shows that it is faster."""
 
     def __post_init__(self) -> None:
         check("seed", self.seed, 0 <= self.seed < 2**63, "from 0 to 2^63 - 1")
@@ -199,68 +204,38 @@ class TrainConfig:
             )
 
 
-def check(name: str, value: object, ok: bool, allowed: str) -> None:
-    """
-    Refuse a value that is not *ok*.
-
-    Raises:
-        ConfigError: It names the value, and what is *allowed*.
-    """
-    if not ok:
-        raise ConfigError(f"{name} is {shown(value)}.", f"Set {name} to {allowed}.")
-
-
-def choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
-    """
-    Refuse a value that is none of *choices*.
-
-    Raises:
-        ConfigError: It names the value and the choices.
-    """
-    check(name, value, value in choices, f"one of {', '.join(map(str, choices))}")
-
-
-def shown(value: object) -> str:
-    """A value as a person would type it, at most 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-Until = Literal["newline", "sentence", "paragraph"]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleConfig:
     """
     How the next character is drawn.
 
     The fields stand in the order in which they act. Everything but the temperature
-    is off unless it is asked for.
+    is off by default.
     """
 
     repetition_penalty: float = 1.0
-    """Weakens what was written lately: divides its logits. Above 0; 1 is off."""
+    """Divides the logits of recent characters, above 0. 1 is off."""
 
     frequency_penalty: float = 0.0
-    """Nats off for each time that a character was written lately. 0 is off."""
+    """Nats subtracted for each recent use of a character, -100 to 100. 0 is off."""
 
     presence_penalty: float = 0.0
-    """Nats off for a character that was written lately at all. 0 is off."""
+    """Nats subtracted once for a character used recently, -100 to 100. 0 is off."""
 
     no_repeat: int = 0
-    """No run of so many characters comes twice in the window. 0 is off."""
+    """Length of the character n-grams that may not repeat. 0 is off."""
 
     dry: float = 0.0
-    """Nats off for lengthening a repeat of `dry_allowed` characters. 0 is off."""
+    """Nats subtracted for extending a repeat of `dry_allowed` characters. 0 is off."""
 
     dry_base: float = 1.15
-    """What each further character of the repeat multiplies that by, 1 to 10."""
+    """Growth of that penalty for each further character of the repeat, 1 to 10."""
 
     dry_allowed: int = 12
-    """From so many characters on a repeat costs: shorter ones are words, 1 or more."""
+    """Length of the longest repeat without a penalty, 1 to 65536."""
 
     penalty_window: int = 256
-    """How many characters of the past all of the above look at, 1 to 65536."""
+    """How many recent characters all of the above look at, 1 to 65536."""
 
     temperature: float = 0.8
     """
@@ -270,31 +245,31 @@ class SampleConfig:
     """
 
     final_temperature: float | None = None
-    """Where the temperature goes, in even steps, over the sample. None stays."""
+    """Temperature at the end of the sample, approached linearly. None keeps it."""
 
     top_k: int = 0
-    """How many of the likeliest characters to keep. 0 keeps everything."""
+    """Keep the K most likely characters. 0 keeps all."""
 
     min_p: float = 0.0
-    """Keeps what has this share of the highest probability, in [0, 1]. 0 is off."""
+    """Keep characters with this share of the top probability, in [0, 1]. 0 is off."""
 
     typical: float = 1.0
-    """Mass of the characters nearest to the expected surprise, in (0, 1]. 1 is off."""
+    """Locally typical sampling: probability mass to keep, in (0, 1]. 1 is off."""
 
     eta: float = 0.0
-    """Cuts what is less likely than this, or less where all is unlikely. 0 is off."""
+    """Eta sampling: entropy-dependent probability cutoff, in [0, 1). 0 is off."""
 
     top_p: float = 1.0
-    """Probability mass to keep, in (0, 1]. 1 keeps everything."""
+    """Nucleus sampling: probability mass to keep, in (0, 1]. 1 keeps all."""
 
     mirostat: float = 0.0
-    """Surprise to keep to, in nats a character. 0 is off."""
+    """Mirostat's target surprise, in nats per character, 0 to 100. 0 is off."""
 
     mirostat_rate: float = 0.1
-    """How fast mirostat corrects itself, in (0, 1]."""
+    """Mirostat's learning rate, in (0, 1]."""
 
     seed: int = 0
-    """Makes a sample repeatable, 0 to 2^63 - 1."""
+    """Seed of the random numbers, from 0 to 2^63 - 1."""
 
     def __post_init__(self) -> None:
         self._check_penalties()
@@ -328,28 +303,28 @@ class SampleConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FormConfig:
-    """What a text must look like, and where it ends."""
+    """Which texts are allowed, and where they end."""
 
     length: int = 500
-    """Characters to write at most, 0 or more."""
+    """Maximum number of characters, 0 or more."""
 
     min_length: int = 0
     """Characters before which neither `stop` nor `until` ends the text."""
 
     stop: tuple[str, ...] = ()
-    """Strings that end the text. They are not part of it."""
+    """Strings that end the text, which does not include them."""
 
     until: Until | None = None
-    """Ends the text after a line, a sentence or a paragraph."""
+    """End the text after a line, a sentence or a paragraph."""
 
     only: str = ""
-    """Characters and ranges (`a-z .,`) that may be written. Empty allows all."""
+    """Allowed characters and ranges (`a-z .,`). Empty allows all."""
 
     ban: str = ""
-    """Characters and ranges that may not be written."""
+    """Forbidden characters and ranges."""
 
     match: str = ""
-    """A regular expression that the whole text must match. Empty is off."""
+    """Regular expression that the whole text must match. Empty is off."""
 
     def __post_init__(self) -> None:
         for name in ("length", "min_length"):
@@ -365,12 +340,36 @@ class FormConfig:
             choice("until", self.until, typing.get_args(Until))
 
 
+def check(name: str, value: object, ok: bool, allowed: str) -> None:
+    """
+    Refuse a value that is not *ok*.
+
+    Raises:
+        ConfigError: It names the value, and what is *allowed*.
+    """
+    if not ok:
+        raise ConfigError(f"{name} is {shown(value)}.", f"Set {name} to {allowed}.")
+
+
+def choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
+    """
+    Refuse a value that is none of *choices*.
+
+    Raises:
+        ConfigError: It names the value and the choices.
+    """
+    check(name, value, value in choices, f"one of {', '.join(map(str, choices))}")
+
+
+def shown(value: object) -> str:
+    """The repr of a value, at most 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def to_json(config: Any) -> dict[str, Any]:
-    """A settings value as plain JSON; `from_json` is the way back."""
+    """A settings value as plain JSON; `from_json` is the inverse."""
     return dataclasses.asdict(config)
-
-
-T = TypeVar("T")
 
 
 def from_json(kind: type[T], data: object, where: str = "settings") -> T:
@@ -378,13 +377,12 @@ def from_json(kind: type[T], data: object, where: str = "settings") -> T:
     Build the settings *kind* from plain JSON.
 
     Args:
-        kind: One of the dataclasses of this part.
-        data: A JSON object. Keys that are left out take their defaults.
-        where: How to name the object in an error.
+        kind: A dataclass whose fields are plain values or such dataclasses.
+        data: A JSON object. Missing keys take their defaults.
+        where: The name of the object in an error.
 
     Raises:
-        ConfigError: Not an object, an unknown key, a wrong type, a value out
-            of range.
+        ConfigError: Not an object, an unknown key, a wrong type, a value out of range.
     """
     if not isinstance(data, dict):
         raise ConfigError(
@@ -402,8 +400,8 @@ def from_json(kind: type[T], data: object, where: str = "settings") -> T:
 
 
 def unknown_key(key: str, known: list[str], where: str) -> ConfigError:
-    """The error for a setting that does not exist, with the nearest one that does."""
-    # a stranger's key may have millions of characters, and each would be indexed
+    """The error for a setting that does not exist, with the closest one that does."""
+    # a hostile key may have millions of characters, and each would be indexed
     near = difflib.get_close_matches(key[:100], known, n=1, cutoff=0.5)
     remedy = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(known)}."
     return ConfigError(f"{where} has no setting named {shown(key)}.", remedy)
@@ -419,7 +417,7 @@ def _typed(name: str, value: object, hint: Any) -> Any:
     if origin is tuple:  # of any length, and a list in JSON
         if not isinstance(value, list | tuple):
             return _wrong(name, value, "that is a list")
-        return tuple(_typed(name, each, choices[0]) for each in value)
+        return tuple(_typed(name, item, choices[0]) for item in value)
     kinds = choices if origin in (types.UnionType, typing.Union) else (hint,)
     if value is None and type(None) in kinds:
         return None
@@ -435,14 +433,3 @@ def _typed(name: str, value: object, hint: Any) -> Any:
 
 def _wrong(name: str, value: object, allowed: str) -> typing.NoReturn:
     raise ConfigError(f"{name} is {shown(value)}.", f"Set {name} to a value {allowed}.")
-
-
-BLOCKS: dict[Cell, tuple[str, ...]] = {
-    "lstm": ("input", "forget", "candidate", "output"),
-    "gru": ("reset", "update", "candidate"),
-    "rnn": ("candidate",),
-}
-"""What each block of H rows of the weights makes, from the top."""
-
-GATES: dict[Cell, int] = {cell: len(names) for cell, names in BLOCKS.items()}
-"""How many blocks of H rows the weights of a cell have."""

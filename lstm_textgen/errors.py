@@ -3,7 +3,7 @@ Errors that a user can cause, each with the way out and an exit code.
 
 TextgenError
 ├── ConfigError        2   a setting is outside its range
-├── DivergedError      3   training ran away and was stopped
+├── DivergedError      3   training diverged and was stopped
 ├── CorpusError       65   a text is empty, too short or not text
 ├── VocabularyError   65   a character was never seen in training
 ├── CheckpointError   65   a file is damaged, or not one of ours
@@ -19,10 +19,10 @@ TextgenError
 
 class TextgenError(Exception):
     """
-    Something that the user can put right.
+    Something that the user can fix.
 
     Args:
-        problem: What is wrong, naming the value that was found.
+        problem: What is wrong, with the value that is.
         remedy: What to do about it, as one instruction.
     """
 
@@ -38,10 +38,12 @@ class TextgenError(Exception):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Torch tells of it in a RuntimeError with words of its own on each device."""
-    words = str(error).lower()
-    told = "out of memory" in words or "can't allocate memory" in words
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told)
+    """Whether memory ran out; torch raises a RuntimeError, worded by device."""
+    message = str(error).lower()
+    from_torch = isinstance(error, RuntimeError) and (
+        "out of memory" in message or "can't allocate memory" in message
+    )
+    return isinstance(error, MemoryError) or from_torch
 
 
 class ConfigError(TextgenError):
@@ -51,7 +53,7 @@ class ConfigError(TextgenError):
 
 
 class DivergedError(TextgenError):
-    """Training ran away: the loss or a gradient is no longer a number."""
+    """Training diverged: the loss or a gradient became NaN or infinite."""
 
     exit_code = 3
 
@@ -111,6 +113,6 @@ class BusyError(TextgenError):
 
 
 class AccessError(TextgenError):
-    """A hub wants a login, or does not let this one do it."""
+    """A hub requires a login, or does not accept this one."""
 
     exit_code = 77

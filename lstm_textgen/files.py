@@ -1,7 +1,7 @@
 """
-Write a file so that a crash leaves either the old one or the new one, whole.
+Files on disk: durable writes (a crash leaves the old or the new file) and safe opens.
 
-Open a file without waiting, and nothing that is not a file.
+Every `OSError` of a write becomes an error that says what to do.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ CANNOT_CREATE = {
     errno.ENAMETOOLONG: "Choose a shorter name.",
     errno.ELOOP: "Links lead in a circle here: choose another place.",
 }
-"""What the user can do where a place does not take the file."""
+"""Remedies where a file cannot be created."""
 
 CANNOT_STORE = {
     errno.ENOSPC: "Free some space on that disk, or choose a place on another one.",
@@ -39,7 +39,7 @@ CANNOT_STORE = {
     errno.EFBIG: "That disk takes no file of this size: choose another one.",
     errno.EIO: "The disk fails: choose another one, and look after this one.",
 }
-"""What the user can do where the disk does not take the bytes."""
+"""Remedies where the disk does not take the bytes."""
 
 
 def write_durably(path: Path, data: Bytes | Iterable[Bytes]) -> None:
@@ -89,11 +89,11 @@ def replace_durably(part: Path, path: Path) -> None:
 
 def is_there(path: Path) -> bool:
     """
-    Whether something has this name. A name that nothing can have is an error.
+    Whether a file, a folder or a link has this name.
 
     Raises:
-        OutputError: The name is too long, or of no characters that a name may have,
-            or in a folder where we may not look.
+        OutputError: The name is too long or invalid, or in a folder that may not be
+            read.
     """
     with translated_errors(path):
         try:
@@ -158,10 +158,10 @@ def open_file(path: Path) -> BinaryIO:
     Open a regular file for reading.
 
     Raises:
-        NotAFile: It is something else. A pipe into which nobody writes would keep us
-            waiting for ever, and a device may have no end.
-        OSError: It is not there, or may not be read.
-        ValueError: The name holds a NUL, or half a character.
+        NotAFile: It is something else. Opening a pipe without a writer would block
+            forever, and a device may have no end.
+        OSError: It does not exist, or may not be read.
+        ValueError: The name contains a NUL or a lone surrogate.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(path, flags)
@@ -172,6 +172,6 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def digest_of(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

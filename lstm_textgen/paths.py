@@ -7,7 +7,7 @@ import platformdirs
 
 
 def bundled_folder(kind: str) -> Path:
-    """Where the files of a kind lie: in the wheel, or at the top of a checkout."""
+    """The folder of bundled files: in the wheel, or at the top of a checkout."""
     package = Path(__file__).parent
     in_wheel = package / "_bundled" / kind
     # The wheel goes first: beside an installed package, `corpora` may be a stranger.
@@ -15,7 +15,7 @@ def bundled_folder(kind: str) -> Path:
 
 
 def data_folder() -> Path:
-    """Where fetched texts are kept; TEXTGEN_DATA moves it. It need not exist."""
+    """The folder of downloaded corpora; TEXTGEN_DATA moves it. It need not exist."""
     chosen = os.environ.get("TEXTGEN_DATA")
     if chosen:
         return Path(chosen).expanduser() / "corpora"
@@ -23,6 +23,6 @@ def data_folder() -> Path:
 
 
 def default_cache() -> Path:
-    """The folder TEXTGEN_CACHE, else the user's own for what can be made again."""
+    """The cache folder: TEXTGEN_CACHE, else that of the user's system."""
     given = os.environ.get("TEXTGEN_CACHE")
     return Path(given) if given else platformdirs.user_cache_path("lstm_textgen")

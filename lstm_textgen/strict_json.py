@@ -1,4 +1,4 @@
-"""JSON for files that strangers write: one text per value, and no surprises."""
+"""JSON for untrusted files: one text per value, and no surprises."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 DEPTH_CAP = 32
-"""How deep a value may lie inside objects and lists."""
+"""How deeply objects and lists may be nested."""
 
 CROWD_CAP = 2**17
 """
@@ -27,12 +27,11 @@ def canonical(value: Any) -> str:
 
 def parse(text: str) -> Any:
     """
-    Read JSON that may be hostile.
+    Parse JSON that may be hostile.
 
     Raises:
-        ValueError: Not JSON, nested too deeply, too many values, a key twice in one
-            object, a number that is not finite or too large for a float, or half of
-            a character (a lone surrogate) in a text.
+        ValueError: Not JSON, nested too deeply, too many values, a duplicate key, a
+            number that is not finite or too large for a float, or a lone surrogate.
     """
     if is_crowded(text):
         raise ValueError("it holds too many values")
@@ -51,7 +50,7 @@ def parse(text: str) -> Any:
 
 
 def is_crowded(text: str) -> bool:
-    """Whether *text* may hold more values than are read; known before it is parsed."""
+    """Whether *text* may hold too many values; known before it is parsed."""
     return sum(map(text.count, ",[{")) > CROWD_CAP
 
 

@@ -13,9 +13,8 @@ from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.model.recurrent import LayerState, StackState
 from lstm_textgen.model.weights import to_checkpoint
-from lstm_textgen.text.tokenizer import CharTokenizer
 from tests.browser import Browser, Page, find_chromium
-from tests.records import RECORD
+from tests.builders import RECORD, char_tokenizer, tiny_model
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -118,9 +117,7 @@ def needs():
 
 @pytest.fixture
 def model():
-    shape = {"layers": 2, "hidden": 3, "embedding": 2, "initial_state": "learned"}
-    model = CharModel(ModelConfig(cell="lstm", **shape), 5)
-    initialize(model, torch.Generator().manual_seed(7))
+    model = tiny_model(layers=2, initial_state="learned")
     for memory in model.initial.parameters():
         memory.detach().copy_(torch.tensor([0.5, -0.25, 1.0]))
     return model
@@ -129,7 +126,7 @@ def model():
 @pytest.fixture
 def checkpoint(model):
     """A model that knows the characters of `hällo` and NUL."""
-    tokenizer = CharTokenizer.from_text("hällo\0")
+    tokenizer = char_tokenizer("hällo\0")
     return to_checkpoint(model, tokenizer, RECORD, licence="CC0-1.0", note="😀 \x1b[2J")
 
 

@@ -1,61 +1,76 @@
 """
-One step of a model as an ONNX graph: character and memory in, logits and memory out.
+One step of a model as an ONNX graph: character and state in, logits and state out.
 
-It is put together by hand from the equations of `model.cells`, a dozen operators of
-old standing, so that every runtime takes it. An exporter that traces torch would need
-more packages and give a graph over time, with its memory inside.
+The graph is built by hand from ONNX's own LSTM, GRU and RNN operators, so that every
+runtime takes it. An exporter that traces torch would need more packages and give a
+graph over time, with its state inside.
 
 Needs onnx, the extra of that name.
 
-Shapes: N samples, V vocabulary, H hidden units.
+Shapes: N samples, V vocabulary, E inputs, H hidden units, G gate rows.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+from jaxtyping import Float32
 from onnx import NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
 from lstm_textgen import __version__
+from lstm_textgen.checkpoint.container import Array
 from lstm_textgen.checkpoint.format import Checkpoint, to_metadata
 from lstm_textgen.checkpoint.schema import parameter_count
+from lstm_textgen.config import BLOCKS, Cell
 from lstm_textgen.errors import CheckpointError
-from lstm_textgen.export.arrays import Arrays, float_arrays
+from lstm_textgen.export.arrays import float_arrays
 from lstm_textgen.strict_json import canonical
 
 OPSET, IR_VERSION = 17, 8
-"""Of 2022: what is newer brings nothing that is needed here."""
+"""Of 2022: nothing newer is needed here."""
 
-LARGEST_BYTES = 2**31 - 2**24
-"""Of the weights: a file of this kind is one message of at most 2 GiB."""
+MAX_WEIGHT_BYTES = 2**31 - 2**24
+"""A file of this kind is one message of at most 2 GiB."""
+
+GATE_ORDER: dict[Cell, tuple[str, ...]] = {
+    "lstm": ("input", "output", "forget", "candidate"),
+    "gru": ("update", "reset", "candidate"),
+    "rnn": ("candidate",),
+}
+"""The blocks of `BLOCKS` in the order of ONNX's operators."""
 
 
 def onnx_bytes(checkpoint: Checkpoint) -> bytes:
     """
     The graph of one step.
 
-    Inputs are `id` (N), int64, and for each layer n its memory `hidden_n` (N, H), for
-    an LSTM also `cell_n`; outputs are `logits` (N, V) and the memory after the step,
-    `hidden_n_after` and `cell_n_after`. A text begins with a memory of zeros: a memory
-    here is the distance from the model's initial state. What the checkpoint says of
-    itself is in the metadata, under `lstm_textgen`. The mark for unknown characters has
-    a logit as any other; it is for the caller not to draw it.
+    Inputs are `id` (N), int64, and for each layer n its hidden state `hidden_n` (N, H),
+    for an LSTM also `cell_n`; outputs are `logits` (N, V) and the state after the step,
+    `hidden_n_after` and `cell_n_after`. A text begins with a state of zeros: a state
+    here is the difference from the model's initial state. The metadata of the
+    checkpoint is in that of the graph, under `lstm_textgen`. The mark for unknown
+    characters has a logit like any other; it is for the caller not to draw it.
 
     Raises:
-        CheckpointError: It is larger than such a file can be.
+        CheckpointError: The weights are larger than such a file can be.
     """
     vocabulary = checkpoint.tokenizer.size
     size_bytes = 4 * parameter_count(checkpoint.model, vocabulary)
-    if size_bytes > LARGEST_BYTES:
+    if size_bytes > MAX_WEIGHT_BYTES:
         raise CheckpointError(
             f"The weights take {size_bytes:,} bytes, and an ONNX file holds 2 GiB.",
             "Take --format npz, which has no such limit.",
         )
-    drawing = _step(checkpoint)
+    step = _step(checkpoint)
     graph = helper.make_graph(
-        drawing.nodes + drawing.later,
+        step.nodes,
         "one step of a character model",
-        drawing.inputs,
-        drawing.outputs,
-        [numpy_helper.from_array(array, k) for k, array in drawing.constants.items()],
+        step.inputs,
+        step.outputs,
+        [
+            numpy_helper.from_array(array, name)
+            for name, array in step.constants.items()
+        ],
     )
     model = helper.make_model(
         graph,
@@ -64,114 +79,88 @@ def onnx_bytes(checkpoint: Checkpoint) -> bytes:
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
-    about = canonical(to_metadata(checkpoint))
-    helper.set_model_props(model, {"lstm_textgen": about})
+    metadata = canonical(to_metadata(checkpoint))
+    helper.set_model_props(model, {"lstm_textgen": metadata})
     checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
 
 @dataclass(slots=True)
-class _Drawing:
-    """A graph in the making; operators are called by their names."""
+class _Graph:
+    """A graph under construction. Every value in it goes by its name."""
 
-    constants: Arrays
+    constants: dict[str, Array]
     nodes: list[NodeProto] = field(default_factory=list)
     inputs: list[ValueInfoProto] = field(default_factory=list)
     outputs: list[ValueInfoProto] = field(default_factory=list)
-    later: list[NodeProto] = field(default_factory=list)
-    """What comes after all *nodes*."""
 
-    def __call__(self, operator: str, *inputs: str, name: str = "") -> str:
-        """Add a node with one output, called *name* or by its number."""
-        name = name or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [name]))
-        return name
-
-    def product(self, x: str, weight: str, bias: str, name: str = "") -> str:
-        """weight x + bias, for every sample."""
-        name = name or f"product_{len(self.nodes)}"
-        node = helper.make_node("Gemm", [x, weight, bias], [name], transB=1)
-        self.nodes.append(node)
-        return name
-
-    def remembers(self, name: str, initial: str, size: int) -> tuple[str, str]:
-        """
-        A memory: where it is to be read, and the name under which to make the next.
-
-        Outside it is told as the distance from *initial*, if the model learned one.
-        """
-        before, after = self.reads(name, size), self.tells(f"{name}_after", size)
-        if initial not in self.constants:
-            return before, after
-        made = f"{name}_made"
-        self.later.append(helper.make_node("Sub", [made, initial], [after]))
-        return self("Add", before, initial), made
-
-    def split(self, x: str, parts: int) -> list[str]:
-        """The blocks of H columns."""
-        names = [f"block_{len(self.nodes)}_{part}" for part in range(parts)]
-        if parts == 1:
-            return [x]
-        self.nodes.append(helper.make_node("Split", [x], names, axis=1))
-        return names
-
-    def reads(self, name: str, size: int) -> str:
-        """An input (N, size)."""
-        self.inputs.append(_matrix(name, size))
-        return name
-
-    def tells(self, name: str, size: int) -> str:
-        """An output (N, size), to be made under this name."""
-        self.outputs.append(_matrix(name, size))
-        return name
+    def add(self, operator: str, *inputs: str, output: str = "", **options: Any) -> str:
+        """Add a node with one output, and return the name of that."""
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [output], **options))
+        return output
 
 
-def _step(checkpoint: Checkpoint) -> _Drawing:
-    """The network, layer by layer."""
-    model, vocabulary = checkpoint.model, checkpoint.tokenizer.size
-    draw = _Drawing(float_arrays(checkpoint))
-    draw.inputs.append(helper.make_tensor_value_info("id", TensorProto.INT64, ["N"]))
-    logits = draw.tells("logits", vocabulary)
-    x = draw("Gather", "embedding.weight", "id")
+def _step(checkpoint: Checkpoint) -> _Graph:
+    """The network, layer by layer; inside, the first axis is a time of one step."""
+    model, arrays = checkpoint.model, float_arrays(checkpoint)
+    ends = ("embedding.weight", "head.weight", "head.bias")
+    graph = _Graph({"time": np.zeros(1, np.int64)} | {k: arrays[k] for k in ends})
+    graph.inputs.append(helper.make_tensor_value_info("id", TensorProto.INT64, ["N"]))
+    graph.outputs.append(_matrix("logits", checkpoint.tokenizer.size))
+    x = graph.add("Gather", "embedding.weight", "id")
+    x = graph.add("Unsqueeze", x, "time")  # (1, N, E)
     for depth in range(model.layers):
-        initial = f"initial.{depth}"
-        hidden, after = draw.remembers(
-            f"hidden_{depth}", f"{initial}.hidden", model.hidden
-        )
-        weights = f"layers.{depth}"
-        a = draw.product(x, f"{weights}.weight_ih_l0", f"{weights}.bias_ih_l0")
-        m = draw.product(hidden, f"{weights}.weight_hh_l0", f"{weights}.bias_hh_l0")
-        if model.cell == "lstm":
-            cell, kept = draw.remembers(
-                f"cell_{depth}", f"{initial}.cell", model.hidden
-            )
-            _lstm(draw, a, m, cell, kept, after)
-        elif model.cell == "gru":
-            _gru(draw, a, m, hidden, after)
-        else:
-            draw("Tanh", draw("Add", a, m), name=after)
-        x = draw("Add", x, after) if depth > 0 and model.residual else after
-    draw.product(x, "head.weight", "head.bias", name=logits)
-    return draw
+        output = _layer(graph, model.cell, depth, x, arrays)
+        x = graph.add("Add", x, output) if depth and model.residual else output
+    x = graph.add("Squeeze", x, "time")
+    graph.add("Gemm", x, "head.weight", "head.bias", output="logits", transB=1)
+    return graph
 
 
-def _lstm(draw: _Drawing, a: str, m: str, cell: str, kept: str, after: str) -> None:
-    """As `cells.lstm_update`; *kept* and *after* name the memory after the step."""
-    i, f, g, o = draw.split(draw("Add", a, m), 4)
-    old = draw("Mul", draw("Sigmoid", f), cell)
-    new = draw("Mul", draw("Sigmoid", i), draw("Tanh", g))
-    draw("Add", old, new, name=kept)
-    draw("Mul", draw("Sigmoid", o), draw("Tanh", kept), name=after)
+def _layer(
+    graph: _Graph, cell: Cell, depth: int, x: str, arrays: dict[str, Array]
+) -> str:
+    """Add a layer that reads *x* (1, N, E), and return its output (1, N, H)."""
+    layer = f"layers.{depth}"
+    biases = [_reordered(arrays[f"{layer}.bias_{of}_l0"], cell) for of in ("ih", "hh")]
+    weights = {
+        f"{layer}.weight_ih": _reordered(arrays[f"{layer}.weight_ih_l0"], cell),
+        f"{layer}.weight_hh": _reordered(arrays[f"{layer}.weight_hh_l0"], cell),
+        f"{layer}.biases": np.concatenate(biases),
+    }
+    graph.constants |= {name: array[None] for name, array in weights.items()}
+    hidden_size = arrays[f"{layer}.weight_hh_l0"].shape[1]
+    names = [f"hidden_{depth}", f"cell_{depth}"][: 2 if cell == "lstm" else 1]
+    before = []
+    for name in names:
+        part, _, _ = name.partition("_")
+        zeros = np.zeros(hidden_size, np.float32)
+        initial = arrays.get(f"initial.{depth}.{part}", zeros)
+        graph.constants[f"{name}_initial"] = initial
+        graph.inputs.append(_matrix(name, hidden_size))
+        state = graph.add("Add", name, f"{name}_initial")
+        before.append(graph.add("Unsqueeze", state, "time"))
+    options: dict[str, Any] = {"linear_before_reset": 1} if cell == "gru" else {}
+    node = helper.make_node(
+        cell.upper(),
+        [x, *weights, "", *before],  # "": all samples have the same length
+        ["", *(f"{name}_next" for name in names)],  # "": the outputs of all steps
+        hidden_size=hidden_size,
+        **options,
+    )
+    graph.nodes.append(node)
+    for name in names:
+        graph.outputs.append(_matrix(f"{name}_after", hidden_size))
+        state = graph.add("Squeeze", f"{name}_next", "time")
+        graph.add("Sub", state, f"{name}_initial", output=f"{name}_after")
+    return f"hidden_{depth}_next"
 
 
-def _gru(draw: _Drawing, a: str, m: str, hidden: str, after: str) -> None:
-    """As `cells.gru_update`, with h' = n + z (h - n)."""
-    r_input, z_input, n_input = draw.split(a, 3)
-    r_memory, z_memory, n_memory = draw.split(m, 3)
-    reset = draw("Sigmoid", draw("Add", r_input, r_memory))
-    update = draw("Sigmoid", draw("Add", z_input, z_memory))
-    new = draw("Tanh", draw("Add", n_input, draw("Mul", reset, n_memory)))
-    draw("Add", new, draw("Mul", update, draw("Sub", hidden, new)), name=after)
+def _reordered(rows: Float32[np.ndarray, "G *E"], cell: Cell) -> Array:
+    """The gate rows of a weight or a bias in the order of ONNX."""
+    blocks = dict(zip(BLOCKS[cell], np.split(rows, len(BLOCKS[cell])), strict=True))
+    return np.concatenate([blocks[name] for name in GATE_ORDER[cell]])
 
 
 def _matrix(name: str, columns: int) -> ValueInfoProto:

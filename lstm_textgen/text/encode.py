@@ -1,13 +1,10 @@
 """
-Stream a text into a memory-mapped file of ids; a second time nothing is read.
+A text as a memory-mapped file of ids, cached: a second time nothing is read.
 
-The text passes by twice, once for the vocabulary and once for the ids, and is
-never whole in memory.
-
-Ids on disk: a raw file, and a JSON sidecar that says what it is.
-
-The sidecar comes last, so that where there is one the ids are whole. Both are
-named by a fingerprint of the settings and of the files as the disk knows them.
+The text is streamed twice, once for the vocabulary and once for the ids, and is never
+whole in memory. The cache has a raw file of ids and a JSON sidecar that describes it.
+The sidecar is written last, so that the ids are complete where there is one. Both are
+named by a fingerprint of the settings and of the identity of the files on disk.
 """
 
 import contextlib
@@ -47,29 +44,39 @@ from lstm_textgen.text.tokenizer import (
 CHUNK_BYTES = 1 << 17  # small enough that all arrays of a piece stay in the cache
 
 ReadProgress = Callable[[int], None]
+"""Called with the bytes read since the last call."""
+
+CACHE_FORMAT = 1
+"""Part of every fingerprint."""
+
+CACHE_CAP_BYTES = 4 * 10**9
+"""Above this size of the cache, the least recently used ids are removed."""
+
+STALE_S = 24 * 3600
+"""A temporary file older than this was left by a process that was killed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class EncodedText:
-    """A text as ids, with what is known about it."""
+    """A text as ids, and facts about it."""
 
     name: str
     """From the source; safe as the name of a folder."""
 
     ids: UInt[np.ndarray, " N"]
-    """Read-only; usually on disk, where only what is used gets read."""
+    """Read-only and usually memory-mapped."""
 
     tokenizer: Tokenizer
-    """What made the ids."""
+    """The vocabulary of the ids."""
 
     characters: int
     """Unicode characters of the text; equals the ids unless they are bytes."""
 
     sha256: str
-    """Of the normalised text in UTF-8."""
+    """Digest of the normalized text in UTF-8."""
 
     notes: tuple[str, ...]
-    """What was changed while reading, for people."""
+    """What was changed while reading, for the user."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -148,20 +155,20 @@ def encode_with(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slot:
-    """The place in the cache of one source, encoded in one way."""
+    """The cache entry of one source under one set of settings."""
 
     source: Source
     folder: Path
     settings: str
-    """Canonical JSON of all that decides the ids, besides the files."""
+    """Canonical JSON of everything but the files that the ids depend on."""
 
     files: tuple[tuple[str, int, int, int, int], ...]
-    """Path, size, time of change, inode and device of every file."""
+    """Path, size, modification time, inode and device of every file."""
 
     @classmethod
     def of(cls, source: Source, settings: object, cache: Path) -> "Slot":
         """
-        The slot for *source* as its files are now.
+        The entry for *source* with its files as they are now.
 
         Raises:
             MissingError: A file is gone.
@@ -173,7 +180,7 @@ class Slot:
     @property
     def key(self) -> str:
         """The fingerprint."""
-        known = json.dumps([FORMAT, self.settings, self.files])
+        known = json.dumps([CACHE_FORMAT, self.settings, self.files])
         return hashlib.sha256(known.encode()).hexdigest()
 
     @property
@@ -186,7 +193,7 @@ class Slot:
 
     def check_unchanged(self) -> None:
         """
-        Make sure that the files are still what they were.
+        Check that the files are still the same.
 
         Raises:
             CorpusError: One of them changed.
@@ -196,7 +203,7 @@ class Slot:
                 raise changed_while_read(str(path))
 
     def load(self) -> EncodedText | None:
-        """What is stored here, or None where nothing is or it is damaged."""
+        """The stored ids, or None where there are none or they are damaged."""
         try:
             facts = json.loads(self.sidecar_path.read_bytes())
             tokenizer = tokenizer_from_json(facts["tokenizer"])
@@ -257,13 +264,13 @@ def _encode(
 
 
 def _watched(reader: TextReader, progress: ReadProgress | None) -> Iterator[str]:
-    """The pieces of *reader*, telling *progress* how far it is."""
-    told = 0
-    for text in chain(reader, [""]):  # the last, to tell of bytes that gave no text
+    """The pieces of *reader*, with *progress* called after each."""
+    reported = 0
+    for text in chain(reader, [""]):  # the last for bytes at the end that gave no text
         yield text
-        if progress is not None and reader.bytes_read > told:
-            progress(reader.bytes_read - told)
-        told = reader.bytes_read
+        if progress is not None and reader.bytes_read > reported:
+            progress(reader.bytes_read - reported)
+        reported = reader.bytes_read
 
 
 def _notes(reader: TextReader) -> list[str]:
@@ -280,22 +287,13 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' if count != 1 else ''}"
 
 
-FORMAT = 1
-
-LIMIT_BYTES = 4 * 10**9
-"""The folder is kept below this, by removing what was not used for longest."""
-
-STALE_S = 24 * 3600
-"""A temporary file older than this was left by a process that was killed."""
-
-
 class IdsWriter:
     """
-    New ids for *slot*, which appear there whole or not at all.
+    Writes the ids of a `Slot`, which appear in the cache whole or not at all.
 
-    Used as a context manager: what was not finished is removed. Where the
-    cache cannot be written, the ids go to a file without a name that lasts as
-    long as they are in use, and `kept` is false.
+    A context manager that removes what was not finished. Where the cache cannot be
+    written, the ids go to an unnamed temporary file that lasts as long as they are in
+    use, and `kept` is false.
 
     Raises:
         StorageError: The disk is full or fails, here and in every method.
@@ -336,10 +334,10 @@ class IdsWriter:
 
     def finish(self, facts: dict[str, Any], dtype: "np.dtype[Any]") -> np.ndarray:
         """
-        Put the ids in their place.
+        Move the ids to their final name.
 
         Args:
-            facts: What the sidecar says besides the number of ids.
+            facts: The contents of the sidecar, without the number of ids.
             dtype: Type of the ids.
 
         Returns:
@@ -368,7 +366,7 @@ class IdsWriter:
 
 
 def changed_while_read(name: str) -> CorpusError:
-    """The error for a text that somebody else writes to."""
+    """The error for a text that another process writes to."""
     return CorpusError(
         f"{name} changed while it was read.", "Run again when it is still."
     )
@@ -391,13 +389,13 @@ def _prune(folder: Path, newest: Path) -> None:
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < time.time() - STALE_S:
                 path.unlink()
-    found = []
+    entries = []
     for path in folder.glob("*.ids"):
         with contextlib.suppress(OSError):  # another process was faster
-            found.append((path.stat(), path))
-    total = sum(status.st_size for status, _ in found)
-    for status, path in sorted(found, key=lambda pair: pair[0].st_mtime_ns):
-        if total <= LIMIT_BYTES:
+            entries.append((path.stat(), path))
+    total = sum(status.st_size for status, _ in entries)
+    for status, path in sorted(entries, key=lambda entry: entry[0].st_mtime_ns):
+        if total <= CACHE_CAP_BYTES:
             return
         if path != newest:
             with contextlib.suppress(OSError):  # in use, where that forbids it

@@ -1,7 +1,7 @@
 """
-Read files as text in pieces: decoded, newlines normalised, never whole in memory.
+Read files as text in pieces: decoded, newlines normalized, never whole in memory.
 
-What is not text is refused with the place where that shows.
+What is not text is refused with the offset of the first invalid byte.
 """
 
 import codecs
@@ -18,10 +18,10 @@ BINARY = {
     b"\x1f\x8b": "a gzip archive",
     b"%PDF-": "a PDF document",
 }
-"""How files begin that are often taken for text, and what they are."""
+"""First bytes of files that are often mistaken for text, and what these are."""
 
 HEAD_BYTES = 4096
-"""As much of a file is looked at to guess its encoding."""
+"""Bytes of a file from which its encoding is guessed."""
 
 
 class TextReader:
@@ -62,7 +62,7 @@ class TextReader:
         last = ""
         for path in self.source.paths:
             begins = True
-            for text in self._normalised(path):
+            for text in self._normalized(path):
                 if begins and last not in ("", "\n"):
                     yield "\n"
                 begins, last = False, text[-1]
@@ -70,7 +70,7 @@ class TextReader:
         if not last:
             raise CorpusError(f"The text {self.source.name} is empty.", "Name another.")
 
-    def _normalised(self, path: Path) -> Iterator[str]:
+    def _normalized(self, path: Path) -> Iterator[str]:
         """Pieces of one file, never empty, in which every line ends in a newline."""
         held = ""
         for decoded in self._decoded(path):

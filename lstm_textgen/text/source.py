@@ -30,7 +30,7 @@ SUFFIXES = (
     ".py .pyi .c .h .cc .cpp .hpp .rs .go .java .js .ts .sh .sql .rb .pl .lua .hs "
     ".ml .smi .fasta .fa"
 )
-"""How the files end that are taken from a folder, in lower case."""
+"""File name suffixes that are taken from a folder, in lower case."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +49,7 @@ class Source:
         return sum(path.stat().st_size for path in self.paths)
 
 
-def find_source(arguments: Sequence[str], *, spool: Path | None = None) -> Source:
+def find_source(arguments: Sequence[str]) -> Source:
     """
     Find every file that *arguments* name, in their order.
 
@@ -59,9 +59,8 @@ def find_source(arguments: Sequence[str], *, spool: Path | None = None) -> Sourc
     Args:
         arguments: Each a file, a folder (searched through, hidden entries
             skipped, only names that end like text), a glob pattern (`**` goes
-            through folders), or `-` for standard input.
-        spool: Folder that receives standard input as a file and keeps it. None
-            takes a temporary folder that goes when the process ends.
+            through folders), or `-` for standard input, which is copied to a temporary
+            folder until the process ends.
 
     Raises:
         MissingError: Nothing is there, it may not be read, or it is no regular
@@ -71,20 +70,20 @@ def find_source(arguments: Sequence[str], *, spool: Path | None = None) -> Sourc
     """
     paths: dict[Path, Path] = {}
     for argument in dict.fromkeys(arguments):
-        for path in _expand(argument, spool):
+        for path in _expand(argument):
             paths.setdefault(path.resolve(), path)
     if not paths:
         raise MissingError(
             "No text is named.", "Name a file, a folder, or - for stdin."
         )
-    found = tuple(paths.values())
+    files = tuple(paths.values())
     if len(arguments) == 1 and os.path.isdir(arguments[0]):
-        return Source(name=_folder_name(Path(arguments[0]).resolve()), paths=found)
-    return Source(name=safe_name(found[0].stem), paths=found)
+        return Source(name=_folder_name(Path(arguments[0]).resolve()), paths=files)
+    return Source(name=safe_name(files[0].stem), paths=files)
 
 
 def _folder_name(folder: Path) -> str:
-    """Its own; but a home is called by a login, which must not go into a model."""
+    """The name of a folder; not that of a home, which is a login name."""
     home = Path(os.path.expanduser("~")).resolve()
     return "text" if folder == home else safe_name(folder.name)
 
@@ -95,9 +94,9 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", composed).strip("-.")[:80] or "text"
 
 
-def _expand(argument: str, spool: Path | None) -> list[Path]:
+def _expand(argument: str) -> list[Path]:
     if argument == STDIN:
-        return [_spool_stdin(spool)]
+        return [_copy_stdin()]
     if glob.has_magic(argument) and not os.path.lexists(argument):
         return _matching(argument)
     if stat.S_ISDIR(_mode(argument)):
@@ -120,7 +119,7 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _files_in(folder: str) -> list[Path]:
-    found: list[Path] = []
+    texts: list[Path] = []
     seen = set()
     for here, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
         status = os.stat(here)
@@ -132,14 +131,14 @@ def _files_in(folder: str) -> list[Path]:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        texts = [Path(here, name) for name in names if _looks_like_text(name)]
-        found += [_regular(str(path)) for path in texts if os.path.isfile(path)]
-    if not found:
+        paths = [os.path.join(here, name) for name in names if _looks_like_text(name)]
+        texts += [_regular(path) for path in paths if os.path.isfile(path)]
+    if not texts:
         raise CorpusError(
             f"The folder {folder} holds no text.",
             "Put files there that end in .txt, .md or the like, or name the files.",
         )
-    return sorted(found)
+    return sorted(texts)
 
 
 def _looks_like_text(name: str) -> bool:
@@ -187,7 +186,7 @@ def _unreadable(error: OSError) -> NoReturn:
 
 
 def _way_to(name: str) -> str:
-    """What to do about a file that is not there, with the nearest that is."""
+    """The remedy for a file that does not exist, with the closest name that does."""
     folder = Path(name).parent
     try:
         others = sorted(set(os.listdir(folder)) - {Path(name).name})
@@ -200,12 +199,13 @@ def _way_to(name: str) -> str:
     return "Check the name, or give - to read the text from standard input."
 
 
-def _spool_stdin(spool: Path | None) -> Path:
+def _copy_stdin() -> Path:
     """Standard input as a file, because a text is read more than once."""
     if sys.stdin is None:
         raise MissingError("Standard input is closed.", "Pipe a text in.")
     try:
-        folder = _spool_folder(spool)
+        folder = Path(tempfile.mkdtemp(prefix="textgen-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         path = folder / "stdin"
         try:
             with path.open("wb") as file:
@@ -219,12 +219,3 @@ def _spool_stdin(spool: Path | None) -> Path:
             "Free some space, or set TMPDIR to a folder on another disk.",
         ) from error
     return path
-
-
-def _spool_folder(spool: Path | None) -> Path:
-    if spool is not None:
-        spool.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="stdin-", dir=spool))
-    folder = tempfile.mkdtemp(prefix="textgen-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)

@@ -1,11 +1,7 @@
 """
-Characters or bytes as ids, and back without loss.
+Characters or bytes as ids, and back without loss; unknown characters and prompts.
 
 Letters: N ids, V vocabulary.
-
-Characters that a vocabulary lacks: their names, and what may stand for them.
-
-Encode what a person typed, and say what the vocabulary had to leave out.
 """
 
 import codecs
@@ -28,18 +24,15 @@ UNKNOWN = "\ufffd"
 
 @runtime_checkable
 class Decoder(Protocol):
-    """Ids to text one by one, as a model writes them."""
+    """Ids to text one by one, as a model generates them."""
 
     def push(self, id: int) -> str:
         """The characters that *id* completes: none, one, or more."""
 
-    def flush(self) -> str:
-        """What is left at the end: U+FFFD for a character cut short, else nothing."""
-
 
 @runtime_checkable
 class Tokenizer(Protocol):
-    """What every tokenizer can do; it is a container of the characters it knows."""
+    """What every tokenizer can do; `in` says whether it knows a character."""
 
     @property
     def kind(self) -> TokenizerKind:
@@ -61,7 +54,7 @@ class Tokenizer(Protocol):
         """Whether `encode` takes *char*."""
 
     def folded(self, text: str) -> list[str]:
-        """The different characters of *text* that `encode` takes for the unknown."""
+        """The distinct characters of *text* that `encode` maps to the unknown mark."""
 
     def encode(self, text: str, *, offset: int = 0) -> UInt[np.ndarray, " N"]:
         """
@@ -82,7 +75,7 @@ class Tokenizer(Protocol):
         """A decoder that takes the ids one by one."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; `tokenizer_from_json` is the way back."""
+        """Plain JSON; `tokenizer_from_json` is the inverse."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +101,7 @@ class CharTokenizer:
     def __post_init__(self) -> None:
         if not self.characters:
             raise _bad("The vocabulary is empty.")
-        codes = self._codes  # in numpy, because a stranger may give millions
+        codes = self._codes  # in numpy, because a hostile file may have millions
         if ((codes >= 0xD800) & (codes <= 0xDFFF)).any():
             raise _bad("The vocabulary holds half a character (a surrogate).")
         if (codes[1:] <= codes[:-1]).any():
@@ -119,11 +112,6 @@ class CharTokenizer:
             raise _bad(f"The unknown mark {found} is not in the vocabulary.")
 
     @classmethod
-    def from_text(cls, text: str) -> "CharTokenizer":
-        """The vocabulary of all characters of *text*, which is not empty."""
-        return cls("".join(sorted(set(text))))
-
-    @classmethod
     def from_counts(
         cls, counts: Int64[np.ndarray, " codes"], min_count: int = 1
     ) -> "CharTokenizer":
@@ -131,7 +119,7 @@ class CharTokenizer:
         The vocabulary of the characters that occur often enough.
 
         Args:
-            counts: How often each code point occurs, from `count_characters`.
+            counts: How often each code point occurs, from `count_code_points`.
             min_count: Rarer characters become U+FFFD, which joins the
                 vocabulary only if there are any. 1 keeps all.
 
@@ -206,7 +194,7 @@ class CharTokenizer:
 
 @dataclass(frozen=True)
 class ByteTokenizer:
-    """One id for each byte of UTF-8. Every text fits, in more ids."""
+    """One id for each byte of UTF-8: more ids, and no unknown characters."""
 
     kind: ClassVar[TokenizerKind] = "byte"
     size: ClassVar[int] = 256
@@ -246,12 +234,9 @@ class _CharDecoder:
     def push(self, id: int) -> str:
         return self._characters[id]
 
-    def flush(self) -> str:
-        return ""
-
 
 class _ByteDecoder:
-    """Holds the bytes of a character back until it is whole."""
+    """Holds back the bytes of a character until it is complete."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -259,17 +244,14 @@ class _ByteDecoder:
     def push(self, id: int) -> str:
         return self._decoder.decode(bytes([id]))
 
-    def flush(self) -> str:
-        return self._decoder.decode(b"", True)
-
 
 def tokenizer_from_json(data: object) -> Tokenizer:
     """
     The tokenizer that `to_json` described.
 
     Raises:
-        VocabularyError: Anything is missing, superfluous, of a wrong type, or
-            not as `CharTokenizer` wants it.
+        VocabularyError: A key is missing, unknown or of a wrong type, or the
+            characters are not as `CharTokenizer` requires.
     """
     if not isinstance(data, dict):
         raise _bad(f"The vocabulary is {type(data).__name__}, not an object.")
@@ -284,7 +266,7 @@ def tokenizer_from_json(data: object) -> Tokenizer:
 
 
 def count_code_points(chunks: Iterable[str]) -> Int64[np.ndarray, " codes"]:
-    """How often each code point occurs in *chunks*, in memory that stays constant."""
+    """How often each code point occurs in *chunks*, in constant memory."""
     counts = np.zeros(CODE_POINTS, np.int64)
     for chunk in chunks:
         found = np.bincount(_code_points(chunk))
@@ -325,11 +307,11 @@ SPELLED = {
     "\u0141": "L",
     "\u0131": "i",
 }
-"""Spellings that Unicode itself does not give."""
+"""Spellings that Unicode decomposition lacks."""
 
 
 def describe_character(char: str) -> str:
-    """Name *char* three ways, because many look alike or print as nothing."""
+    """Name *char* three ways, because many look alike or are invisible."""
     name = unicodedata.name(char, "")
     return f"{char!r} (U+{ord(char):04X}{name and ' ' + name})"
 
@@ -341,14 +323,14 @@ def unknown_character(char: str, offset: int, known: Container[str]) -> Vocabula
     Args:
         char: The character.
         offset: Characters before it in the text.
-        known: The vocabulary, searched for something to write instead.
+        known: The vocabulary, searched for a replacement.
     """
-    shown = describe_character(char)
-    problem = f"Character {shown} at offset {offset} is not in the vocabulary."
+    name = describe_character(char)
+    problem = f"Character {name} at offset {offset} is not in the vocabulary."
     if "\ud800" <= char <= "\udfff":
         return VocabularyError(problem, "Remove it: it stands for a byte of no text.")
     near = close_replacements(char, known)
-    instead = " or ".join(repr(each) for each in near[:3])
+    instead = " or ".join(map(repr, near[:3]))
     instead = f"Write {instead} instead" if near else "Remove it"
     return VocabularyError(
         problem,
@@ -359,15 +341,15 @@ def unknown_character(char: str, offset: int, known: Container[str]) -> Vocabula
 
 def close_replacements(char: str, known: Container[str]) -> list[str]:
     """
-    What *known* has to stand for *char*, the closest first.
+    Replacements of *char* that *known* can spell, the closest first.
 
     Args:
         char: One character.
-        known: Holds single characters.
+        known: The characters of a vocabulary.
 
     Returns:
-        Strings of one or more characters, all of them known, none of them
-        *char* itself. Empty where nothing comes close.
+        Strings of one or more characters, all of them known, none of them *char*
+        itself. Empty where nothing is close.
     """
     plain = _without_marks(char)
     family = next((family for family in FAMILIES if char in family), "")
@@ -393,16 +375,16 @@ def encode_prompt(
     tokenizer: Tokenizer, text: str, on_unknown: OnUnknown, *, offset: int = 0
 ) -> tuple[UInt[np.ndarray, " N"], list[str]]:
     """
-    The ids of *text*, and a note on each different character that is not in them.
+    The ids of a prompt, and a note on each distinct character that they lack.
 
-    A tokenizer with an unknown mark takes every character: nothing is skipped or
-    replaced then, and the notes say what is read as the mark.
+    A tokenizer with an unknown mark encodes every character: nothing is skipped or
+    replaced then, and the notes say which characters became the mark.
 
     Args:
         tokenizer: The vocabulary of the model.
         text: The prompt.
-        on_unknown: What to do with a character that is not known. `replace`
-            writes what comes closest, and skips it where nothing does.
+        on_unknown: What to do with an unknown character. `replace` takes the closest
+            known spelling, and skips the character where there is none.
         offset: Characters of the prompt before *text*, for the error.
 
     Raises:

@@ -16,7 +16,7 @@ from lstm_textgen.checkpoint.format import (
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.evaluation.loss import Loss, with_loss
-from lstm_textgen.text.tokenizer import CharTokenizer
+from tests.builders import char_tokenizer
 
 NAMES = ["a", "b", "c"]
 
@@ -155,7 +155,7 @@ def test_a_licence_is_kept_only_if_all_have_it(moved):
     ("changes", "words"),
     [
         ({"model": ModelConfig(layers=2, hidden=4, embedding=2)}, "2 x 4"),
-        ({"tokenizer": CharTokenizer.from_text("hello!")}, "other characters"),
+        ({"tokenizer": char_tokenizer("hello!")}, "other characters"),
     ],
 )
 def test_what_does_not_fit_is_named(moved, changes, words):

@@ -11,7 +11,8 @@ from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.weights import to_checkpoint
-from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from lstm_textgen.text.tokenizer import ByteTokenizer
+from tests.builders import char_tokenizer
 
 
 def test_a_model_does_not_differ_from_itself(checkpoint):
@@ -63,9 +64,7 @@ def test_models_of_other_shapes_are_compared_too():
     small = ModelConfig(layers=1, hidden=3, embedding=2)
     large = ModelConfig(layers=2, hidden=3, embedding=4)
     one, other = (
-        to_checkpoint(
-            CharModel(config, 3), CharTokenizer.from_text(text), TrainingRecord()
-        )
+        to_checkpoint(CharModel(config, 3), char_tokenizer(text), TrainingRecord())
         for config, text in ((small, "abc"), (large, "bcd"))
     )
 
@@ -85,7 +84,7 @@ def test_bytes_and_characters_differ_in_kind_alone():
     one = to_checkpoint(CharModel(config, 256), ByteTokenizer(), TrainingRecord())
     other = to_checkpoint(
         CharModel(config, 2),
-        CharTokenizer.from_text("ab"),
+        char_tokenizer("ab"),
         TrainingRecord(),
         dtype=torch.bfloat16,
     )

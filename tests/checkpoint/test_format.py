@@ -17,7 +17,8 @@ from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.weights import build_model, skeleton, to_checkpoint, to_tensors
-from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from lstm_textgen.text.tokenizer import ByteTokenizer
+from tests.builders import char_tokenizer
 
 
 def same_values(one, other):
@@ -37,7 +38,7 @@ def test_a_checkpoint_comes_back(saved, checkpoint):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-@pytest.mark.parametrize("tokenizer", [ByteTokenizer(), CharTokenizer.from_text("ab")])
+@pytest.mark.parametrize("tokenizer", [ByteTokenizer(), char_tokenizer("ab")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_every_kind_of_model_comes_back(tmp_path, cell, tokenizer, dtype):
     """Each cell, each tokenizer and both types of numbers; bfloat16 stays that."""
@@ -80,7 +81,7 @@ def test_the_built_model_is_a_copy(checkpoint, model):
 
 def test_bfloat16_weights_are_widened_exactly(model):
     """A model built in float64 from bfloat16 has exactly those numbers."""
-    tokenizer = CharTokenizer.from_text("hällo\0")
+    tokenizer = char_tokenizer("hällo\0")
     checkpoint = to_checkpoint(model, tokenizer, TrainingRecord(), dtype=torch.bfloat16)
 
     built = build_model(checkpoint, dtype=torch.float64).state_dict()

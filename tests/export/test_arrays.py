@@ -17,6 +17,7 @@ from lstm_textgen.model.weights import to_checkpoint, to_tensors
 from lstm_textgen.paths import bundled_folder
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import CharTokenizer
+from tests.builders import char_tokenizer
 
 PAGE = Path(__file__).parents[2] / "docs" / "format.md"
 FABLES = bundled_folder("checkpoints") / "fables.safetensors"
@@ -93,7 +94,7 @@ def test_the_reader_knows_every_cell(tmp_path, make_model, reader, cell, residua
     model = make_model(
         *(6,), cell=cell, layers=3, residual=residual, dtype=torch.float32
     )
-    tokenizer = CharTokenizer.from_text("\nabcde")
+    tokenizer = char_tokenizer("\nabcde")
     checkpoint = to_checkpoint(model, tokenizer, TrainingRecord())
     path = tmp_path / "model.npz"
     path.write_bytes(npz_bytes(checkpoint))

@@ -15,7 +15,7 @@ from lstm_textgen.model.weights import build_model, to_checkpoint
 from lstm_textgen.paths import bundled_folder
 from lstm_textgen.sampling.generate import UniformStream, draw_ids
 from lstm_textgen.sampling.writer import Writer
-from lstm_textgen.text.tokenizer import CharTokenizer
+from tests.builders import char_tokenizer
 
 FABLES = bundled_folder("checkpoints") / "fables.safetensors"
 TOLERANCE = 1e-5
@@ -84,7 +84,7 @@ def test_every_step_is_that_of_the_network(make_model, run, cell, residual, begi
     """
     shape = {"cell": cell, "layers": 3, "residual": residual, "initial_state": begins}
     model = make_model(7, dtype=torch.float32, **shape)
-    tokenizer = CharTokenizer.from_text("abcdefg")
+    tokenizer = char_tokenizer("abcdefg")
     session = run(to_checkpoint(model, tokenizer, TrainingRecord()))
     ids = torch.randint(7, (20, 3), generator=torch.Generator().manual_seed(5))
     initial = state = model.initial_state(3)
@@ -148,7 +148,7 @@ def test_a_model_that_no_such_file_holds_is_refused(monkeypatch, onnx_bytes):
     """The limit is that of the container, 2 GiB."""
     from lstm_textgen.export import onnx as onnx_graph
 
-    monkeypatch.setattr(onnx_graph, "LARGEST_BYTES", 1_000_000)
+    monkeypatch.setattr(onnx_graph, "MAX_WEIGHT_BYTES", 1_000_000)
 
     with pytest.raises(CheckpointError, match="2 GiB") as caught:
         onnx_bytes(load_checkpoint(FABLES))

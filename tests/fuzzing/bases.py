@@ -5,15 +5,13 @@ import torch
 
 from lstm_textgen.checkpoint.container import BF16, pack
 from lstm_textgen.checkpoint.format import MODEL, to_metadata
-from lstm_textgen.config import ModelConfig
-from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.model.weights import to_checkpoint
 from lstm_textgen.runs.directory import STATE
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
-from tests.records import RECORD
+from tests.builders import RECORD, char_tokenizer, tiny_model
 
 KINDS = (
-    ("lstm", 2, "learned", CharTokenizer.from_text("hällo\0"), torch.float32),
+    ("lstm", 2, "learned", char_tokenizer("hällo\0"), torch.float32),
     ("gru", 1, "zeros", ByteTokenizer(), torch.bfloat16),
     ("rnn", 1, "learned", CharTokenizer("\nab\u202e", "\u202e"), torch.float32),
 )
@@ -24,13 +22,10 @@ def good_files() -> list[bytes]:
     """A checkpoint of each kind, with random weights that are always the same."""
     files = []
     for cell, layers, initial, tokenizer, dtype in KINDS:
-        shape = {"layers": layers, "hidden": 3, "embedding": 2}
-        config = ModelConfig(cell=cell, initial_state=initial, **shape)
-        model = CharModel(config, tokenizer.size)
-        initialize(model, torch.Generator().manual_seed(7))
-        checkpoint = to_checkpoint(
-            *(model, tokenizer, RECORD), licence="CC0-1.0", note="😀", dtype=dtype
-        )
+        shape = {"cell": cell, "layers": layers, "initial_state": initial}
+        model = tiny_model(tokenizer.size, **shape)
+        about = {"licence": "CC0-1.0", "note": "😀"}
+        checkpoint = to_checkpoint(model, tokenizer, RECORD, dtype=dtype, **about)
         files.append(pack(checkpoint.tensors, MODEL, to_metadata(checkpoint)))
     return files
 

@@ -6,8 +6,9 @@ import pytest
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.sampling.constraints import allowed_ids, parse_set
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from tests.builders import char_tokenizer
 
-CHARS = CharTokenizer.from_text("\n -abcdez\\é")
+CHARS = char_tokenizer("\n -abcdez\\é")
 
 
 def allowed(only="", ban="", tokenizer=CHARS):

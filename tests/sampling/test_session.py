@@ -6,9 +6,9 @@ from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.errors import ConfigError, VocabularyError
 from lstm_textgen.sampling.dialogue import Dialogue
 from lstm_textgen.sampling.writer import Writer
-from lstm_textgen.text.tokenizer import CharTokenizer
+from tests.builders import char_tokenizer
 
-CHARS = CharTokenizer.from_text("\n abcd.")
+CHARS = char_tokenizer("\n abcd.")
 CONFIG = SampleConfig(temperature=1.0, seed=2)
 
 

@@ -13,8 +13,9 @@ from lstm_textgen.sampling.generate import DrawnId
 from lstm_textgen.sampling.stream import Character
 from lstm_textgen.sampling.writer import Writer, first_line
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from tests.builders import char_tokenizer
 
-CHARS = CharTokenizer.from_text("\t\n abcdä😀")
+CHARS = char_tokenizer("\t\n abcdä😀")
 EVEN = SampleConfig(temperature=1.0, seed=3)
 
 

@@ -196,7 +196,7 @@ def test_old_ids_make_room(tmp_path, cache, monkeypatch):
         newest = max((cache / "ids").glob("*.ids"), key=lambda p: p.stat().st_mtime_ns)
         os.utime(newest, (1e9 - age, 1e9 - age))
     encoded(sources[0], cache)  # using it makes it young again
-    monkeypatch.setattr(cache_module, "LIMIT_BYTES", 2 * len(TEXT))
+    monkeypatch.setattr(cache_module, "CACHE_CAP_BYTES", 2 * len(TEXT))
 
     encoded(sources[2], cache)
 
@@ -208,7 +208,7 @@ def test_old_ids_make_room(tmp_path, cache, monkeypatch):
     ]
     assert kept == {slots[0], slots[2]}
 
-    monkeypatch.setattr(cache_module, "LIMIT_BYTES", 1)
+    monkeypatch.setattr(cache_module, "CACHE_CAP_BYTES", 1)
     encoded(sources[1], cache)
     assert {path.stem for path in (cache / "ids").glob("*.ids")} == {slots[1]}
 

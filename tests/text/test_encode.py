@@ -17,7 +17,8 @@ from lstm_textgen.text import encode
 from lstm_textgen.text.encode import encode_source, encode_with
 from lstm_textgen.text.reader import TextReader
 from lstm_textgen.text.source import Source
-from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from lstm_textgen.text.tokenizer import ByteTokenizer
+from tests.builders import char_tokenizer
 
 TEXT = "Ça va — ‘schön’ 漢字 𝄞\n" * 50
 
@@ -130,7 +131,7 @@ def test_existing_vocabulary(tmp_path, cache):
     first = source_of(tmp_path, b"abc\r\n" * 60_000)
     second = source_of(tmp_path, b"abz", "more.txt")
     both = Source(name="both", paths=first.paths + second.paths)
-    tokenizer = CharTokenizer.from_text("abc\n")
+    tokenizer = char_tokenizer("abc\n")
 
     text = encode_with(first, tokenizer, "utf-8", cache=cache)
     assert text.tokenizer == tokenizer

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from lstm_textgen.errors import VocabularyError
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer, encode_prompt
+from tests.builders import char_tokenizer
 
-KNOWN = CharTokenizer.from_text("don't wait... please")
+KNOWN = char_tokenizer("don't wait... please")
 
 
 def test_replace_writes_what_comes_closest():

@@ -105,30 +105,21 @@ def test_file_that_is_named_twice_counts_once(folder):
 
 
 def test_stdin_is_copied_in_pieces(tmp_path, monkeypatch):
-    """Standard input becomes a file of the same bytes inside the spool."""
+    """Standard input becomes a file of the same bytes among the temporary files."""
     data = b"to be\n" * 500_000
-    feed(monkeypatch, data)
-
-    source = find_source(["-"], spool=tmp_path / "new")
-
-    assert source.name == "stdin"
-    assert source.paths[0].is_relative_to(tmp_path / "new")
-    assert source.paths[0].read_bytes() == data
-
-
-def test_stdin_without_a_spool(monkeypatch, tmp_path):
-    """Without a spool standard input goes to the folder for temporary files."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    feed(monkeypatch, b"abc")
+    feed(monkeypatch, data)
 
     source = find_source(["-"])
 
+    assert source.name == "stdin"
     assert source.paths[0].is_relative_to(tmp_path)
-    assert source.paths[0].read_bytes() == b"abc"
+    assert source.paths[0].read_bytes() == data
 
 
 def test_stdin_that_does_not_fit(monkeypatch, tmp_path):
     """A full disk is a StorageError, and the half copy is removed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     feed(monkeypatch, b"abc")
 
     def full(*_args):
@@ -136,7 +127,7 @@ def test_stdin_that_does_not_fit(monkeypatch, tmp_path):
 
     monkeypatch.setattr("shutil.copyfileobj", full)
     with pytest.raises(StorageError, match="No space left"):
-        find_source(["-"], spool=tmp_path)
+        find_source(["-"])
 
     assert list(tmp_path.iterdir()) == []
 

@@ -16,7 +16,6 @@ from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.model.weights import build_model, to_checkpoint
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.streams import calibration_length, calibration_slice
-from lstm_textgen.text.tokenizer import CharTokenizer
 from lstm_textgen.training.events import Calibrated, Evaluated
 from lstm_textgen.training.finish import LENGTH, MOST_STEPS, PLACES, best_temperature
 from lstm_textgen.training.overrides import Overrides
@@ -24,6 +23,7 @@ from lstm_textgen.training.schedule import Meter
 from lstm_textgen.training.start import open_session, prepare
 from lstm_textgen.ui.model_facts import model_facts
 from lstm_textgen.ui.run_view import RunView
+from tests.builders import char_tokenizer
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "that", "rat", "is", "hot"]
 TEXT = " ".join(np.random.RandomState(1).choice(WORDS, 17_000))  # frozen over versions
@@ -316,7 +316,7 @@ class TestStops:
 
 def test_a_divided_head_divides_the_logits(model, written):
     """What is saved expects what the model expected at that temperature."""
-    tokenizer = CharTokenizer.from_text("abcdefg")
+    tokenizer = char_tokenizer("abcdefg")
     checkpoint = to_checkpoint(model, tokenizer, TrainingRecord())
     divided = build_model(with_temperature(checkpoint, 1.5))
     ids = torch.from_numpy(written[:50].astype(np.int64)).unsqueeze(1)

@@ -28,7 +28,6 @@ from lstm_textgen.model.weights import (
 )
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.streams import Streams
-from lstm_textgen.text.tokenizer import CharTokenizer
 from lstm_textgen.training import finish as initial_state
 from lstm_textgen.training.finish import (
     LENGTH,
@@ -38,6 +37,7 @@ from lstm_textgen.training.finish import (
 )
 from lstm_textgen.training.overrides import Overrides
 from lstm_textgen.ui.model_facts import model_facts
+from tests.builders import char_tokenizer
 
 CELLS = ["lstm", "gru", "rnn"]
 STEPS = 70
@@ -170,7 +170,7 @@ class TestFiles:
     @pytest.fixture
     def checkpoint(self, make_model):
         model = make_model(3, layers=2, dtype=torch.float32, initial_state="zeros")
-        return to_checkpoint(model, CharTokenizer.from_text("abc"), TrainingRecord())
+        return to_checkpoint(model, char_tokenizer("abc"), TrainingRecord())
 
     @pytest.fixture
     def state(self, make_model, make_state):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lstm_textgen.evaluation.perplexity import exact_loss
-from lstm_textgen.text.tokenizer import CharTokenizer
 from lstm_textgen.training.events import Evaluated, StepDone
+from tests.builders import char_tokenizer
 
 FABLES = Path(__file__).parents[2] / "corpora" / "fables.txt"
 RECIPE = {
@@ -39,7 +39,7 @@ def unigram_entropy(ids):
 def fables():
     """The first 80,000 characters as ids, and how many different ones there are."""
     text = FABLES.read_text(encoding="utf-8")[:80_000]
-    tokenizer = CharTokenizer.from_text(text)
+    tokenizer = char_tokenizer(text)
     return tokenizer.encode(text), tokenizer.size
 
 
@@ -106,7 +106,7 @@ def test_golden_losses(make_trainer, cell):
     """
     words = ["the", "fox", "and", "crow", "saw", "grapes", "said", "cheese"]
     text = " ".join(np.random.RandomState(1).choice(words, 2000))
-    tokenizer = CharTokenizer.from_text(text)
+    tokenizer = char_tokenizer(text)
     ids = tokenizer.encode(text)
     options = RECIPE | {"layers": 2, "hidden": 24, "dropout": 0.1, "weight_drop": 0.1}
     trainer = make_trainer(

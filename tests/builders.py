@@ -1,0 +1,36 @@
+"""Tiny vocabularies, networks and records that tests are made from."""
+
+import torch
+
+from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.config import ModelConfig
+from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.text.tokenizer import CharTokenizer
+
+RECORD = TrainingRecord(
+    corpus="hällo",
+    characters=100,
+    sha256="ab" * 32,
+    train_stop=90,
+    validation_start=90,
+    validation_stop=100,
+    steps=7,
+    epochs=1.5,
+    seconds=2.25,
+    seed=2**40,
+    validation_nats_per_char=1.25,
+    validation_characters=10,
+)
+"""The record of a model that was trained on a tiny text."""
+
+
+def char_tokenizer(text):
+    """The vocabulary of all characters of *text*."""
+    return CharTokenizer("".join(sorted(set(text))))
+
+
+def tiny_model(vocabulary=5, *, seed=7, **shape):
+    """A network of three units with its first weights, in float32."""
+    model = CharModel(ModelConfig(**{"hidden": 3, "embedding": 2, **shape}), vocabulary)
+    initialize(model, torch.Generator().manual_seed(seed))
+    return model
