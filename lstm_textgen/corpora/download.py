@@ -311,12 +311,9 @@ class _WebRedirects(urllib.request.HTTPRedirectHandler):
 def _content_range(response: Any) -> tuple[int | None, int | None]:
     """The first byte and the bytes in all, as far as the server names them."""
     header = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", header.strip())
+    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", header.strip())
     first, total = match.groups() if match else (None, None)
-    return (
-        int(first) if first else None,
-        int(total) if total and total != "*" else None,
-    )
+    return int(first) if first else None, int(total) if total else None
 
 
 def _read_block(response: Any) -> bytes:

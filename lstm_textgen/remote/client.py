@@ -184,12 +184,10 @@ def download_file(repository: Repository, name: str, *, cap_bytes: int) -> Cache
     """
     hub = hub_library()
     with translated_hub_errors(repository):
-        request: dict[str, Any] = {
-            "repo_id": repository.name,
-            "filename": name,
-            "revision": repository.revision,
-        }
-        preview = hub.hf_hub_download(**request, dry_run=True)
+        download = functools.partial(
+            hub.hf_hub_download, repository.name, name, revision=repository.revision
+        )
+        preview = download(dry_run=True)
         size = preview.file_size
         if size is None or size > cap_bytes:
             stated = "an unknown number of" if size is None else f"{size:,}"
@@ -198,9 +196,10 @@ def download_file(repository: Repository, name: str, *, cap_bytes: int) -> Cache
                 "are taken.",
                 "Take another model.",
             )
+        guard = None
         if hub.constants.HF_HUB_DISABLE_XET:  # Xet counts other bytes, and checks them
-            request["tqdm_class"] = _length_guard(size, f"{name} of {repository}")
-        path = Path(hub.hf_hub_download(**request))
+            guard = _length_guard(size, f"{name} of {repository}")
+        path = Path(download(tqdm_class=guard))
     return CachedFile(path=path, is_new=not preview.is_cached)
 
 

@@ -118,6 +118,15 @@ def test_without_a_published_digest_the_first_one_counts(unpublished, server, fo
     assert install_corpus(unpublished).path.read_bytes() == OTHER
 
 
+def test_a_web_page_is_not_the_first_download(unpublished, server, folder):
+    """A login page of the network, say: no digest is kept."""
+    server.moods.append("html")
+    with pytest.raises(CorpusError):
+        install_corpus(unpublished)
+
+    assert names_in(folder) == []
+
+
 def test_a_zipped_corpus_is_unpacked(published, server, folder, archive):
     """Both the zip and the text are checked, and only the text stays."""
     packed = server.files["/text"] = archive.read_bytes()

@@ -23,7 +23,11 @@ DETAILS = CardDetails(name="alice/fox", sample="The fox", sample_length=7, seed=
 def fox(checkpoint):
     """A model of five characters that was trained on `fox`."""
     record = dataclasses.replace(
-        checkpoint.training, corpus="fox", steps=700, seconds=3723.0
+        checkpoint.training,
+        corpus="fox",
+        steps=700,
+        seconds=3723.0,
+        temperature=1.125,
     )
     return dataclasses.replace(checkpoint, training=record, note="")
 
@@ -93,7 +97,8 @@ def test_the_body_states_all_that_is_known(fox):
         "ab" * 32,
         "700 steps, 1.50 epochs, 1:02:03",
         "12 streams of 34 characters",
-        "0.005",
+        "learning rate: 0.005",
+        "logits divided by 1.125",
         "1.2500 nats = **1.803 bits per character**",
         "  2.500 │█",
         "`CC0-1.0`",
