@@ -1,10 +1,9 @@
 """
-How the process ends when a signal asks it to: tidied up, and by that signal.
-
-Signals to a run: the first request to stop is polite, the second one is not.
+Signals: what they ask a run to do, and how the process ends by one.
 
 SIGINT is Ctrl-C, SIGTERM what a scheduler sends, SIGHUP a terminal that is closed.
-SIGUSR1 asks to save and to go on.
+Before and after training they unwind the process; while it trains the first one asks
+it to stop and the second one ends it at once. SIGUSR1 asks to save and continue.
 """
 
 import atexit
@@ -17,11 +16,27 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Literal, NoReturn
 
-NUMBERS = {"interrupted": "SIGINT", "terminated": "SIGTERM", "hung up": "SIGHUP"}
-"""The signals by what a run calls them."""
+StopReason = Literal["budget", "no improvement", "interrupted", "terminated", "hung up"]
+
+NAMES: dict[StopReason, str] = {
+    "interrupted": "SIGINT",
+    "terminated": "SIGTERM",
+    "hung up": "SIGHUP",
+}
+
+BY_SIGNAL: tuple[StopReason, ...] = tuple(NAMES)
+"""The reasons to stop that leave something to continue with."""
+
+REASONS: dict[int, StopReason] = {
+    getattr(signal, name): reason
+    for reason, name in NAMES.items()
+    if hasattr(signal, name)  # Windows has no SIGHUP
+}
 
 UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)
-"""How Python handles signals that nobody has said anything about."""
+"""How Python handles signals for which nobody has set a handler."""
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 class EndedBySignal(BaseException):
@@ -37,16 +52,14 @@ def hear_signals() -> None:
     Let SIGINT, SIGTERM and SIGHUP unwind the process; a second one ends it at once.
 
     SIGUSR1, which asks a run to save, does nothing while there is nothing to save: it
-    would end the process. A process that was started deaf to one of them, as by
-    nohup, stays so.
+    would end the process. A signal that was ignored when the process started, as
+    SIGHUP is by nohup, stays ignored.
     """
-    wanted: dict[str, Callable[[int, FrameType | None], None]] = {
-        **dict.fromkeys(NUMBERS.values(), _unwind),
-        "SIGUSR1": _pass_over,
-    }
-    for name, handler in wanted.items():
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) in UNTOUCHED:
+    wanted: dict[int, Handler] = dict.fromkeys(REASONS, _unwind)
+    if hasattr(signal, "SIGUSR1"):
+        wanted[signal.SIGUSR1] = _pass_over
+    for number, handler in wanted.items():
+        if signal.getsignal(number) in UNTOUCHED:
             signal.signal(number, handler)
 
 
@@ -59,23 +72,66 @@ def _pass_over(number: int, frame: FrameType | None) -> None:
     pass
 
 
-def end_by_signal(stopped_by: str | None) -> None:
+@contextlib.contextmanager
+def polite_signals(
+    ask_to_stop: Callable[[StopReason], None],
+    ask_to_save: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """
+    While this holds, a first signal calls *ask_to_stop*; a second one ends at once.
+
+    If SIGHUP was ignored when the process started, as by nohup, it stays ignored.
+    Outside the main thread, where Python has no signals, nothing changes.
+
+    Args:
+        ask_to_stop: Called with the reason.
+        ask_to_save: Called at each SIGUSR1.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    wanted: dict[int, Handler] = {}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for other in REASONS:
+            if other in wanted:
+                signal.signal(other, signal.SIG_DFL)
+        ask_to_stop(REASONS[number])
+
+    wanted |= {n: stop for n in REASONS if not _is_ignored_hangup(n)}
+    if hasattr(signal, "SIGUSR1"):
+        wanted[signal.SIGUSR1] = lambda number, frame: ask_to_save()
+    before = {number: signal.signal(number, wanted[number]) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_ignored_hangup(number: int) -> bool:
+    hangs_up = REASONS[number] == "hung up"
+    return hangs_up and signal.getsignal(number) == signal.SIG_IGN
+
+
+def end_by_signal(stopped_by: StopReason | None) -> None:
     """
     After everything is saved, end as the signal that stopped the run would have.
 
     A shell loop around the command then ends too, which an exit code alone would
     not achieve.
     """
-    if stopped_by in NUMBERS:
-        raise EndedBySignal(getattr(signal, NUMBERS[stopped_by]))
+    if stopped_by in NAMES:
+        raise EndedBySignal(getattr(signal, NAMES[stopped_by]))
 
 
 class Ending:
     """
     The last thing that the process does: nothing, or dying by a signal.
 
-    Built before anything else asks to be called at the end, because the last to ask
-    is the first to be called.
+    Built before anything else registers an exit handler, because the handler that is
+    registered first runs last.
     """
 
     def __init__(self) -> None:
@@ -83,7 +139,7 @@ class Ending:
         atexit.register(self._die)
 
     def by_signal(self, number: int) -> NoReturn:
-        """End now: by this signal, after everybody else who waits for the end."""
+        """End now: by this signal, after all other exit handlers."""
         self._number = number
         sys.exit(128 + number)
 
@@ -94,61 +150,3 @@ class Ending:
             sys.stdout.flush()
         signal.signal(self._number, signal.SIG_DFL)
         os.kill(os.getpid(), self._number)
-
-
-StopReason = Literal["budget", "no improvement", "interrupted", "terminated", "hung up"]
-
-REASONS: dict[int, StopReason] = {
-    signal.SIGINT: "interrupted",
-    signal.SIGTERM: "terminated",
-}
-
-if hasattr(signal, "SIGHUP"):  # not on Windows
-    REASONS[signal.SIGHUP] = "hung up"
-
-
-@contextlib.contextmanager
-def polite_signals(
-    ask_to_stop: Callable[[StopReason], None],
-    ask_to_save: Callable[[], None] = lambda: None,
-) -> Iterator[None]:
-    """
-    While this holds, a first signal calls *ask_to_stop*; a second one ends at once.
-
-    A process that was started deaf to SIGHUP, as by nohup, stays so. Outside the main
-    thread, where Python has no signals, nothing changes.
-
-    Args:
-        ask_to_stop: Gets the reason.
-        ask_to_save: Called at each SIGUSR1.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    wanted: dict[int, Callable[[int, FrameType | None], None]] = {}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for each in REASONS:
-            if each in wanted:
-                signal.signal(each, signal.SIG_DFL)
-        ask_to_stop(REASONS[number])
-
-    wanted |= {n: stop for n in REASONS if not _is_deaf_to_hanging_up(n)}
-    if hasattr(signal, "SIGUSR1"):
-        wanted[signal.SIGUSR1] = lambda number, frame: ask_to_save()
-    before = {number: signal.signal(number, wanted[number]) for number in wanted}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
-def _is_deaf_to_hanging_up(number: int) -> bool:
-    hangs_up = REASONS[number] == "hung up"
-    return hangs_up and signal.getsignal(number) == signal.SIG_IGN
-
-
-BY_SIGNAL: tuple[StopReason, ...] = ("interrupted", "terminated", "hung up")
-"""The reasons to stop that leave something to go on with."""

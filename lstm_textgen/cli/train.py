@@ -28,7 +28,7 @@ from lstm_textgen.ui.options import (
 
 if TYPE_CHECKING:
     from lstm_textgen.training.overrides import Overrides
-    from lstm_textgen.training.start import Prepared
+    from lstm_textgen.training.run import Run
 
 run_option = partial(option, rich_help_panel="Run")
 
@@ -213,9 +213,9 @@ def _prepare(
     corpus: list[str],
     overrides: "Overrides",
     where: Settings,
-    run: Settings,
+    options: Settings,
     quiet: bool,
-) -> "Prepared":
+) -> "Run":
     """
     Everything before the first step, announced.
 
@@ -223,12 +223,12 @@ def _prepare(
         corpus: What the user named.
         overrides: What the user has set.
         where: As for `choose_machine`.
-        run: Output, and whether to go on, as for `prepare`.
+        options: Output, and whether to resume, as for `prepare_run`.
         quiet: Say nothing.
     """
     from lstm_textgen.text.source import find_source
     from lstm_textgen.training.machine import choose_machine
-    from lstm_textgen.training.start import prepare
+    from lstm_textgen.training.run import prepare_run
     from lstm_textgen.ui.progress import reading_bar
     from lstm_textgen.ui.run_view import announce
     from lstm_textgen.ui.terminal import say
@@ -236,37 +236,36 @@ def _prepare(
     source = find_source(resolve_names(corpus))
     machine = choose_machine(**where)
     with reading_bar(2 * source.size_bytes, quiet=quiet) as progress:
-        prepared = prepare(source, overrides, machine, progress=progress, **run)
-    if run["resume"] and not prepared.resumes and not quiet:
-        say(f"note: no run is in {prepared.path} yet: starting from the beginning")
-    if not quiet:
-        announce(prepared)
-    return prepared
+        run = prepare_run(source, overrides, machine, progress=progress, **options)
+    if quiet:
+        return run
+    if options["resume"] and not run.resumes:
+        path = run.directory.path
+        say(f"note: no run is in {path} yet: starting from the beginning")
+    announce(run)
+    return run
 
 
 def _run(
-    prepared: "Prepared", started_s: float, save_every: float, json: bool, quiet: bool
+    run: "Run", started_s: float, save_every: float, json: bool, quiet: bool
 ) -> None:
     """Train, follow it on stderr, and put the result on stdout."""
-    from lstm_textgen.training.start import open_session
-    from lstm_textgen.ui.run_view import RunSummary, RunView, say_warning, sum_up
+    from lstm_textgen.training.loop import Cadence
+    from lstm_textgen.training.run import open_run
+    from lstm_textgen.ui.run_view import RunSummary, RunView, sum_up
     from lstm_textgen.ui.terminal import write_text
 
-    summary = RunSummary(prepared)
+    summary = RunSummary(run)
+    cadence = Cadence(save_every_s=save_every)
     with (
-        open_session(prepared, started_s=started_s, save_every_s=save_every) as (
-            session,
-            warnings,
-        ),
-        RunView(quiet=quiet) as progress,
+        open_run(run, started_s=started_s, cadence=cadence) as events,
+        RunView(quiet=quiet) as view,
     ):
-        for warning in warnings:
-            say_warning(warning)
-        for event in session.run():
-            progress.show(event)
+        for event in events:
+            view.show(event)
             summary.add(event)
     if not quiet:
-        sum_up(prepared, summary)
+        sum_up(run, summary)
     try:
         if json:
             print_json(summary.as_json())

@@ -26,7 +26,7 @@ from lstm_textgen.compare.recall import ALL_DISTANCES_FROM, FIRST_MAX_DISTANCE
 from lstm_textgen.compare.tasks import DISTANCES, MAX_DISTANCE, MIN_DISTANCE, TASKS
 from lstm_textgen.config import GATES, Cell, ModelConfig, OptimizerConfig, check, choice
 from lstm_textgen.model.network import CharModel, initialize
-from lstm_textgen.training.loop import EVALUATIONS
+from lstm_textgen.training.loop import CADENCE
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.speed import training_speed
 
@@ -302,7 +302,7 @@ def text_measuring(context_positions: int) -> float:
         context_positions: Where useful context is measured; 0 for a trial.
     """
     # 1.5: a stream warms up before its characters count
-    evaluated = EVALUATIONS * 1.5 * ESTIMATE_CHARACTERS + FINAL_CHARACTERS
+    evaluated = CADENCE.evaluations * 1.5 * ESTIMATE_CHARACTERS + FINAL_CHARACTERS
     contexts = context_positions * sum(CONTEXT_LENGTHS)
     reach = 0.0
     if context_positions:

@@ -23,12 +23,14 @@ from torch.nn import functional
 from lstm_textgen.config import TrainConfig
 from lstm_textgen.errors import CorpusError
 from lstm_textgen.evaluation.perplexity import estimate
-from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.streams import Streams
 from lstm_textgen.training.events import Evaluated, StepDone
-from lstm_textgen.training.loop import Trainer
+from lstm_textgen.training.loop import CADENCE, Control, Loop, TrainingData
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.schedule import Meter
+from lstm_textgen.training.spec import RunSpec
+from lstm_textgen.training.state import start as initial_state
 
 CONTEXT_LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Characters that a model is given."""
@@ -100,28 +102,28 @@ def measure_on_text(
     Raises:
         DivergedError: The loss is not finite.
     """
-    trainer = _trainer(config, data, device)
+    loop = _loop(config, data, device)
     measured: dict[str, Any] = {}
     if context_positions:
         count = reach_windows(context_positions)
         windows = _draw_windows(data, count, config.seed).to(device)
-        reach = gradient_reach(trainer.model, windows, check_interrupt)
+        reach = gradient_reach(loop.network, windows, check_interrupt)
         measured["untrained"] = reach.tolist()
     curve: list[tuple[int, float, float]] = []
     elapsed_s = 0.0
-    for event in trainer.fit():
+    for event in loop.events():
         check_interrupt()
         if isinstance(event, StepDone):
             elapsed_s += event.loss.characters / event.characters_per_second
         if isinstance(event, Evaluated):
-            characters = trainer.position.characters
+            characters = loop.position.characters
             curve.append((characters, elapsed_s, event.loss.nats_per_char))
-    loss = estimate(trainer.model, data.held_out, characters=FINAL_CHARACTERS)
+    loss = estimate(loop.network, data.held_out, characters=FINAL_CHARACTERS)
     if context_positions:
-        reach = gradient_reach(trainer.model, windows, check_interrupt)
+        reach = gradient_reach(loop.network, windows, check_interrupt)
         measured["trained"] = reach.tolist()
         losses = context_losses(
-            trainer.model,
+            loop.network,
             data.held_out,
             _spread_positions(data, context_positions),
             check_interrupt=check_interrupt,
@@ -130,24 +132,25 @@ def measure_on_text(
     return {"nats_per_char": loss.nats_per_char, "curve": curve} | measured
 
 
-def _trainer(config: TrainConfig, data: TextData, device: torch.device) -> Trainer:
-    model = CharModel(config.model, data.vocabulary)
-    initialize(model, torch.Generator().manual_seed(config.seed))
+def _loop(config: TrainConfig, data: TextData, device: torch.device) -> Loop:
     streams = Streams(
         ids=data.train,
         streams=config.optimizer.streams,
         window=config.optimizer.window,
         seed=config.seed,
     )
-    meter = Meter(config.budget, ticks=streams.ticks, started_s=time.monotonic())
-    return Trainer(
-        model.to(device),
-        streams,
-        data.held_out,
-        config,
-        machine=Machine(device, torch.get_num_threads()),
-        meter=meter,
-        sample=ESTIMATE_CHARACTERS,
+    machine = Machine(device, torch.get_num_threads())
+    spec = RunSpec.for_ids(
+        config, len(data.train), evaluation_sample=ESTIMATE_CHARACTERS
+    )
+    return Loop(
+        spec,
+        initial_state(spec, vocabulary=data.vocabulary, machine=machine),
+        TrainingData(streams=streams, held_out=data.held_out),
+        machine,
+        meter=Meter(config.budget, ticks=streams.ticks, started_s=time.monotonic()),
+        control=Control(),
+        cadence=CADENCE,
     )
 
 

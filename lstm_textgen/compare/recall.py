@@ -88,10 +88,8 @@ def train_on_task(
         ]
         _backward(model, make_batch(questions, task.alphabet), settings.clip)
         progress = (step + 0.5) / steps
-        optimizer.rate = settings.learning_rate * rate_factor(
-            progress, settings.warm_up
-        )
-        optimizer.step()
+        factor = rate_factor(progress, settings.warm_up)
+        optimizer.step(settings.learning_rate * factor)
     return model
 
 

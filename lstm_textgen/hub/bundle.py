@@ -39,7 +39,7 @@ from lstm_textgen.runs.metrics import read_metrics
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.strict_json import parse
 from lstm_textgen.text.registry import corpus_named, corpus_path
-from lstm_textgen.training.recorded import read_recorded
+from lstm_textgen.training.spec import read_config
 from lstm_textgen.ui.terminal import write_text
 
 SAMPLE_LENGTH = 400
@@ -183,7 +183,7 @@ def _run_of(path: Path) -> RunDirectory | None:
 
 def _train_config(run: RunDirectory, checkpoint: Checkpoint) -> TrainConfig | None:
     """The settings of the run, if they are those of this very model."""
-    config = read_recorded(run).config
+    config = read_config(run)
     return config if config.model == as_trained(checkpoint.model) else None
 
 

@@ -1,15 +1,87 @@
-"""The log of a run: one JSON object a line, each step once, and no torn line."""
+"""The metrics of a run: one JSON object a line, each step once, and no torn line."""
 
 import contextlib
 import json
 import math
 import os
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lstm_textgen.errors import OutputError, StorageError
 from lstm_textgen.files import translated_errors, write_durably
 from lstm_textgen.strict_json import parse
+
+MAX_UNWRITTEN = 10_000
+"""Records that are kept while the file cannot be written."""
+
+
+class MetricsLog:
+    """
+    Writes the metrics of a run. Failing to write them does not stop the training.
+
+    Args:
+        path: A file of JSON lines; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._unwritten: deque[dict[str, Any]] = deque(maxlen=MAX_UNWRITTEN)
+        self._written = 0
+        self._truncates_to: tuple[int, int | None] | None = None
+
+    def add(self, record: dict[str, Any]) -> str | None:
+        """
+        Write a line.
+
+        Returns:
+            A warning, the first time that it fails; then the line is kept, and tried
+            again with the next one.
+        """
+        failed_before = bool(self._unwritten)
+        self._unwritten.append(record)
+        try:
+            if self._truncates_to is not None:
+                self._written = truncate_metrics(self.path, *self._truncates_to)
+                self._truncates_to = None
+            append_metrics(self.path, self._unwritten)
+        except (OutputError, StorageError) as error:
+            return None if failed_before else f"{error.problem} Training goes on."
+        self._written += len(self._unwritten)
+        self._unwritten.clear()
+        return None
+
+    @property
+    def lines(self) -> int | None:
+        """How many lines there are up to now; None where that is not known."""
+        written = self._truncates_to[1] if self._truncates_to else self._written
+        return None if written is None else written + len(self._unwritten)
+
+    def sync(self) -> None:
+        """Bring the lines to the disk, if that is possible."""
+        with contextlib.suppress(OutputError, StorageError):
+            sync_metrics(self.path)
+
+    def truncate(self, step: int, lines: int | None) -> None:
+        """
+        Remove what was logged after a moment, and a line that a crash has torn.
+
+        The file is shortened when the next line is added, whose warning says if it
+        cannot be.
+
+        Args:
+            step: The step of that moment.
+            lines: How many lines there were, as `lines` at that moment.
+        """
+        now = self.lines
+        if lines is None or now is None:
+            self._unwritten.clear()
+            self._truncates_to = step, lines
+            return
+        for _ in range(min(len(self._unwritten), max(0, now - lines))):
+            self._unwritten.pop()
+        self._truncates_to = step, lines - len(self._unwritten)
 
 
 def append_metrics(path: Path, records: Iterable[dict[str, Any]]) -> None:
@@ -35,7 +107,7 @@ def append_metrics(path: Path, records: Iterable[dict[str, Any]]) -> None:
 
 def sync_metrics(path: Path) -> None:
     """
-    Bring what was added to the disk, so that the log is never behind the state.
+    Bring what was added to the disk, so that the metrics are never behind the state.
 
     Raises:
         StorageError: The disk fails.
@@ -50,12 +122,12 @@ def sync_metrics(path: Path) -> None:
 
 def truncate_metrics(path: Path, step: int, most: int | None = None) -> int:
     """
-    Forget what was logged after a moment, so that going on logs nothing twice.
+    Remove what was logged after a moment, so that a resumed run logs nothing twice.
 
-    Lines that are no JSON objects go too: a crash may have torn one.
+    Lines that are not JSON objects go too: a crash may have torn one.
 
     Args:
-        path: The log; it need not exist.
+        path: The metrics; they need not exist.
         step: Lines of later steps go.
         most: How many lines there were at that moment, where that is known; those
             of this very step that came later go too.
@@ -81,9 +153,9 @@ def truncate_metrics(path: Path, step: int, most: int | None = None) -> int:
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """
-    The records of a log, in their order; none where there is no log to be read.
+    All records in order; none where no file can be read.
 
-    Lines that are no JSON objects are left out: a crash may have torn one, and a run
+    Lines that are not JSON objects are left out: a crash may have torn one, and a run
     may be writing another at this moment.
     """
     records = []
@@ -104,7 +176,7 @@ def _finite(value: Any) -> Any:
 
 
 def _keeps(line: bytes, step: int) -> bool:
-    """Whether a line of the log is whole and not from after *step*."""
+    """Whether a line is whole and not from after *step*."""
     if not line.endswith(b"\n"):
         return False
     try:

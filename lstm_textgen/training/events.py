@@ -1,11 +1,21 @@
-"""What a run tells while it goes on: frozen records, in the order they happen."""
+"""What a run reports: frozen records, in the order in which they happen."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.signals import StopReason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resumed:
+    """A run that was stopped continues; only the user is told, not the metrics."""
+
+    step: int
+    progress: float
+    """Share of the budget that is used, 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +37,7 @@ class StepDone:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepSkipped:
-    """A window was read and not learned from: its loss or gradient was no number."""
+    """A window was read but not learned from: its loss or gradient was not finite."""
 
     step: int
     in_a_row: int
@@ -35,12 +45,12 @@ class StepSkipped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SetBack:
-    """Training ran away; it goes on from the last good state at half the rate."""
+    """Training diverged; it continues from the last saved state at half the rate."""
 
     step: int
-    """Where it goes on."""
+    """The step of that state."""
     from_step: int
-    """Where it ran away."""
+    """The step at which training diverged."""
     learning_rate: float
     """The highest rate from now on."""
     reason: str
@@ -48,7 +58,7 @@ class SetBack:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Warned:
-    """Something is wrong, and training goes on."""
+    """Training continues, but the user should know; not in the metrics."""
 
     step: int
     text: str
@@ -70,7 +80,7 @@ class Evaluated:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibrated:
-    """The logits of the best model were divided by what loses least on other text."""
+    """The logits of the best model were divided by the temperature of least loss."""
 
     step: int
     temperature: float
@@ -78,7 +88,7 @@ class Calibrated:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampled:
-    """A line that the model writes at present."""
+    """A line that the model generates at this step."""
 
     step: int
     text: str
@@ -107,7 +117,8 @@ class Stopped:
 
 
 Event = (
-    StepDone
+    Resumed
+    | StepDone
     | StepSkipped
     | SetBack
     | Warned
@@ -117,3 +128,18 @@ Event = (
     | Saved
     | Stopped
 )
+
+
+def to_record(event: Event) -> dict[str, Any]:
+    """An event as a line of the metrics: its name and fields, no folder names."""
+    record: dict[str, Any] = {"event": type(event).__name__}
+    for field in dataclasses.fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, Loss):
+            record["nats_per_char"] = value.nats_per_char
+            record["characters"] = value.characters
+        elif isinstance(value, Path):
+            record[field.name] = value.name
+        else:
+            record[field.name] = value
+    return record

@@ -1,25 +1,21 @@
 """
-The best model of a run as it goes to disk, with what it tells of its training.
+The end of a run: the best model gets an initial state, a temperature and its loss.
 
-How sure a finished model may be: one number, found on text that no step has read.
+The initial state. In training the recurrent state is carried from window to window,
+and the network meets an empty one only where an epoch begins. It never learns to begin
+there, and predicts the first characters of a text as badly as if it had not read the
+one before: after one character it needs 3.3 nats for the next where a table of pairs
+needs 2.5. So, with all weights frozen, the state of zeros is moved to where the loss is
+lowest at the beginning of pieces from all over the text.
 
-A network that has read its text many times gives the likeliest character too much of
-the probability on any other text. Dividing its logits by one temperature mends that,
-after Guo et al., 2017, "On Calibration of Modern Neural Networks". It cannot be found
-on what the network has learned from, where being sure is right, so that a piece of the
-training part is kept apart for it: from the middle, since what stands just before the
-held-out text is the best teacher for it, and what stands first may be a preface.
+The temperature. A network that has read its text many times is overconfident on any
+other text. Dividing its logits by one temperature mends that (Guo et al., 2017, "On
+Calibration of Modern Neural Networks"). It cannot be fitted on text that the network
+has learned from, so a calibration slice is held out of the training part: from the
+middle, since what stands just before the held-out text is the best teacher for it, and
+what stands first may be a preface.
 
-What a model remembers before the first character: learned when a run has ended.
-
-In training a memory is carried from window to window, and the network meets an empty
-one only where an epoch begins. It never learns to begin there, and expects the first
-characters of a text as badly as if it had not read the one before: after one character
-it needs 3.3 nats for the next where a table of pairs needs 2.5. So the memory of zeros
-is moved to where it loses least at the beginning of pieces from all over the text, with
-every weight at rest.
-
-Shapes: T characters, B places.
+Shapes: T characters, B pieces.
 """
 
 from collections.abc import Callable
@@ -31,180 +27,128 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lstm_textgen.checkpoint.format import Checkpoint, with_temperature
+from lstm_textgen.checkpoint.format import Checkpoint, versions, with_temperature
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.checkpoint.schema import max_magnitude, out_of_range
+from lstm_textgen.checkpoint.schema import max_magnitude
 from lstm_textgen.config import OptimizerConfig
 from lstm_textgen.evaluation.loss import Loss, with_loss
 from lstm_textgen.evaluation.perplexity import final_loss, read_on, summed_loss
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import zero_state
-from lstm_textgen.model.weights import (
-    build_model,
-    to_arrays,
-    to_checkpoint,
-    with_initial_state,
-)
+from lstm_textgen.model.weights import build_model, to_arrays, with_initial_state
 from lstm_textgen.text.encode import EncodedText
-from lstm_textgen.text.streams import Split, Streams
-from lstm_textgen.training.loop import Trainer
+from lstm_textgen.text.streams import Streams
+from lstm_textgen.training.loop import TrainingData
 from lstm_textgen.training.optimizer import Optimizer
+from lstm_textgen.training.spec import RunSpec
+from lstm_textgen.training.state import RunState
 
 
-def to_model(
-    trainer: Trainer, text: EncodedText, split: Split, loss: Loss
+def checkpoint_of(
+    spec: RunSpec, state: RunState, text: EncodedText, loss: Loss
 ) -> Checkpoint:
     """
-    The model as it is now.
+    The model of a state.
 
     Args:
-        trainer: Has the weights, and knows how far it came.
-        text: The whole text.
-        split: Which part of it trains, validates and tests.
-        loss: On the part that validates; of no characters if it was not read.
+        loss: On the validation part; of no characters if it was not read.
     """
-    at, config = trainer.position, trainer.config
+    at, split = state.position, spec.split
     training = TrainingRecord(
         corpus=text.name,
         characters=len(text.ids),
         sha256=text.sha256,
-        encoding=config.text.encoding,
+        encoding=spec.config.text.encoding,
         train_start=split.train[0],
         train_stop=split.train[1],
-        calibration_start=trainer.streams.apart[0],
-        calibration_stop=trainer.streams.apart[1],
+        calibration_start=spec.calibration[0],
+        calibration_stop=spec.calibration[1],
         validation_start=split.validation[0],
         validation_stop=split.validation[1],
         test_start=split.test[0],
         test_stop=split.test[1],
         steps=at.step,
-        epochs=at.characters / trainer.streams.characters,
-        seconds=trainer.meter.elapsed_s(),
-        seed=config.seed,
+        epochs=at.characters / spec.trained_ids,
+        seconds=at.spent_s,
+        seed=spec.config.seed,
     )
-    checkpoint = to_checkpoint(trainer.model, text.tokenizer, training)
+    checkpoint = Checkpoint(
+        model=spec.config.model,
+        tokenizer=text.tokenizer,
+        training=training,
+        tensors=to_arrays(state.weights, torch.float32),
+        made_by=versions(),
+    )
     return with_loss(checkpoint, loss)
 
 
 def finish(
     best: Checkpoint,
-    learned: Streams,
-    apart: NDArray[np.unsignedinteger[Any]],
-    held_out: NDArray[np.unsignedinteger[Any]],
+    data: TrainingData,
     *,
     device: torch.device,
-    heed: Callable[[int], None],
+    check_interrupt: Callable[[int], None],
 ) -> tuple[Checkpoint, Loss]:
     """
-    The best model of a run that is over: it begins well, is as sure as it may be, and
-    is judged.
+    Give the best model of a run its initial state and its temperature, and evaluate it.
 
     What is finished already stays as it is, so that a crash in between changes nothing.
 
     Args:
-        learned: The text that it has learned from, for the initial state.
-        apart: Ids that no step has read; fewer than 2 leave it as sure as it is.
-        held_out: Ids that validate; fewer than 2 for none.
-        heed: Called while they are read; what it raises ends this.
+        best: The model.
+        data: What it has learned from, and what it has not.
+        device: Where to compute.
+        check_interrupt: Called while the text is read; what it raises ends this.
 
     Returns:
         The model, and its loss on all held-out ids: of no characters if there are none.
     """
-    steps = initial_steps(best.training.steps, learned.characters)
+    steps = initial_steps(best.training.steps, data.streams.characters)
     if best.model.initial_state == "zeros" and steps:
         best = with_initial_state(best, zero_state(best.model, 1))
         model = build_model(best, device=device)
-        seed = best.training.seed
-        learn_initial_state(model, learned, steps=steps, seed=seed, heed=heed)
+        learn_initial_state(
+            model,
+            data.streams,
+            steps=steps,
+            seed=best.training.seed,
+            check_interrupt=check_interrupt,
+        )
         best = with_initial_state(best, model.initial_state(1))
-    if best.training.temperature is None and len(apart) >= 2:
+    if best.training.temperature is None and len(data.calibration) >= 2:
         model = build_model(best, device=device)
-        best = with_temperature(best, best_temperature(model, apart, heed))
-    if len(held_out) < 2:
+        temperature = best_temperature(model, data.calibration, check_interrupt)
+        best = with_temperature(best, temperature)
+    if len(data.held_out) < 2:
         return best, Loss(0.0, 0)
     model = build_model(best, device=device)
-    loss = final_loss(model, held_out, best.tokenizer.begins, heed)
+    begins = best.tokenizer.begins
+    loss = final_loss(model, data.held_out, begins, check_interrupt)
     return with_loss(best, loss), loss
 
 
-def check_weights(trainer: Trainer) -> None:
-    """
-    See that the weights can be kept, before a file is made of them.
-
-    Raises:
-        DivergedError: One is no number, or larger than any checkpoint holds.
-    """
-    found = out_of_range(to_arrays(trainer.model.state_dict()))
-    if found is not None:
-        raise trainer.ran_away(f"A weight is {found}")
-
-
-SHARPNESS = torch.linspace(0.6, 1.2, 7)
-"""What logits are multiplied by, to see which loses least: one over the temperature."""
-
-
-@torch.inference_mode()
-def best_temperature(
-    model: CharModel,
-    ids: NDArray[np.unsignedinteger[Any]],
-    progress: Callable[[int], None] | None = None,
-) -> float:
-    """
-    What to divide the logits of *model* by, so that it loses least on *ids*.
-
-    The loss is convex in one over the temperature: a parabola through the best of a
-    few and its neighbours has its lowest point very near the true one.
-
-    Args:
-        model: Reads on the device and in the type of its weights.
-        ids: At least 2, of a text that it has not learned from.
-        progress: Called with the number of ids of each window read.
-
-    Returns:
-        From 1 / 1.2 to 1 / 0.6.
-
-    Raises:
-        CorpusError: There are fewer than 2 ids.
-    """
-    nats = torch.zeros(len(SHARPNESS), dtype=torch.float64)
-    for logits, targets in read_on(model, ids, progress):
-        each = [float(summed_loss(sharp * logits, targets)) for sharp in SHARPNESS]
-        nats += torch.tensor(each, dtype=torch.float64)
-    return 1 / _lowest(SHARPNESS.double(), nats)
-
-
-def _lowest(places: Float[Tensor, " n"], values: Float[Tensor, " n"]) -> float:
-    """Where the parabola through the lowest of evenly spaced values is lowest."""
-    at = int(values.argmin().clamp(1, len(values) - 2))
-    left, middle, right = values[at - 1 : at + 2].tolist()
-    step = float(places[1] - places[0])
-    bend = left - 2 * middle + right
-    moved = 0.5 * (left - right) / bend if bend > 0 else 0.0
-    return float(places[at]) + step * min(1.0, max(-1.0, moved))
-
-
-MOST_STEPS = 64
-"""Twice as many gain another 0.001 nats per character of a text of 256."""
+INITIAL_STEPS = 64
+"""At most. Twice as many gain another 0.001 nats per character of a text of 256."""
 
 RUN_STEPS = 32
-"""A step for so many of the run, so that a short one is not held up."""
+"""Steps of the run for each of them, so that a short run is not held up."""
 
-PLACES, LENGTH = 24, 32
-"""Pieces that a step reads, and how long they are."""
+PIECES, LENGTH = 24, 32
+"""Pieces of text that a step reads, and characters of each."""
 
 RATE = 0.06
-"""Of Adam, from here straight down to zero: a memory goes from -1 to 1 or so."""
+"""Of Adam, from here straight down to zero: a state is between -1 and 1 or so."""
 
 
 def initial_steps(run_steps: int, characters: int) -> int:
     """
-    How many steps look for it.
+    How many steps the initial state is learned for.
 
     Args:
         run_steps: Of the training, up to the best model.
-        characters: That it learned from; too few for one step's pieces give none.
+        characters: That it learned from; too few for the pieces of one step give none.
     """
-    return min(MOST_STEPS, run_steps // RUN_STEPS) * (characters > PLACES * LENGTH)
+    return min(INITIAL_STEPS, run_steps // RUN_STEPS) * (characters > PIECES * LENGTH)
 
 
 def learn_initial_state(
@@ -213,37 +157,81 @@ def learn_initial_state(
     *,
     steps: int,
     seed: int,
-    heed: Callable[[int], None] | None = None,
+    check_interrupt: Callable[[int], None] | None = None,
 ) -> None:
     """
-    Find the memory with which *model* expects the beginnings of pieces of *text* best.
+    Learn the initial state with which *model* predicts the beginning of pieces best.
 
     Args:
-        model: With an initial state to be learned, changed in place, and all other
+        model: With an initial state to be learned, which is changed in place, and other
             weights, which are not.
-        text: What it has learned from, more than `LENGTH` characters; what is apart
-            in it is not read.
+        text: What it has learned from, more than `LENGTH` characters; the calibration
+            slice is not read.
         steps: At least 1.
         seed: Decides which pieces are read.
-        heed: Called with the number of ids of each step; what it raises ends this.
+        check_interrupt: Called with the number of ids of each step; what it raises ends
+            this.
     """
     initial = model.requires_grad_(False).initial.requires_grad_()
-    # of vectors it is plain Adam, without decay
+    # plain Adam: vectors have neither a basis nor decay
     adam = Optimizer(initial, OptimizerConfig(learning_rate=RATE))
     generator = np.random.default_rng(seed)
     for step in range(steps):
-        starts = generator.integers(0, text.characters - LENGTH, size=PLACES)
+        starts = generator.integers(0, text.characters - LENGTH, size=PIECES)
         pieces = text.read(starts + np.arange(LENGTH + 1)[:, None])
-        read = torch.from_numpy(pieces).to(model.head.weight.device)
-        logits, _ = model(read[:-1], model.initial_state(PLACES))
-        loss = summed_loss(logits, read[1:]) / read[1:].numel()
+        ids = torch.from_numpy(pieces).to(model.head.weight.device)
+        logits, _ = model(ids[:-1], model.initial_state(PIECES))
+        loss = summed_loss(logits, ids[1:]) / ids[1:].numel()
         torch.autograd.backward(loss)
-        adam.rate = RATE * (1 - step / steps)
-        adam.step()
+        adam.step(RATE * (1 - step / steps))
         with torch.no_grad():
-            for name, memory in initial.named_parameters():
+            for name, part in initial.named_parameters():
                 limit = max_magnitude(f"initial.{name}")
-                memory.clamp_(-limit, limit)
-        if heed is not None:
-            heed(read[1:].numel())
+                part.clamp_(-limit, limit)
+        if check_interrupt is not None:
+            check_interrupt(ids[1:].numel())
     initial.requires_grad_(False)
+
+
+SHARPNESS = torch.linspace(0.6, 1.2, 7)
+"""Inverse temperatures that are tried."""
+
+
+@torch.inference_mode()
+def best_temperature(
+    model: CharModel,
+    ids: NDArray[np.unsignedinteger[Any]],
+    check_interrupt: Callable[[int], None] | None = None,
+) -> float:
+    """
+    The temperature at which *model* has the lowest loss on *ids*.
+
+    The loss is convex in the inverse temperature: a parabola through the best of a few
+    and its neighbors has its minimum very near the true one.
+
+    Args:
+        model: Reads on the device and in the type of its weights.
+        ids: At least 2, of a text that it has not learned from.
+        check_interrupt: Called with the number of ids of each window read.
+
+    Returns:
+        From 1 / 1.2 to 1 / 0.6.
+
+    Raises:
+        CorpusError: There are fewer than 2 ids.
+    """
+    nats = torch.zeros(len(SHARPNESS), dtype=torch.float64)
+    for logits, targets in read_on(model, ids, check_interrupt):
+        window_nats = [float(summed_loss(s * logits, targets)) for s in SHARPNESS]
+        nats += torch.tensor(window_nats, dtype=torch.float64)
+    return 1 / _minimum(SHARPNESS.double(), nats)
+
+
+def _minimum(places: Float[Tensor, " n"], values: Float[Tensor, " n"]) -> float:
+    """Where the parabola through the lowest of evenly spaced values is lowest."""
+    at = int(values.argmin().clamp(1, len(values) - 2))
+    left, middle, right = values[at - 1 : at + 2].tolist()
+    step = float(places[1] - places[0])
+    bend = left - 2 * middle + right
+    moved = 0.5 * (left - right) / bend if bend > 0 else 0.0
+    return float(places[at]) + step * min(1.0, max(-1.0, moved))

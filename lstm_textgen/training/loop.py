@@ -1,27 +1,26 @@
 """
-The loop: read a window of every stream, change the weights, tell about it.
+The training loop: the only code that changes what a run has learned.
 
-Stateful truncated backpropagation through time: the memory goes from one window
-to the next, the gradient does not. The trainer knows no files and no screen; it
-yields events, and between two events it can be photographed and stopped.
+Stateful truncated backpropagation through time: the recurrent state is carried from one
+window to the next, the gradient is not. The loop knows neither files nor the screen. It
+yields events; between two of them its state can be copied, and it can be stopped.
 
-Shapes: T steps, B streams.
-
-The losses of the steps since they were last told.
+Shapes: T steps, B streams, V vocabulary.
 """
 
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lstm_textgen.config import TrainConfig
+from lstm_textgen.checkpoint.schema import out_of_range
 from lstm_textgen.errors import DivergedError
 from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.evaluation.perplexity import (
@@ -32,275 +31,455 @@ from lstm_textgen.evaluation.perplexity import (
 from lstm_textgen.model.dropout import draw_noise_masks
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import StackState
+from lstm_textgen.model.weights import skeleton
 from lstm_textgen.signals import BY_SIGNAL, StopReason
-from lstm_textgen.text.streams import IGNORE, Streams
+from lstm_textgen.text.encode import EncodedText
+from lstm_textgen.text.streams import IGNORE, Streams, with_context
 from lstm_textgen.training.events import Evaluated, StepDone, StepSkipped, Stopped
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.optimizer import Optimizer
-from lstm_textgen.training.position import Position
 from lstm_textgen.training.schedule import Meter, rate_factor, share_since
+from lstm_textgen.training.spec import RunSpec
+from lstm_textgen.training.state import Position, RunState
 
-EVALUATIONS = 20
-"""Times that a run looks at the held-out text, evenly over its budget."""
+MAX_SKIPPED = 5
+"""Steps in a row that may be skipped because their gradient is not finite."""
 
-REPORT_EVERY_S = 0.5
-"""How often losses are read back; on a GPU each reading makes the host wait."""
-
-MOST_SKIPPED = 5
-"""Steps in a row that may be skipped because their gradient is no number."""
-
-Window = Int64[np.ndarray, "T B"]
+Ids = NDArray[np.unsignedinteger[Any]]
 
 
-class Trainer:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cadence:
+    """How often a run reports, evaluates and saves."""
+
+    report_every_s: float = 0.5
+    """Seconds between two reports of the loss; each makes a GPU wait for the host."""
+
+    evaluations: int = 20
+    """Readings of the held-out text, evenly over the budget."""
+
+    save_every_s: float = 30.0
+    """How much work a crash may cost, in seconds."""
+
+
+CADENCE = Cadence()
+
+
+class Control:
+    """What a signal or a caller asks of a run; the run reads it between two steps."""
+
+    def __init__(self) -> None:
+        self._stop: StopReason | None = None
+        self._save = False
+
+    @property
+    def stop(self) -> StopReason | None:
+        """Why the run is to stop after the current step; None while it is not."""
+        return self._stop
+
+    @property
+    def save(self) -> bool:
+        """Whether a state is to be saved after the current step."""
+        return self._save
+
+    def ask_to_stop(self, reason: StopReason) -> None:
+        """Stop after the current step."""
+        self._stop = reason
+
+    def ask_to_save(self) -> None:
+        """Save a state after the current step."""
+        self._save = True
+
+    def take_save(self) -> bool:
+        """Whether a save was asked for since this was last called."""
+        asked, self._save = self._save, False
+        return asked
+
+    def check_interrupt(self, ids: int = 0) -> None:
+        """
+        Progress callback of everything that reads a text for long.
+
+        Raises:
+            InterruptedError: The run is to stop.
+        """
+        if self._stop is not None:
+            raise InterruptedError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class TrainingData:
+    """The parts of a text that a run reads."""
+
+    streams: Streams
+    held_out: Ids
+    """With the id before it; fewer than 2 for no held-out text."""
+    calibration: Ids = field(default_factory=lambda: np.empty(0, np.uint8))
+    """Ids that no step reads, with the one before them; fewer than 2 for none."""
+    begins: Bool[np.ndarray, " V"] | None = None
+    """Which ids begin a character, as `Tokenizer.begins`."""
+
+    @classmethod
+    def of(cls, spec: RunSpec, text: EncodedText) -> "TrainingData":
+        """
+        Raises:
+            CorpusError: There are fewer than two ids to train on.
+            ConfigError: There are more streams than ids.
+        """
+        config = spec.config
+        return cls(
+            streams=Streams(
+                ids=text.ids[slice(*spec.split.train)],
+                apart=spec.calibration,
+                streams=config.optimizer.streams,
+                window=config.optimizer.window,
+                seed=config.seed,
+            ),
+            held_out=text.ids[with_context(spec.split.validation)],
+            calibration=text.ids[with_context(spec.calibration)],
+            begins=text.tokenizer.begins,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    """What the forward pass over one window gave."""
+
+    nats: Tensor
+    """Loss, summed over the window's targets."""
+    recurrent: StackState
+    """Of all streams after the window."""
+    targets: Int64[np.ndarray, "T B"]
+
+    @property
+    def ids(self) -> int:
+        """Targets that count."""
+        return int((self.targets != IGNORE).sum())
+
+
+class Loop:
     """
-    Trains a model on streams until its budget is used.
+    Trains until the budget is used, the best model is old, or it is asked to stop.
 
     Args:
-        model: Changed in place; on the machine's device.
-        streams: The text that it learns from.
-        held_out: Ids that it is judged by; fewer than 2 for none.
-        config: The settings of the run.
+        spec: The run.
+        state: Where to begin; copied.
+        data: The text.
         machine: Where and in which precision to compute.
-        meter: How much of the budget is used.
-        sample: How many held-out characters an evaluation during the run counts.
-        begins: Which ids begin a character, as `Tokenizer.begins`.
+        meter: Share of the budget that is used.
+        control: Requests to stop, read between two steps.
+        cadence: How often to report and evaluate.
     """
 
     def __init__(
         self,
-        model: CharModel,
-        streams: Streams,
-        held_out: NDArray[np.unsignedinteger],
-        config: TrainConfig,
-        *,
+        spec: RunSpec,
+        state: RunState,
+        data: TrainingData,
         machine: Machine,
+        *,
         meter: Meter,
-        sample: int,
-        begins: NDArray[np.bool_] | None = None,
+        control: Control,
+        cadence: Cadence = CADENCE,
     ) -> None:
-        self.model = model
-        self.streams = streams
-        self.held_out = held_out
-        self.config = config
-        self.machine = machine
-        self.meter = meter
-        self.sample = sample
-        self.begins = begins
-        self.position = Position()
-        self.memory = model.initial_state(streams.streams)
-        self.optimizer = Optimizer(model, config.optimizer)
-        self.generator = torch.Generator(machine.device).manual_seed(config.seed)
-        self.asked_to_stop: StopReason | None = None
-        self.tally = LossSum(machine.device)
-        self.evaluation_s = 0.0
+        self._spec = spec
+        self._data = data
+        self._machine = machine
+        self._meter = meter
+        self._control = control
+        self._cadence = cadence
+        self._settings = spec.config.optimizer
+        weight = state.weights["head.weight"]
+        self._network = skeleton(spec.config.model, len(weight), machine.device)
+        self._network.to(weight.dtype).load_state_dict(state.weights)
+        self._optimizer = Optimizer(self._network, self._settings, state.optimizer)
+        self._recurrent = state.recurrent.map(lambda t: t.to(machine.device))
+        self._generator = torch.Generator(machine.device)
+        self._generator.set_state(state.noise)
+        self._position = state.position
+        self._rate = 0.0
+        self._sum = LossSum(machine.device)
+        self._evaluation_s = 0.0
 
-    def stop(self, reason: StopReason) -> None:
-        """Ask the run to end after the step that is under way."""
-        self.asked_to_stop = reason
+    @property
+    def position(self) -> Position:
+        """Where the run stands; seconds are those when the loop was built."""
+        return self._position
 
-    def fit(self) -> Iterator[StepDone | StepSkipped | Evaluated | Stopped]:
+    @property
+    def network(self) -> CharModel:
+        """The network that is being trained: read it, and change nothing."""
+        return self._network
+
+    def state(self, *, log_lines: int | None = None) -> RunState:
         """
-        Run until the budget is used, the best is old, or `stop` was called.
+        A copy of everything that an exact resume needs.
+
+        Args:
+            log_lines: Lines of the metrics at this moment.
 
         Raises:
-            DivergedError: The loss is no longer a number. The weights may not be
-                either, so that only a restored trainer can go on.
+            DivergedError: A weight is not finite, or larger than a checkpoint holds.
         """
-        self.tally.clear()
+        weights = {n: _copy(t) for n, t in self._network.state_dict().items()}
+        problem = out_of_range({name: t.numpy() for name, t in weights.items()})
+        if problem is not None:
+            raise self._diverged(f"A weight is {problem}")
+        return RunState(
+            weights=weights,
+            optimizer={n: _copy(t) for n, t in self._optimizer.tensors().items()},
+            recurrent=self._recurrent.map(_copy),
+            noise=self._generator.get_state(),
+            position=replace(self._position, spent_s=self._meter.elapsed_s()),
+            environment=self._machine.environment(),
+            log_lines=log_lines,
+            run=self._spec.identity(),
+        )
+
+    def seconds_to_next_report(self) -> float:
+        """How long it takes to the next event after which a state can be saved."""
+        progress = self._meter.progress(self._position.step)
+        evaluation_s = self._evaluation_s if self._is_to_evaluate(progress) else 0.0
+        return self._cadence.report_every_s + evaluation_s
+
+    def events(self) -> Iterator[StepDone | StepSkipped | Evaluated | Stopped]:
+        """
+        Train, and report.
+
+        Raises:
+            DivergedError: The loss is no longer finite. The weights may not be either:
+                only a new loop, from an earlier state, can continue.
+        """
+        self._sum.clear()
         while (reason := self._stop_reason()) is None:
-            progress = self.meter.progress(self.position.step)
-            if self.is_to_evaluate(progress):
-                yield from self._losses(progress)
+            progress = self._meter.progress(self._position.step)
+            if self._is_to_evaluate(progress):
+                yield from self._report(progress)
                 yield from self._evaluate(progress)
-                self.tally.wait()  # saving is no training
-                if self.asked_to_stop is not None:
+                self._sum.restart_clock()  # saving is not training
+                if self._control.stop is not None:
                     continue
             if not self._step(progress):
                 yield self._skipped()
-            if self.tally.seconds() >= REPORT_EVERY_S:
-                yield from self._losses(progress)
-        progress = self.meter.progress(self.position.step)
-        yield from self._losses(progress)
-        if reason not in BY_SIGNAL and self.position.over is None:
+            if self._sum.seconds() >= self._cadence.report_every_s:
+                yield from self._report(progress)
+        progress = self._meter.progress(self._position.step)
+        yield from self._report(progress)
+        if reason not in BY_SIGNAL and self._position.over is None:
             yield from self._evaluate(progress, over=reason)
-            reason = self.position.over or self.asked_to_stop or reason
-        yield Stopped(
-            step=self.position.step,
-            reason=reason,
-            epochs=self.position.characters / self.streams.characters,
-            elapsed_s=self.meter.elapsed_s(),
-            characters=self.position.characters,
-        )
-
-    def _losses(self, progress: float) -> Iterator[StepDone]:
-        """
-        Sum up the steps since the last reading, if any, and see that all is finite.
-
-        Raises:
-            DivergedError: The loss or the gradient is no longer a number.
-        """
-        if not self.tally.characters:
-            return
-        loss, norm = self.tally.loss(), self.tally.norm()
-        if not (math.isfinite(loss.nats) and math.isfinite(norm)):
-            found = f"The loss is {loss.nats:.4g} and the gradient {norm:.4g}"
-            raise self.ran_away(found)
-        told = StepDone(
-            step=self.position.step,
-            epoch=self.position.epoch,
-            progress=progress,
-            loss=loss,
-            learning_rate=self.optimizer.rate,
-            gradient_norm=norm,
-            elapsed_s=self.meter.elapsed_s(),
-            characters_per_second=loss.characters / max(self.tally.seconds(), 1e-9),
-        )
-        self.tally.clear()
-        yield told
+            reason = self._position.over or self._control.stop or reason
+        yield stopped(self._position, reason, self._data, self._meter)
 
     def _stop_reason(self) -> StopReason | None:
-        if self.asked_to_stop is not None:
-            return self.asked_to_stop
-        if self.position.over is not None:
-            return self.position.over
-        progress = self.meter.progress(self.position.step)
-        if progress >= 1 and self.position.step > 0:
+        if self._control.stop is not None:
+            return self._control.stop
+        at = self._position
+        if at.over is not None:
+            return at.over
+        progress = self._meter.progress(at.step)
+        if progress >= 1 and at.step > 0:
             return "budget"
-        best_age = progress - self.position.best_progress
-        if (
-            self.position.best_nats_per_char is not None
-            and best_age > self.config.optimizer.patience
-        ):
+        best_age = progress - at.best_progress
+        if at.best_nats_per_char is not None and best_age > self._settings.patience:
             return "no improvement"
         return None
 
     def _step(self, progress: float) -> bool:
-        """Read one window and change the weights once, unless it gave no number."""
-        at = self.position
-        inputs, targets = self.streams.window_at(at.epoch, at.tick, end_at=at.end_at)
-        characters = int((targets != IGNORE).sum())
-        nats, memory = self._read(inputs, targets)
-        torch.autograd.backward(nats / characters)
-        norm = torch.nn.utils.clip_grad_norm_(
-            self.optimizer.parameters.values(), self.config.optimizer.clip or math.inf
-        )
-        applied = self._is_number(nats, norm)
-        if applied:
-            self.optimizer.rate = self._rate(progress)
-            self.optimizer.step()
-            self.tally.add(nats, count_target_characters(targets, self.begins), norm)
-            self.memory = memory.map(lambda tensor: tensor.detach().to(norm.dtype))
-        else:
-            self.optimizer.forget_gradients()
-        self.position = at.after_window(
-            characters, progress=progress, applied=applied, ticks=self.streams.ticks
-        )
-        if self.position.tick == 0:  # what is remembered is not before the next epoch
-            self.memory = self.model.initial_state(self.streams.streams)
+        """Train on one window. Returns whether the weights have changed."""
+        window = self._read()
+        norm = self._reduce()
+        applied = self._apply(window, norm, progress)
+        self._advance(window, progress, applied=applied)
         return applied
 
-    def _read(self, inputs: Window, targets: Window) -> tuple[Tensor, StackState]:
-        """The loss of a window, in nats, and the memory after it."""
-        settings, device = self.config.optimizer, self.machine.device
-        noise = draw_noise_masks(
-            self.model.config,
-            self.streams.streams,
-            dropout=settings.dropout,
-            weight_drop=settings.weight_drop,
-            generator=self.generator,
+    def _read(self) -> _Window:
+        """Forward and backward through the next window of every stream."""
+        at, device = self._position, self._machine.device
+        inputs, targets = self._data.streams.window_at(
+            at.epoch, at.tick, end_at=at.end_at
         )
-        with self.machine.autocast():
-            logits, memory = self.model(
-                torch.from_numpy(inputs).to(device), self.memory, noise
+        masks = draw_noise_masks(
+            self._network.config,
+            self._settings.streams,
+            dropout=self._settings.dropout,
+            weight_drop=self._settings.weight_drop,
+            generator=self._generator,
+        )
+        with self._machine.autocast():
+            logits, recurrent = self._network(
+                torch.from_numpy(inputs).to(device), self._recurrent, masks
             )
             nats = summed_loss(logits, torch.from_numpy(targets).to(device))
-        return nats, memory
+        window = _Window(nats, recurrent, targets)
+        torch.autograd.backward(nats / window.ids)
+        return window
 
-    def _is_number(self, nats: Tensor, norm: Tensor) -> bool:
+    def _reduce(self) -> Tensor:
         """
-        Whether loss and gradient are finite; a GPU, which would wait, is not asked.
+        Bring the gradient to its final size; several processes would add theirs first.
 
-        There `_losses` finds it, twice a second.
+        Returns:
+            Its global norm before clipping.
+        """
+        norm = torch.nn.utils.clip_grad_norm_(
+            self._optimizer.parameters.values(), self._settings.clip or math.inf
+        )
+        return norm
+
+    def _apply(self, window: _Window, norm: Tensor, progress: float) -> bool:
+        """Change the weights, unless loss or gradient is not finite."""
+        if not self._is_finite(window.nats, norm):
+            self._optimizer.clear_gradients()
+            return False
+        self._rate = self._learning_rate(progress)
+        self._optimizer.step(self._rate)
+        characters = count_target_characters(window.targets, self._data.begins)
+        self._sum.add(window.nats, characters, norm)
+        return True
+
+    def _advance(self, window: _Window, progress: float, *, applied: bool) -> None:
+        """Move to the next window; an epoch begins without recurrent state."""
+        ticks = self._data.streams.ticks
+        if applied:  # a skipped window leaves no trace but its place in the text
+            dtype = self._network.head.weight.dtype  # bfloat16 products give another
+            self._recurrent = window.recurrent.map(lambda t: t.detach().to(dtype))
+        self._position = self._position.after_window(
+            window.ids, progress=progress, applied=applied, ticks=ticks
+        )
+        if self._position.tick == 0:
+            self._recurrent = self._network.initial_state(self._settings.streams)
+
+    def _is_finite(self, nats: Tensor, norm: Tensor) -> bool:
+        """
+        Whether loss and gradient are finite. On a GPU that is not asked at each step,
+        because the host would wait; there `_report` notices.
         """
         if norm.device.type != "cpu":
             return True
         return math.isfinite(float(nats.detach())) and math.isfinite(float(norm))
 
-    def _rate(self, progress: float) -> float:
-        settings, at = self.config.optimizer, self.position
+    def _learning_rate(self, progress: float) -> float:
+        """The rate for the middle of the step."""
+        at = self._position
         began = progress if at.began is None else at.began
-        share = share_since(began, self.meter.progress(at.step + 0.5))
-        factor = rate_factor(share, settings.warm_up)
-        return factor * settings.learning_rate * 0.5**at.setbacks
+        share = share_since(began, self._meter.progress(at.step + 0.5))
+        factor = rate_factor(share, self._settings.warm_up)
+        return factor * self._settings.learning_rate * 0.5**at.setbacks
 
     def _skipped(self) -> StepSkipped:
         """
-        Tell of a step that was not applied.
+        Report a step that was not applied.
 
         Raises:
             DivergedError: It was one too many in a row.
         """
-        at = self.position
-        if at.skipped >= MOST_SKIPPED:
-            found = f"The gradient of {at.skipped} steps in a row is no number"
-            raise self.ran_away(found)
+        at = self._position
+        if at.skipped >= MAX_SKIPPED:
+            problem = f"The gradient of {at.skipped} steps in a row is no number"
+            raise self._diverged(problem)
         return StepSkipped(step=at.step, in_a_row=at.skipped)
 
-    def is_to_evaluate(self, progress: float) -> bool:
-        """Whether the held-out text is to be read before the next step."""
-        due = int(progress * EVALUATIONS) > self.position.evaluations
-        return due and self.position.step > 0
+    def _report(self, progress: float) -> Iterator[StepDone]:
+        """
+        Report the steps since the last report, if there are any.
 
-    def heed(self, characters: int) -> None:
-        """Called while a text is read: a signal is heard there too."""
-        if self.asked_to_stop is not None:
-            raise InterruptedError
+        Raises:
+            DivergedError: The loss or the gradient is not finite.
+        """
+        if not self._sum.characters:
+            return
+        loss, norm = self._sum.loss(), self._sum.norm()
+        if not (math.isfinite(loss.nats) and math.isfinite(norm)):
+            problem = f"The loss is {loss.nats:.4g} and the gradient {norm:.4g}"
+            raise self._diverged(problem)
+        done = StepDone(
+            step=self._position.step,
+            epoch=self._position.epoch,
+            progress=progress,
+            loss=loss,
+            learning_rate=self._rate,
+            gradient_norm=norm,
+            elapsed_s=self._meter.elapsed_s(),
+            characters_per_second=loss.characters / max(self._sum.seconds(), 1e-9),
+        )
+        self._sum.clear()
+        yield done
+
+    def _is_to_evaluate(self, progress: float) -> bool:
+        """Whether the held-out text is to be read before the next step."""
+        due = int(progress * self._cadence.evaluations) > self._position.evaluations
+        return due and self._position.step > 0
 
     def _evaluate(
         self, progress: float, over: StopReason | None = None
     ) -> Iterator[Evaluated]:
         """
-        Estimate the loss of the held-out text; a run without one counts as best.
+        Estimate the loss of the held-out text.
 
-        A signal ends it and nothing has changed: it is made again by who goes on.
+        A signal interrupts it, and nothing has changed: a resumed run repeats it.
 
         Args:
             progress: Share of the budget that is used.
-            over: Why the run ends with it. A new best would have patience again.
+            over: Why the run ends with this evaluation, if it does.
+
+        Raises:
+            DivergedError: The loss is not finite; it would count as the best.
         """
         began_s = time.monotonic()
         try:
-            with self.machine.autocast():
+            with self._machine.autocast():
                 loss = estimate_loss(
-                    self.model, self.held_out, self.sample, self.begins, self.heed
+                    self._network,
+                    self._data.held_out,
+                    self._spec.evaluation_sample,
+                    self._data.begins,
+                    self._control.check_interrupt,
                 )
         except InterruptedError:
             return
-        self.evaluation_s = time.monotonic() - began_s
-        if not math.isfinite(loss.nats):  # else the first would count as the best
-            raise self.ran_away(f"The loss of the held-out text is {loss.nats}")
-        position, best = self.position.after_look(loss, progress)
-        evaluations = int(progress * EVALUATIONS)
-        self.position = replace(position, evaluations=evaluations, over=over)
+        self._evaluation_s = time.monotonic() - began_s
+        if not math.isfinite(loss.nats):
+            raise self._diverged(f"The loss of the held-out text is {loss.nats}")
+        self._position, best = self._position.after_evaluation(
+            loss,
+            progress,
+            evaluations=int(progress * self._cadence.evaluations),
+            over=over,
+        )
         yield Evaluated(
-            step=self.position.step,
+            step=self._position.step,
             progress=progress,
             loss=loss,
             best=best,
-            elapsed_s=self.meter.elapsed_s(),
+            elapsed_s=self._meter.elapsed_s(),
         )
 
-    def ran_away(self, found: str) -> DivergedError:
+    def _diverged(self, problem: str) -> DivergedError:
         return DivergedError(
-            f"{found} at step {self.position.step}: training ran away.",
-            f"Lower --lr; it was {self.config.optimizer.learning_rate:g}.",
+            f"{problem} at step {self._position.step}: training ran away.",
+            f"Lower --lr; it was {self._settings.learning_rate:g}.",
         )
+
+
+def stopped(
+    at: Position, reason: StopReason, data: TrainingData, meter: Meter
+) -> Stopped:
+    """The last event of a run that stands *at* a position."""
+    return Stopped(
+        step=at.step,
+        reason=reason,
+        epochs=at.characters / data.streams.characters,
+        elapsed_s=meter.elapsed_s(),
+        characters=at.characters,
+    )
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True)
 
 
 class LossSum:
     """
-    Sums that stay on the device until they are read: reading makes a GPU wait.
+    The losses since the last report, on the device: reading them makes a GPU wait.
 
     Args:
         device: Where the losses are computed.
@@ -311,14 +490,14 @@ class LossSum:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, now."""
+        """Begin a new sum, now."""
         self.characters = 0
         self._nats = torch.zeros((), dtype=torch.float64, device=self._device)
         self._norm = torch.zeros(())
-        self.wait()
+        self.restart_clock()
 
-    def wait(self) -> None:
-        """Count the seconds from now on: what went before was no training."""
+    def restart_clock(self) -> None:
+        """Count seconds from now on."""
         self._began_s = time.monotonic()
 
     def add(self, nats: Tensor, characters: int, norm: Tensor) -> None:
@@ -339,9 +518,9 @@ class LossSum:
         return Loss(float(self._nats), self.characters)
 
     def norm(self) -> float:
-        """That of the last step."""
+        """The gradient norm of the last step."""
         return float(self._norm)
 
     def seconds(self) -> float:
-        """Since the last `clear` or `wait`."""
+        """Since the last `clear` or `restart_clock`."""
         return time.monotonic() - self._began_s

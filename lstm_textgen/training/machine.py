@@ -1,8 +1,4 @@
-"""
-Where to compute, with how many threads, in which precision.
-
-What is too large, where the memory is not enough.
-"""
+"""Where to compute: device, threads, precision; what to do when memory runs out."""
 
 import contextlib
 import os
@@ -17,8 +13,8 @@ from lstm_textgen.checkpoint.format import versions
 from lstm_textgen.config import ModelConfig, OptimizerConfig
 from lstm_textgen.errors import ConfigError, is_out_of_memory
 
-MOST_THREADS = 1024
-"""Many more than that end in a fault of torch."""
+MAX_THREADS = 1024
+"""Many more than that crash torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +25,7 @@ class Machine:
     threads: int
     dtype: torch.dtype = torch.float32
     threads_open: bool = False
-    """Nobody set the threads: fewer may be taken where they are faster."""
+    """The user set no number of threads: fewer may be taken where they are faster."""
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Matrix products in bfloat16 where that was chosen, else nothing."""
@@ -45,13 +41,13 @@ class Machine:
             return f"cpu, {threads}, {precision}"
         return f"{self.device}, {precision}"
 
-    def circumstances(self) -> dict[str, str | int]:
+    def environment(self) -> dict[str, str | int]:
         """
-        On what the last bits of a run depend, apart from its settings.
+        What the last bits of a run depend on, apart from its settings.
 
         The order of sums changes with the number of threads, the kernels with the
-        processor and the version of torch; where windows begin is drawn by numpy, and
-        what is done with all that is ours.
+        processor and the version of torch; numpy draws where the windows of an epoch
+        begin, and this package does the rest.
         """
         kind = self.device.type
         on_cpu = kind == "cpu"
@@ -75,10 +71,10 @@ def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
         threads: For the CPU, 1 or more. None takes the usable cores.
 
     Raises:
-        ConfigError: There is no such device here, or no such number of threads.
+        ConfigError: The device is not available here, or *threads* is out of range.
     """
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
-        remedy = f"Set threads to a number from 1 to {MOST_THREADS}."
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        remedy = f"Set threads to a number from 1 to {MAX_THREADS}."
         raise ConfigError(f"threads is {threads}.", remedy)
     is_open = threads is None and "OMP_NUM_THREADS" not in os.environ
     count = threads or min(usable_cores(), torch.get_num_threads())
@@ -86,18 +82,18 @@ def choose_machine(device: str = "auto", threads: int | None = None) -> Machine:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        found = torch.device(device)
-        # `meta` has no numbers, and some have no float64 to sum losses in
-        torch.zeros(1, device=found, dtype=torch.float64).item()
+        chosen = torch.device(device)
+        # `meta` has no numbers, and some devices have no float64 to sum losses in
+        torch.zeros(1, device=chosen, dtype=torch.float64).item()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ConfigError(
             f"Device {device!r} cannot be used here.", "Take --device auto or cpu."
         ) from error
-    return Machine(found, count, threads_open=is_open)
+    return Machine(chosen, count, threads_open=is_open)
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: by its affinity, and by its control group."""
+    """Cores that this process may use, by its affinity and its control group."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -109,7 +105,7 @@ def usable_cores() -> int:
 
 
 def _processor(device: torch.device) -> str:
-    """Which kernels torch takes here."""
+    """What decides which kernels torch takes here."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return str(torch.backends.cpu.get_cpu_capability())
@@ -120,10 +116,10 @@ def explain_out_of_memory(
     model: ModelConfig, optimizer: OptimizerConfig
 ) -> Iterator[None]:
     """
-    Name the settings that decide how much memory is used, where there is too little.
+    When memory runs out, name the settings that decide how much is used.
 
     Raises:
-        ConfigError: There was not enough.
+        ConfigError: There was not enough memory.
     """
     try:
         yield

@@ -1,5 +1,5 @@
 """
-Adam, with the matrices of the layers turned into the directions of what they read.
+Adam, with the gradients of the layers' matrices rotated into the eigenbasis of inputs.
 
 The inputs of a recurrent layer are correlated, and Adam, which scales each weight
 by itself, cannot see that. In the eigenbasis of the gradients' second moment over
@@ -9,6 +9,7 @@ Shapes: G gate rows, N inputs of a matrix.
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -17,16 +18,16 @@ from torch import Tensor, nn
 from lstm_textgen.config import OptimizerConfig
 
 BETA1 = 0.9
-"""Memory of the first moment."""
+"""Decay of the first moment."""
 
 GRAM_BETA = 0.95
-"""Memory of the second moment over the inputs, in looks."""
+"""Decay of the second moment over the inputs, per refresh of the basis."""
 
-WIDEST = 1024
-"""Inputs up to which a matrix is turned: the basis costs their third power."""
+MAX_INPUTS = 1024
+"""Inputs up to which a matrix has a basis, which costs their third power."""
 
-FIRST_LOOKS = 5
-"""Steps at the beginning that all refresh the basis: there it turns fast."""
+FIRST_REFRESHES = 5
+"""Steps at the beginning that all refresh the basis: there it changes fast."""
 
 EPSILON = 1e-8
 
@@ -44,12 +45,14 @@ class Optimizer:
 
     where Q has the eigenvectors of the mean of D^T D. Embedding, head, and matrices
     with more than 1024 inputs have no basis; with `basis_every` 0 none has, and this
-    is AdamW. Biases are not decayed: they are few, and pulling the forget gate's
-    to zero would make it forget.
+    is AdamW. Biases are not decayed: they are few, and decay of the forget gate's
+    would make it forget.
 
     Args:
         model: Its parameters are changed in place.
         config: The settings.
+        tensors: From `tensors` of an earlier optimizer, to continue from; copied. None
+            begins anew.
 
     Source:
         Vyas et al. (2024), SOAP: Improving and Stabilizing Shampoo using Adam,
@@ -58,22 +61,28 @@ class Optimizer:
         https://arxiv.org/abs/1711.05101
     """
 
-    def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        config: OptimizerConfig,
+        tensors: Mapping[str, Tensor] | None = None,
+    ) -> None:
         self.config = config
-        self.rate = config.learning_rate
         self.steps = 0
         self.parameters = dict(model.named_parameters())
         self.state: dict[str, dict[str, Tensor]] = {
-            name: self._at_birth(name, parameter)
+            name: self._initial_state(name, parameter)
             for name, parameter in self.parameters.items()
         }
+        if tensors is not None:
+            self._load(tensors)
 
-    def _at_birth(self, name: str, parameter: Tensor) -> dict[str, Tensor]:
+    def _initial_state(self, name: str, parameter: Tensor) -> dict[str, Tensor]:
         state = {
             "mean": torch.zeros_like(parameter),
             "square": torch.zeros_like(parameter),
         }
-        if self.config.basis_every and turns(name, parameter):
+        if self.config.basis_every and is_rotated(name, parameter):
             inputs = parameter.shape[1]
             state["gram"] = parameter.new_zeros(inputs, inputs)
             state["basis"] = torch.eye(
@@ -82,43 +91,54 @@ class Optimizer:
         return state
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Change every parameter by its gradient, and forget the gradients."""
+    def step(self, rate: float) -> None:
+        """
+        Change every parameter by its gradient, and clear the gradients.
+
+        Args:
+            rate: Learning rate of this step, 0 or more.
+        """
         self.steps += 1
         for name, parameter in self.parameters.items():
             if parameter.grad is not None:
-                self._update(parameter, parameter.grad, self.state[name])
-        self.forget_gradients()
+                self._update(parameter, parameter.grad, self.state[name], rate)
+        self.clear_gradients()
 
-    def forget_gradients(self) -> None:
-        """Let go of what was differentiated last; nothing else changes."""
+    def clear_gradients(self) -> None:
+        """Drop the gradients; nothing else changes."""
         for parameter in self.parameters.values():
             parameter.grad = None
 
     def _update(
-        self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor]
+        self,
+        parameter: Tensor,
+        gradient: Tensor,
+        state: dict[str, Tensor],
+        rate: float,
     ) -> None:
         mean, square, beta2 = state["mean"], state["square"], self.config.beta2
         basis = state.get("basis")
         if basis is not None:
-            self._watch(gradient, state)
+            self._refresh_basis(gradient, state)
             gradient = gradient @ basis
         mean.lerp_(gradient, 1 - BETA1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
 
         correction = math.sqrt(1 - beta2**self.steps)
         change = mean / square.sqrt().add_(EPSILON * correction)
-        length = -self.rate * correction / (1 - BETA1**self.steps)
-        kept = 1 - self.rate * (self.config.weight_decay if parameter.dim() > 1 else 0)
+        length = -rate * correction / (1 - BETA1**self.steps)
+        kept = 1 - rate * (self.config.weight_decay if parameter.dim() > 1 else 0)
         if basis is not None:
             parameter.addmm_(change, basis.T, beta=kept, alpha=length)
         else:
             parameter.mul_(kept).add_(change, alpha=length)
 
-    def _watch(self, gradient: Float[Tensor, "G N"], state: dict[str, Tensor]) -> None:
-        """Now and then see how the inputs move together, and refresh the basis."""
+    def _refresh_basis(
+        self, gradient: Float[Tensor, "G N"], state: dict[str, Tensor]
+    ) -> None:
+        """At some steps, bring the basis closer to the eigenvectors of the inputs."""
         every = self.config.basis_every
-        if self.steps > FIRST_LOOKS and self.steps % every:
+        if self.steps > FIRST_REFRESHES and self.steps % every:
             return
         gram, before = state["gram"], state["basis"]
         gram.addmm_(gradient.T, gradient, beta=GRAM_BETA, alpha=1 - GRAM_BETA)
@@ -127,7 +147,7 @@ class Optimizer:
         before.copy_(after)
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a resume needs, under names; not copies."""
+        """What a resume needs, under names such as `head.bias.mean`; not copies."""
         tensors = {
             f"{name}.{key}": tensor
             for name, state in self.state.items()
@@ -135,26 +155,24 @@ class Optimizer:
         }
         return tensors | {"steps": torch.tensor(self.steps)}
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
+    def _load(self, tensors: Mapping[str, Tensor]) -> None:
         """
-        Go on from what `tensors` told.
-
         Raises:
-            ValueError: It is that of another model or of other settings.
+            ValueError: The tensors are those of another model or of other settings.
         """
         expected = {name: tensor.shape for name, tensor in self.tensors().items()}
         if {name: tensor.shape for name, tensor in tensors.items()} != expected:
-            raise ValueError("the optimiser has other tensors")
+            raise ValueError("the optimizer has other tensors")
         self.steps = int(tensors["steps"])
         for name, state in self.state.items():
             for key, tensor in state.items():
                 tensor.copy_(tensors[f"{name}.{key}"])
 
 
-def turns(name: str, parameter: Tensor) -> bool:
-    """Whether a parameter is a matrix of a recurrent layer, and not too wide."""
+def is_rotated(name: str, parameter: Tensor) -> bool:
+    """Whether a parameter has a basis: a matrix of a layer that is not too wide."""
     is_matrix = parameter.dim() == 2 and name.startswith("layers.")
-    return is_matrix and parameter.shape[1] <= WIDEST
+    return is_matrix and parameter.shape[1] <= MAX_INPUTS
 
 
 def next_basis(

@@ -1,12 +1,13 @@
-"""What the user has set; all else is for `training.plan` to choose."""
+"""What the user has set; everything else is for `training.plan` to choose."""
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lstm_textgen.config import BudgetConfig, TrainConfig, to_json
-from lstm_textgen.errors import ConfigError
+from lstm_textgen.errors import ConfigError, OutputError
 from lstm_textgen.training.machine import Machine
 
 PRESETS: dict[str, dict[str, tuple[int, int]]] = {
@@ -22,7 +23,7 @@ PRESET_DEVICES = ("cpu", "gpu")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overrides:
-    """Settings by name. What is not in here was not given."""
+    """Settings by name. What is not in here was not set."""
 
     preset: str | None = None
     text: Mapping[str, Any] = field(default_factory=dict)
@@ -33,65 +34,73 @@ class Overrides:
     """Fields of `OptimizerConfig`."""
     budget: BudgetConfig | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `RunConfig` itself: seed and precision."""
+    """Fields of `TrainConfig` itself: seed and precision."""
 
     def differences(self, config: TrainConfig) -> list[str]:
-        """Where an existing run is other than what was set, for people."""
+        """Each setting that an existing run was made with another value of."""
         recorded = to_json(config)
         groups = {"text": self.text, "model": self.model, "optimizer": self.optimizer}
-        wished = [
-            (key, value, recorded[group][key])
-            for group, wishes in groups.items()
-            for key, value in wishes.items()
+        compared = [
+            (name, value, recorded[group][name])
+            for group, settings in groups.items()
+            for name, value in settings.items()
         ]
-        wished += [(key, value, recorded[key]) for key, value in self.run.items()]
+        compared += [(name, value, recorded[name]) for name, value in self.run.items()]
         if self.budget not in (None, config.budget):
-            wished.append(("budget", in_words(self.budget), in_words(config.budget)))
+            compared.append(("budget", in_words(self.budget), in_words(config.budget)))
         return [
-            f"{key} {there}, not {here}"
-            for key, here, there in wished
+            f"{name} {there}, not {here}"
+            for name, here, there in compared
             if here not in (there, "auto")
         ]
 
 
-def with_preset(wishes: Overrides, machine: Machine) -> Overrides:
+def with_preset(overrides: Overrides, machine: Machine) -> Overrides:
     """
-    The same wishes with the sizes that the preset stands for on this machine.
+    The same overrides with the sizes that the preset stands for on this machine.
 
     Raises:
         ConfigError: There is no preset of that name.
     """
-    return _sized(wishes, _kind(machine))
+    return _sized(overrides, _kind(machine))
 
 
-def differences_anywhere(
-    wishes: Overrides, config: TrainConfig, machine: Machine
-) -> list[str]:
+def check_same(
+    overrides: Overrides, config: TrainConfig, machine: Machine, path: Path
+) -> None:
     """
-    Where an existing run is other than what was set, on whatever it was begun.
+    What the user sets must be what the run in *path* was made with.
 
-    A preset has other sizes on another kind of device: there are no differences if
-    there are none for one of the kinds, and else they are those for this machine.
+    A preset has other sizes on another kind of device, where the run may have been
+    made: sizes of either kind will do.
 
     Raises:
+        OutputError: There are differences; named are those for this machine.
         ConfigError: There is no preset of that name.
     """
-    found = {kind: _sized(wishes, kind).differences(config) for kind in PRESET_DEVICES}
-    return found[_kind(machine)] if all(found.values()) else []
+    differences = {
+        kind: _sized(overrides, kind).differences(config) for kind in PRESET_DEVICES
+    }
+    if all(differences.values()):
+        raise OutputError(
+            f"The run in {path} was made with other settings: "
+            f"{'; '.join(differences[_kind(machine)])}.",
+            "Leave these options out to go on, or start a new run with -o.",
+        )
 
 
 def _kind(machine: Machine) -> str:
     return "cpu" if machine.device.type == "cpu" else "gpu"
 
 
-def _sized(wishes: Overrides, kind: str) -> Overrides:
-    """With the sizes of the preset on a kind of device; other wishes are stronger."""
-    check_preset(wishes.preset)
-    if wishes.preset is None:
-        return wishes
-    layers, hidden = PRESETS[wishes.preset][kind]
-    model = {"layers": layers, "hidden": hidden} | dict(wishes.model)
-    return dataclasses.replace(wishes, model=model)
+def _sized(overrides: Overrides, kind: str) -> Overrides:
+    """With the sizes of the preset on a kind of device; sizes that are set win."""
+    check_preset(overrides.preset)
+    if overrides.preset is None:
+        return overrides
+    layers, hidden = PRESETS[overrides.preset][kind]
+    model = {"layers": layers, "hidden": hidden} | dict(overrides.model)
+    return dataclasses.replace(overrides, model=model)
 
 
 def check_preset(name: str | None) -> None:

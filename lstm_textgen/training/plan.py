@@ -1,16 +1,15 @@
 """
-What a run will be, decided before it starts: its size, its length, its end.
+Everything about a new run that the user left open: its size, its length, its noise.
 
 What the user has set stays. The rest follows from the text, the budget and the
-measured speed of the machine; `docs/recipe.md` has the trials behind the rules.
+measured speed of the machine, by rules that the trials of `docs/recipe.md` left.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 
-from lstm_textgen.checkpoint.format import SIZE_CAP
-from lstm_textgen.checkpoint.schema import parameter_count
 from lstm_textgen.config import (
     GATES,
     BudgetConfig,
@@ -19,34 +18,43 @@ from lstm_textgen.config import (
     TextConfig,
     TrainConfig,
 )
-from lstm_textgen.errors import ConfigError
-from lstm_textgen.model.network import CharModel, initialize
-from lstm_textgen.training.loop import EVALUATIONS
+from lstm_textgen.errors import CorpusError
+from lstm_textgen.training.loop import CADENCE
 from lstm_textgen.training.machine import Machine, explain_out_of_memory
 from lstm_textgen.training.overrides import Overrides, with_preset
-from lstm_textgen.training.recipe import (
-    CHARACTERS_PER_PARAMETER,
-    OPERATIONS,
-    best_parameters,
-    default_batch,
-    default_budget,
-    default_dropout,
-    default_rate,
-    default_unit,
-    default_weight_drop,
-    default_window,
-    fitting_streams,
-    size_for,
+from lstm_textgen.training.speed import (
+    choose_precision,
+    choose_threads,
+    measuring_seconds,
+    new_network,
+    reading_speed,
 )
-from lstm_textgen.training.speed import choose_precision, choose_threads, reading_speed
 
 EVALUATION_SHARE = 0.01
 """Share of a run that its evaluations may take, the last one not counted."""
 
+LADDER = (
+    *((2, hidden) for hidden in (96, 128, 160, 192, 224, 256, 320, 384, 512, 640)),
+    *((3, hidden) for hidden in (640, 768, 1024)),
+)
+"""Layers and hidden units that a run without a preset or sizes chooses from."""
+
+CHARACTERS_PER_PARAMETER = 3.1
+"""Characters that a run reads for each parameter, at best: more want a larger model."""
+
+WIDE_LAYER = 320
+"""Units above which a window is twice as long: a step of the optimizer costs more."""
+
+OPERATIONS = 6
+"""Floating-point operations per parameter and character of a training step."""
+
+PARAMETERS_PER_CHARACTER = 4.0
+"""At most: a larger model would memorize the text."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A run as it will be."""
+    """What was decided for a new run, and what it is expected to take."""
 
     config: TrainConfig
     machine: Machine
@@ -58,53 +66,53 @@ class Plan:
     characters: int
     """Expected to be read, all epochs together."""
     seconds: float
-    """Expected to be taken."""
-    sample: int
+    """Expected duration."""
+    evaluation_sample: int
     """Held-out characters that an evaluation during the run counts."""
     chosen: tuple[str, ...]
-    """What the plan chose by itself, for people."""
+    """What the plan chose by itself, to be announced."""
 
 
 def make_plan(
-    wishes: Overrides, *, characters: int, vocabulary: int, machine: Machine
+    overrides: Overrides, *, characters: int, vocabulary: int, machine: Machine
 ) -> Plan:
     """
     Decide on everything that the user left open.
 
     Args:
-        wishes: What the user has set.
+        overrides: What the user has set.
         characters: Ids of the training part that steps read.
-        vocabulary: Different characters.
-        machine: Where to compute. Its precision is chosen here, and in a run of so
-            many minutes its threads.
+        vocabulary: Different ids.
+        machine: Where to compute. Its precision is chosen here, and with a budget in
+            minutes its threads.
 
     Raises:
-        ConfigError: An unknown preset, a setting out of range, or more than the
-            memory holds.
+        ConfigError: An unknown preset, a setting out of range, a model that no
+            checkpoint holds, or not enough memory.
         CorpusError: The training part is shorter than a window.
     """
-    wishes = with_preset(wishes, machine)
-    budget = wishes.budget or default_budget(characters, machine)
-    optimizer = OptimizerConfig(**default_batch(machine) | dict(wishes.optimizer))
+    overrides = with_preset(overrides, machine)
+    budget = overrides.budget or default_budget(characters, machine)
+    optimizer = OptimizerConfig(**default_batch(machine) | dict(overrides.optimizer))
     usable = machine.threads
-    if budget.minutes is None:  # it is to be the same each time
+    if budget.minutes is None:  # the result must not depend on the clock
         machine = replace(machine, threads_open=False)
-    machine, operations = _speed(wishes, optimizer, vocabulary, machine)
-    model = _model(wishes, budget, optimizer, characters, operations, machine)
-    optimizer = _fitting(optimizer, wishes, model.hidden, characters)
+    machine, operations = _speed(overrides, optimizer, vocabulary, machine)
+    model = _model(overrides, budget, optimizer, characters, operations, machine)
+    optimizer = _fitting(optimizer, overrides, model.hidden, characters)
     with explain_out_of_memory(model, optimizer):
-        network = _at_birth(model, vocabulary, machine)
+        network = new_network(model, vocabulary, machine)
         # a model smaller than the usual one may want fewer threads still
         machine, speed = choose_threads(
-            machine, network, optimizer, _measuring_s(budget)
+            machine, network, optimizer, measuring_seconds(budget)
         )
     total = _total_characters(budget, optimizer, characters, speed)
     config = TrainConfig(
-        text=TextConfig(**wishes.text),
+        text=TextConfig(**overrides.text),
         model=model,
-        optimizer=_suited(optimizer, wishes, model.hidden, total / characters),
+        optimizer=_tuned(optimizer, overrides, model.hidden, total / characters),
         budget=budget,
-        seed=wishes.run.get("seed", 1),
+        seed=overrides.run.get("seed", 1),
         precision="float32" if machine.dtype == torch.float32 else "bfloat16",
     )
     return Plan(
@@ -115,99 +123,78 @@ def make_plan(
         characters_read_per_second=reading_speed(machine, network),
         characters=int(total),
         seconds=60 * budget.minutes if budget.minutes else total / speed,
-        sample=_sample(total),
-        chosen=_chosen(wishes) + (("threads",) if machine.threads < usable else ()),
+        evaluation_sample=_evaluation_sample(total),
+        chosen=_chosen(overrides) + (("threads",) if machine.threads < usable else ()),
     )
 
 
-def check_parameters(parameters: int) -> None:
-    """
-    A model must fit into a checkpoint, and better be told so before it is trained.
-
-    Raises:
-        ConfigError: It does not.
-    """
-    if 4 * parameters > SIZE_CAP:
-        raise ConfigError(
-            f"The model has {parameters:,} parameters; a checkpoint holds at most "
-            f"{SIZE_CAP // 4:,}.",
-            "Set hidden or layers lower.",
-        )
-
-
-def _at_birth(config: ModelConfig, vocabulary: int, machine: Machine) -> CharModel:
-    """A network to measure with."""
-    check_parameters(parameter_count(config, vocabulary))
-    network = CharModel(config, vocabulary).to(machine.device)
-    initialize(network, torch.Generator().manual_seed(0))
-    return network
-
-
 def _speed(
-    wishes: Overrides, optimizer: OptimizerConfig, vocabulary: int, machine: Machine
+    overrides: Overrides, optimizer: OptimizerConfig, vocabulary: int, machine: Machine
 ) -> tuple[Machine, float]:
-    """Choose precision and threads by steps of a usual size; operations a second."""
-    config = ModelConfig(**{"layers": 2, "hidden": 256} | dict(wishes.model))
-    precision = wishes.run.get("precision", "auto")
+    """Choose precision and threads at a usual size; and operations a second there."""
+    config = ModelConfig(**{"layers": 2, "hidden": 256} | dict(overrides.model))
+    precision = overrides.run.get("precision", "auto")
     with explain_out_of_memory(config, optimizer):
-        network = _at_birth(config, vocabulary, machine)
+        network = new_network(config, vocabulary, machine)
         machine, speed = choose_precision(machine, precision, network, optimizer)
     weights = network.parameter_count() - network.embedding.weight.numel()
     return machine, OPERATIONS * weights * speed
 
 
 def _model(
-    wishes: Overrides,
+    overrides: Overrides,
     budget: BudgetConfig,
     optimizer: OptimizerConfig,
     characters: int,
     operations: float,
     machine: Machine,
 ) -> ModelConfig:
-    rows = GATES[wishes.model.get("cell", "lstm")]
+    rows = GATES[overrides.model.get("cell", "lstm")]
 
     def sized(available: float) -> ModelConfig:
         layers, hidden = size_for(
             best_parameters(available, characters), rows, default_unit(machine)
         )
-        return ModelConfig(**{"layers": layers, "hidden": hidden} | dict(wishes.model))
+        return ModelConfig(
+            **{"layers": layers, "hidden": hidden} | dict(overrides.model)
+        )
 
     if budget.minutes is not None:
         return sized(operations * 60 * budget.minutes)
-    # as much as the model that suits these characters takes
+    # as much arithmetic as the model that suits these characters takes
     total = _total_characters(budget, optimizer, characters, speed=0.0)
     model = sized(OPERATIONS * total**2 / CHARACTERS_PER_PARAMETER)
     # a wide one reads longer windows, so more in as many steps
-    fitting = _fitting(optimizer, wishes, model.hidden, characters)
+    fitting = _fitting(optimizer, overrides, model.hidden, characters)
     total = _total_characters(budget, fitting, characters, speed=0.0)
     return sized(OPERATIONS * total**2 / CHARACTERS_PER_PARAMETER)
 
 
 def _fitting(
-    optimizer: OptimizerConfig, wishes: Overrides, hidden: int, characters: int
+    optimizer: OptimizerConfig, overrides: Overrides, hidden: int, characters: int
 ) -> OptimizerConfig:
     """A window that suits the width, and streams that the text is long enough for."""
-    if "window" not in wishes.optimizer:
+    if "window" not in overrides.optimizer:
         window = default_window(optimizer.window, hidden, characters)
         optimizer = replace(optimizer, window=window)
-    fixed = "streams" in wishes.optimizer
+    fixed = "streams" in overrides.optimizer
     streams = fitting_streams(characters, optimizer, fixed=fixed)
     return replace(optimizer, streams=streams)
 
 
-def _suited(
-    optimizer: OptimizerConfig, wishes: Overrides, hidden: int, epochs: float
+def _tuned(
+    optimizer: OptimizerConfig, overrides: Overrides, hidden: int, epochs: float
 ) -> OptimizerConfig:
     """
-    The rate for this width and the noise for these epochs, unless wished.
+    The rate for this width and the noise for these epochs, unless they are set.
 
-    Who sets the dropout decides on all noise.
+    Setting the dropout decides on all noise.
     """
-    suited = {"learning_rate": default_rate(optimizer.learning_rate, hidden)}
-    if "dropout" not in wishes.optimizer:
-        suited["dropout"] = default_dropout(epochs)
-        suited["weight_drop"] = default_weight_drop(epochs)
-    return replace(optimizer, **suited | dict(wishes.optimizer))
+    tuned = {"learning_rate": default_rate(optimizer.learning_rate, hidden)}
+    if "dropout" not in overrides.optimizer:
+        tuned["dropout"] = default_dropout(epochs)
+        tuned["weight_drop"] = default_weight_drop(epochs)
+    return replace(optimizer, **tuned | dict(overrides.optimizer))
 
 
 def _total_characters(
@@ -221,19 +208,134 @@ def _total_characters(
     return float(budget.steps * optimizer.streams * optimizer.window)
 
 
-def _measuring_s(budget: BudgetConfig) -> float:
-    """How long to measure: what is decided for an hour is worth three seconds."""
-    return min(3.0, max(0.4, 0.2 * (budget.minutes or 0.0)))
-
-
-def _sample(total: float) -> int:
+def _evaluation_sample(total: float) -> int:
     """Characters of an evaluation: reading costs a third of what learning costs."""
-    return max(4096, int(EVALUATION_SHARE * 3 * total / EVALUATIONS))
+    return max(4096, int(EVALUATION_SHARE * 3 * total / CADENCE.evaluations))
 
 
-def _chosen(wishes: Overrides) -> tuple[str, ...]:
-    sizes = {"layers", "hidden"} & set(wishes.model)
+def _chosen(overrides: Overrides) -> tuple[str, ...]:
+    sizes = {"layers", "hidden"} & set(overrides.model)
     chosen = [] if sizes else ["size"]
-    chosen += [] if wishes.budget else ["budget"]
-    chosen += [] if "dropout" in wishes.optimizer else ["dropout"]
+    chosen += [] if overrides.budget else ["budget"]
+    chosen += [] if "dropout" in overrides.optimizer else ["dropout"]
     return tuple(chosen)
+
+
+def default_budget(characters: int, machine: Machine) -> BudgetConfig:
+    """A minute for 100,000 characters, from one to ten; a tenth of that on a GPU."""
+    per_minute = 100_000 if machine.device.type == "cpu" else 1_000_000
+    return BudgetConfig(minutes=float(min(10, max(1, round(characters / per_minute)))))
+
+
+def default_rate(highest: float, hidden: int) -> float:
+    """
+    The highest rate for layers of up to 256 units, less for wider ones.
+
+    Source:
+        Yang et al. (2021), Tensor Programs V: with Adam, the rate that suits a
+        matrix falls as one over its width. https://arxiv.org/abs/2203.03466
+    """
+    return highest * min(1.0, 256 / hidden)
+
+
+def default_dropout(epochs: float) -> float:
+    """
+    0 up to 2.2 epochs, 0.1 more with every doubling from there, up to 0.15.
+
+    From 15 epochs on, as short texts have, 0.13 more with every doubling, up to 0.5.
+    """
+    few = _noise(epochs, zero_until=2.2, per_doubling=0.1, most=0.15)
+    return max(few, _noise(epochs, zero_until=6.7, per_doubling=0.13, most=0.5))
+
+
+def default_weight_drop(epochs: float) -> float:
+    """0 up to 3 epochs, 0.14 more with every doubling from there, at most 0.3."""
+    return _noise(epochs, zero_until=3.0, per_doubling=0.14, most=0.3)
+
+
+def _noise(
+    epochs: float, *, zero_until: float, per_doubling: float, most: float
+) -> float:
+    doublings = math.log2(max(epochs / zero_until, 1.0))
+    return round(min(most, per_doubling * doublings), 2)
+
+
+def fitting_streams(
+    characters: int, optimizer: OptimizerConfig, *, fixed: bool = False
+) -> int:
+    """
+    As many streams as are set, fewer where the text is too short for them.
+
+    Args:
+        characters: Ids of the training part.
+        optimizer: Streams and window.
+        fixed: The user has set this number.
+
+    Raises:
+        CorpusError: Not even one stream has a whole window.
+    """
+    if characters <= optimizer.window:
+        raise CorpusError(
+            f"The text has {characters:,} characters to train on, "
+            f"and a window is {optimizer.window}.",
+            f"Give a longer text, or take --window {max(1, characters // 4)}.",
+        )
+    if fixed:
+        return optimizer.streams
+    return max(1, min(optimizer.streams, characters // optimizer.window))
+
+
+def best_parameters(operations: float, characters: int) -> float:
+    """
+    How many parameters make the best of an amount of arithmetic.
+
+    Args:
+        operations: Floating-point operations that there is time for.
+        characters: Ids of the training part.
+    """
+    fed = OPERATIONS * CHARACTERS_PER_PARAMETER
+    return min(math.sqrt(operations / fed), PARAMETERS_PER_CHARACTER * characters)
+
+
+def default_unit(machine: Machine) -> int:
+    """
+    What hidden units are a multiple of: on a GPU, what its fastest kernel takes.
+
+    Source:
+        NVIDIA, cuDNN developer guide: the persistent kernels of recurrent layers.
+    """
+    return 1 if machine.device.type == "cpu" else 128
+
+
+def size_for(parameters: float, cell_rows: int, unit: int = 1) -> tuple[int, int]:
+    """
+    The rung of the ladder whose recurrent layers come closest to *parameters*.
+
+    Embedding and head, which the vocabulary decides, are not counted.
+
+    Args:
+        parameters: More than 0.
+        cell_rows: Gates of a cell.
+        unit: Rungs whose hidden units are not a multiple of it are left out.
+    """
+
+    def distance(rung: tuple[int, int]) -> float:
+        layers, hidden = rung
+        weights = cell_rows * hidden * (hidden + 64 + (layers - 1) * 2 * hidden)
+        return abs(math.log(weights / max(parameters, 1.0)))
+
+    return min((rung for rung in LADDER if rung[1] % unit == 0), key=distance)
+
+
+def default_batch(machine: Machine) -> dict[str, int]:
+    """Streams and window: small steps where they cost nothing, large on a GPU."""
+    if machine.device.type != "cpu":
+        return {"streams": 64, "window": 128}
+    return {}
+
+
+def default_window(window: int, hidden: int, characters: int) -> int:
+    """Twice the window for wide layers, if the text is long enough for that."""
+    if hidden <= WIDE_LAYER:
+        return window
+    return min(2 * window, max(window, characters // 2))

@@ -1,8 +1,6 @@
 """
-What changes over a run: the rate, up from zero and straight down to zero; and when the
-end of the text is read, shortly before the end of the run.
-
-How much of a run's budget is used, whichever way the budget is given.
+What changes over a run: the share of its budget that is used, the learning rate, and
+when an epoch reads the end of the text: shortly before the end of the run.
 """
 
 import math
@@ -11,9 +9,9 @@ from collections.abc import Callable
 
 from lstm_textgen.config import BudgetConfig
 
-MARGIN = 0.15
-"""Of what is still to come when the last epoch begins: as much may be lost to a machine
-that is slower than before, and the end of the text is still read."""
+END_MARGIN = 0.15
+"""Share of what is left when the last epoch begins: the machine may become slower by as
+much, and the end of the text is still read."""
 
 
 def rate_factor(progress: float, warm_up: float) -> float:
@@ -39,13 +37,13 @@ def rate_factor(progress: float, warm_up: float) -> float:
 
 
 def share_since(began: float, progress: float) -> float:
-    """How much of the time from *began* to the end of the budget is over, 0 to 1."""
+    """Share of the time from *began* to the end of the budget that is over, 0 to 1."""
     return max(0.0, progress - began) / max(1 - began, 1e-9)
 
 
 def windows_ahead(done: int, began: float, progress: float) -> float:
     """
-    How many windows are still to come, at the pace of those so far.
+    How many windows are left, at the pace of those so far.
 
     Args:
         done: Windows that were read.
@@ -64,18 +62,19 @@ def end_of_text_at(epochs: float) -> float | None:
     """
     When in an epoch to read the end of the text, so that the run ends soon after it.
 
-    A run of few epochs has read some of the text once less than the rest, and some long
-    ago. What follows the text, the held-out part first, is most like its end.
+    A run of few epochs reads some of the text once less than the other, and some long
+    before it ends. What follows the text, the held-out part first, is most like its
+    end.
 
     Args:
-        epochs: Still to come, this one counted in.
+        epochs: Left, this one counted in.
 
     Returns:
-        A share of the epoch, or None while more than two are to come.
+        A share of the epoch, or None while more than two are left.
     """
     if epochs > 2:
         return None
-    return (epochs - MARGIN) % 1 if epochs > 1 else (1 - MARGIN) * epochs
+    return (epochs - END_MARGIN) % 1 if epochs > 1 else (1 - END_MARGIN) * epochs
 
 
 class Meter:

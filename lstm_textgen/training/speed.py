@@ -1,4 +1,4 @@
-"""How fast a machine computes, and what is chosen by that: precision and threads."""
+"""How fast a machine computes, and the choice of precision and threads by that."""
 
 import copy
 import time
@@ -7,11 +7,19 @@ from statistics import median
 
 import torch
 
-from lstm_textgen.config import OptimizerConfig, Precision
+from lstm_textgen.checkpoint.format import SIZE_CAP
+from lstm_textgen.checkpoint.schema import parameter_count
+from lstm_textgen.config import (
+    BudgetConfig,
+    ModelConfig,
+    OptimizerConfig,
+    Precision,
+    TrainConfig,
+)
 from lstm_textgen.errors import ConfigError, is_out_of_memory
 from lstm_textgen.evaluation.perplexity import summed_loss
-from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import Machine
+from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.training.machine import Machine, explain_out_of_memory
 from lstm_textgen.training.optimizer import Optimizer
 
 READ_AT_ONCE = 512
@@ -49,13 +57,13 @@ def choose_threads(
     machine: Machine, model: CharModel, config: OptimizerConfig, seconds: float = 0.4
 ) -> tuple[Machine, float]:
     """
-    Halve the threads for as long as that is clearly faster, and set them.
+    Halve the threads for as long as that is clearly faster, and set them in torch.
 
     Threads wait for one another some hundred times in a window. On many cores a small
     model waits longer than it computes; so does any model on cores that others use.
 
     Args:
-        machine: Where to compute. Threads that somebody set are left.
+        machine: Where to compute. Threads that the user set are left.
         model: Stays as it is; the steps are made with copies.
         config: Streams and window of a step.
         seconds: How long to measure each number of threads.
@@ -92,13 +100,13 @@ def choose_precision(
     Decide on float32 or bfloat16, and on the threads, by running real steps.
 
     Args:
-        machine: Where to compute. Threads that somebody set are left.
+        machine: Where to compute. Threads that the user set are left.
         precision: What was asked for; `auto` decides by the clock.
         model: Stays as it is; the steps are made with a copy.
         config: Streams and window of a step.
 
     Returns:
-        The machine with type and threads chosen, and characters a second.
+        The machine with precision and threads chosen, and characters a second.
 
     Raises:
         ConfigError: Bfloat16 was asked for and does not run here.
@@ -127,8 +135,78 @@ def choose_precision(
     return plain, plain_speed
 
 
+def choose_machine_again(
+    machine: Machine, config: TrainConfig, vocabulary: int
+) -> Machine:
+    """
+    Where a run that was stopped computes from now on.
+
+    Precision is that of the run, or float32 where bfloat16 does not run; threads are
+    measured again where the budget is in minutes and the user set none.
+
+    Args:
+        machine: Where to compute.
+        config: The settings of the run.
+        vocabulary: Different ids.
+
+    Raises:
+        ConfigError: No checkpoint holds the model, or there is not enough memory.
+    """
+    check_parameters(config.model, vocabulary)
+    dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+    threads_open = machine.threads_open and config.budget.minutes is not None
+    machine = replace(machine, dtype=dtype, threads_open=threads_open)
+    if dtype == torch.float32 and not threads_open:
+        return machine
+    seconds = measuring_seconds(config.budget)
+    with explain_out_of_memory(config.model, config.optimizer):
+        network = new_network(config.model, vocabulary, machine)
+        try:
+            return choose_threads(machine, network, config.optimizer, seconds)[0]
+        except RuntimeError as error:
+            if dtype == torch.float32:
+                raise
+            _raise_unless_no_kernel(error)
+    config = replace(config, precision="float32")
+    return choose_machine_again(machine, config, vocabulary)
+
+
+def measuring_seconds(budget: BudgetConfig) -> float:
+    """How long to measure: a choice for an hour is worth three seconds."""
+    return min(3.0, max(0.4, 0.2 * (budget.minutes or 0.0)))
+
+
+def new_network(config: ModelConfig, vocabulary: int, machine: Machine) -> CharModel:
+    """
+    A network to measure with.
+
+    Raises:
+        ConfigError: No checkpoint holds it.
+    """
+    check_parameters(config, vocabulary)
+    network = CharModel(config, vocabulary).to(machine.device)
+    initialize(network, torch.Generator().manual_seed(0))
+    return network
+
+
+def check_parameters(config: ModelConfig, vocabulary: int) -> None:
+    """
+    A model must fit into a checkpoint; refuse it before it is built and trained.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    parameters = parameter_count(config, vocabulary)
+    if 4 * parameters > SIZE_CAP:
+        raise ConfigError(
+            f"The model has {parameters:,} parameters; a checkpoint holds at most "
+            f"{SIZE_CAP // 4:,}.",
+            "Set hidden or layers lower.",
+        )
+
+
 def _raise_unless_no_kernel(error: RuntimeError) -> None:
-    """A processor without a kernel for a type is no fault; too little memory is."""
+    """A processor without a kernel for a type is not an error; too little memory is."""
     if is_out_of_memory(error):
         raise error
 
@@ -139,9 +217,9 @@ def training_speed(
     """
     Characters a second in real steps, made with a copy of *model*.
 
-    A step that refreshes the optimiser's basis takes longer than one that does not:
-    as many of both are timed, and weighed as they come in a run. Dropout and the
-    clipping of the gradient are left out.
+    A step that refreshes the optimizer's basis takes longer than one that does not:
+    as many of both are timed, and weighted as they come in a run. Dropout and gradient
+    clipping are left out.
     """
     model = copy.deepcopy(model)
     optimizer = Optimizer(model, config)
@@ -155,7 +233,7 @@ def training_speed(
             logits, _ = model(ids, model.initial_state(config.streams))
             nats = summed_loss(logits, ids)
         torch.autograd.backward(nats / ids.numel())
-        optimizer.step()
+        optimizer.step(config.learning_rate)
         _wait_for(next(model.parameters()))
         return time.perf_counter() - began_s
 
@@ -174,7 +252,7 @@ def training_speed(
 
 @torch.inference_mode()
 def reading_speed(machine: Machine, model: CharModel, seconds: float = 0.1) -> float:
-    """Characters a second of one stream that is only read, as an exact judging is."""
+    """Characters a second of one stream that is only read, as in exact evaluation."""
     ids = torch.zeros(READ_AT_ONCE, 1, dtype=torch.int64, device=machine.device)
 
     def read() -> float:
@@ -194,9 +272,9 @@ def products_pay(machine: Machine) -> bool:
     """
     Whether plain matrix products are clearly faster in bfloat16 than in float32.
 
-    Asked first, because a processor that only imitates the type takes a hundred
-    times as long, too long for a whole step. On a GPU a small product would measure
-    how long it takes to begin one.
+    Measured before a whole step, because a processor that emulates the type takes a
+    hundred times as long. On a GPU a small product would measure how long it takes to
+    launch one.
     """
     size = 128 if machine.device.type == "cpu" else 2048
     half_rate, plain_rate = (

@@ -1,8 +1,8 @@
 """
 A training run as people see it: announced, followed, summed up. All on stderr.
 
-On a terminal there is a bar and, above it, a line for each look at the held-out text
-and for what the model writes; elsewhere only such lines, now and then.
+On a terminal there is a bar and, above it, a line for each evaluation and for what the
+model generates; elsewhere only such lines, now and then.
 """
 
 import contextlib
@@ -13,13 +13,15 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from lstm_textgen.checkpoint.schema import parameter_count
+from lstm_textgen.config import ModelConfig
 from lstm_textgen.evaluation.loss import Loss
-from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.signals import BY_SIGNAL, StopReason
 from lstm_textgen.training.events import (
     Calibrated,
     Evaluated,
     Event,
+    Resumed,
     Sampled,
     Saved,
     SetBack,
@@ -29,7 +31,7 @@ from lstm_textgen.training.events import (
     Warned,
 )
 from lstm_textgen.training.overrides import in_words
-from lstm_textgen.training.start import Prepared
+from lstm_textgen.training.run import Run
 from lstm_textgen.ui.model_facts import CELL_NAMES, clock, meaning
 from lstm_textgen.ui.terminal import sanitize, say, wants_color
 
@@ -45,55 +47,57 @@ MANY_CHARACTERS = 1000
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 
 
-def announce(prepared: Prepared) -> None:
+def announce(run: Run) -> None:
     """Say what the run will be, before it begins."""
-    plan, text = prepared.plan, prepared.text
-    config, model = plan.config, plan.config.model
-    unit = "bytes" if config.text.tokenizer == "byte" else "characters"
-    held_out = prepared.split.validation[1] - prepared.split.validation[0]
+    spec, plan, text = run.spec, run.plan, run.text
+    config, model = spec.config, spec.config.model
+    vocabulary = text.tokenizer.size
+    parameters = parameter_count(model, vocabulary)
     for note in text.notes:
         say(f"note: {note}")
-    if crowded := _crowded(prepared):
+    if crowded := _crowded(model, vocabulary, parameters):
         say(f"note: {crowded}")
-    apart = prepared.apart[1] - prepared.apart[0]
+    unit = "bytes" if config.text.tokenizer == "byte" else "characters"
+    held_out = spec.split.validation[1] - spec.split.validation[0]
+    calibrating = spec.calibration[1] - spec.calibration[0]
     say(
-        f"text     {text.name}: {len(text.ids):,} {unit}, {text.tokenizer.size} "
+        f"text     {text.name}: {len(text.ids):,} {unit}, {vocabulary} "
         f"different; the last {held_out:,} validate"
-        + (f", {apart:,} calibrate" if apart else "")
+        + (f", {calibrating:,} calibrate" if calibrating else "")
     )
     layers = f"{model.layers} layer{'s' if model.layers > 1 else ''}"
     say(
         f"model    {CELL_NAMES[model.cell]}, {layers} of {model.hidden} units, "
-        f"{plan.parameters:,} parameters"
+        f"{parameters:,} parameters"
     )
-    rate = f"{plan.characters_per_second:,.0f} characters a second"
-    say(f"machine  {plan.machine.describe()}; about {rate}")
+    speed = (
+        f"; about {plan.characters_per_second:,.0f} characters a second" if plan else ""
+    )
+    say(f"machine  {run.machine.describe()}{speed}")
     learning = config.optimizer
-    rest = learning.weight_drop
     say(
         f"learning {learning.streams} streams, windows of {learning.window}, "
         f"rate {learning.learning_rate:.3g}, dropout {learning.dropout:g}"
-        + (f", weight drop {rest:g}" if rest else "")
+        + (f", weight drop {learning.weight_drop:g}" if learning.weight_drop else "")
     )
-    epochs = plan.characters / prepared.characters
-    chosen = f" ({', '.join(plan.chosen)} chosen for you)" if plan.chosen else ""
+    chosen = (
+        f" ({', '.join(plan.chosen)} chosen for you)" if plan and plan.chosen else ""
+    )
     say(
-        f"budget   {in_words(config.budget)}, about {epochs:.1f} epochs"
-        f"{'' if prepared.resumes else f'; done {_end(plan.seconds)}'}{chosen}"
+        f"budget   {in_words(config.budget)}, about {spec.expected_epochs:.1f} epochs"
+        f"{f'; done {_end(plan.seconds)}' if plan else ''}{chosen}"
     )
-    say(f"run      {prepared.path}{', which goes on' if prepared.resumes else ''}")
+    say(f"run      {run.directory.path}{', which goes on' if run.resumes else ''}")
 
 
-def _crowded(prepared: Prepared) -> str | None:
-    """Whether the characters, not the layers, make the model large."""
-    plan, size = prepared.plan, prepared.text.tokenizer.size
-    model = plan.config.model
-    share = size * (model.embedding + model.hidden + 1) / plan.parameters
-    if share < 0.5 or size < MANY_CHARACTERS:
+def _crowded(model: ModelConfig, vocabulary: int, parameters: int) -> str | None:
+    """A note where the characters, not the layers, make the model large."""
+    share = vocabulary * (model.embedding + model.hidden + 1) / parameters
+    if share < 0.5 or vocabulary < MANY_CHARACTERS:
         return None
     return (
-        f"{share:.0%} of the parameters belong to the {size:,} different characters; "
-        "--min-count 5 folds rare ones, --tokenizer byte needs none"
+        f"{share:.0%} of the parameters belong to the {vocabulary:,} different "
+        "characters; --min-count 5 folds rare ones, --tokenizer byte needs none"
     )
 
 
@@ -127,6 +131,8 @@ class RunView:
                 self._line(f"warning: {sanitize(_trouble(event))}")
             if self._quiet:
                 return
+            if isinstance(event, Resumed):
+                self._line(f"{event.progress:4.0%}  step {event.step:,}: going on here")
             if isinstance(event, StepDone):
                 self._step(event)
             if isinstance(event, Evaluated) and event.loss.characters:
@@ -159,8 +165,8 @@ class RunView:
 class RunSummary:
     """What is left to say of a run when it is over."""
 
-    def __init__(self, prepared: Prepared) -> None:
-        self.model_path = RunDirectory(prepared.path).model_path
+    def __init__(self, run: Run) -> None:
+        self.model_path = run.directory.model_path
         self.loss: Loss | None = None
         self.stopped: Stopped | None = None
 
@@ -190,25 +196,20 @@ class RunSummary:
         }
 
 
-def sum_up(prepared: Prepared, summary: RunSummary) -> None:
-    """Say how it went, what the figure means, and what to do next."""
-    run, stopped, loss = prepared.path, summary.stopped, summary.loss
+def sum_up(run: Run, summary: RunSummary) -> None:
+    """Say how it went, what the loss means, and what to do next."""
+    path, stopped, loss = run.directory.path, summary.stopped, summary.loss
     if stopped is None:
         return
     if stopped.reason in BY_SIGNAL:
-        say(f"Stopped at step {stopped.step:,}; everything is saved in {run}.")
-        say(f"Go on: run the same command with -o {run} --resume")
+        say(f"Stopped at step {stopped.step:,}; everything is saved in {path}.")
+        say(f"Go on: run the same command with -o {path} --resume")
         return
     if stopped.reason == "no improvement":
         say("Stopped early: the held-out text has long stopped getting easier.")
     if loss is not None:
-        say(meaning(loss, prepared.text.tokenizer.size))
-    say(f"Let it write: textgen sample {run}")
-
-
-def say_warning(warning: str) -> None:
-    """Something that the user should know, though the work goes on."""
-    say(f"warning: {warning}")
+        say(meaning(loss, run.text.tokenizer.size))
+    say(f"Let it write: textgen sample {path}")
 
 
 def _end(seconds: float) -> str:

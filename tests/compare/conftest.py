@@ -28,6 +28,7 @@ from lstm_textgen.compare.results import (
 )
 from lstm_textgen.compare.study import StudyText, run_study
 from lstm_textgen.config import ModelConfig
+from lstm_textgen.training.loop import Cadence
 
 DISTANCES = (8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 CHOICE = RateChoice(
@@ -149,7 +150,7 @@ def kept_up(result, with_task_cells):
 @pytest.fixture
 def few_evaluations(monkeypatch):
     """A run evaluates the held-out text three times only."""
-    monkeypatch.setattr("lstm_textgen.training.loop.EVALUATIONS", 3)
+    monkeypatch.setattr("lstm_textgen.compare.measure.CADENCE", Cadence(evaluations=3))
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def logged(run: Path, *kinds: str) -> list[dict[str, Any]]:
 def looks(run: Path) -> list[tuple[Any, ...]]:
     """What the metrics tell of the held-out text and of what the model writes."""
     found = ("event", "step", "nats_per_char", "characters", "text", "temperature")
-    records = logged(run, "Evaluated", "Wrote", "Calibrated")
+    records = logged(run, "Evaluated", "Sampled", "Calibrated")
     return [tuple(record.get(name) for name in found) for record in records]
 
 

@@ -16,9 +16,10 @@ from lstm_textgen.config import BudgetConfig
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.source import find_source
 from lstm_textgen.training.events import Evaluated
+from lstm_textgen.training.loop import Control
 from lstm_textgen.training.machine import choose_machine
 from lstm_textgen.training.overrides import Overrides
-from lstm_textgen.training.start import open_session, prepare
+from lstm_textgen.training.run import open_run, prepare_run
 
 SETTINGS = (
     *("--hidden", "8", "--layers", "1", "--embedding", "4", "--threads", "1"),
@@ -50,7 +51,7 @@ def words(book, run):
 
 def train(book, run, *, stop=False):
     """The same in this very process; to *stop* is after the first of its two steps."""
-    wishes = Overrides(
+    overrides = Overrides(
         model={"hidden": 8, "layers": 1, "embedding": 4},
         optimizer={"streams": 4, "window": 16},
         budget=BudgetConfig(steps=2),
@@ -58,11 +59,12 @@ def train(book, run, *, stop=False):
     )
     machine = choose_machine("cpu", 1)
     source = find_source([str(book)])
-    prepared = prepare(source, wishes, machine, output=run, resume=True)
-    with open_session(prepared, started_s=time.monotonic()) as (session, _):
-        for event in session.run():
+    prepared = prepare_run(source, overrides, machine, output=run, resume=True)
+    control = Control()
+    with open_run(prepared, started_s=time.monotonic(), control=control) as events:
+        for event in events:
             if stop and isinstance(event, Evaluated):
-                session.trainer.stop("interrupted")
+                control.ask_to_stop("interrupted")
 
 
 @pytest.fixture(scope="module")

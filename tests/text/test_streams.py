@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_textgen.errors import ConfigError, CorpusError
-from lstm_textgen.text.streams import IGNORE, Split, Streams, split_text
+from lstm_textgen.text.streams import (
+    IGNORE,
+    Split,
+    Streams,
+    calibration_length,
+    calibration_slice,
+    split_text,
+)
 
 
 @st.composite
@@ -185,3 +192,18 @@ def test_split_is_exact(length, validation, test):
     assert [stop - start for start, stop in parts[1:]] == wanted
     assert [parts[0][0], parts[1][0], parts[2][0]] == [0, parts[0][1], parts[1][1]]
     assert parts[2][1] == length
+
+
+@pytest.mark.parametrize(
+    ("characters", "length"),
+    [(0, 0), (51_199, 0), (51_200, 1024), (500_000, 10_000), (10**9, 16_384)],
+)
+def test_how_much_calibrates(characters, length):
+    """A fiftieth; a short text keeps all to learn from, and a long one no more."""
+    assert calibration_length(characters) == length
+
+
+def test_where_the_calibration_slice_is():
+    """In the middle, and nowhere if there is nothing."""
+    assert calibration_slice(51_201, 1024) == (25_088, 26_112)
+    assert calibration_slice(10_000, 0) == (0, 0)

@@ -10,6 +10,7 @@ import pytest
 from lstm_textgen.evaluation.perplexity import exact_loss
 from lstm_textgen.training.events import Evaluated, StepDone
 from tests.builders import char_tokenizer
+from tests.training.tiny import EVERY_STEP, tiny
 
 FABLES = Path(__file__).parents[2] / "corpora" / "fables.txt"
 RECIPE = {
@@ -43,21 +44,18 @@ def fables():
     return tokenizer.encode(text), tokenizer.size
 
 
-def learned(make_trainer, ids, vocabulary, *, steps, **changes):
+def learned(ids, vocabulary, *, steps):
     """The loss of the last tenth after learning from the rest."""
     cut = len(ids) * 9 // 10
-    trainer = make_trainer(
-        ids=ids[:cut],
-        held_out=ids[cut:],
-        vocabulary=vocabulary,
-        steps=steps,
-        **RECIPE | changes,
+    run = tiny(
+        ids=ids[:cut], held_out=ids[cut:], vocabulary=vocabulary, steps=steps, **RECIPE
     )
-    list(trainer.fit())
-    return exact_loss(trainer.model, ids[cut:]).nats_per_char
+    loop = run.loop()
+    list(loop.events())
+    return exact_loss(loop.network, ids[cut:]).nats_per_char
 
 
-def test_a_text_is_learned(make_trainer, fables):
+def test_a_text_is_learned(fables):
     """
     In 150 steps the held-out loss falls well below what frequencies alone give.
 
@@ -66,12 +64,12 @@ def test_a_text_is_learned(make_trainer, fables):
     could be known.
     """
     ids, vocabulary = fables
-    loss = learned(make_trainer, ids, vocabulary, steps=150)
+    loss = learned(ids, vocabulary, steps=150)
 
     assert loss < unigram_entropy(ids[-len(ids) // 10 :]) - 0.7
 
 
-def test_noise_is_not_learned(make_trainer, fables):
+def test_noise_is_not_learned(fables):
     """
     Shuffled, the same text has nothing but its frequencies, and no model beats them.
 
@@ -80,7 +78,7 @@ def test_noise_is_not_learned(make_trainer, fables):
     """
     ids, vocabulary = fables
     shuffled = np.random.RandomState(5).permutation(ids)
-    loss = learned(make_trainer, shuffled, vocabulary, steps=100)
+    loss = learned(shuffled, vocabulary, steps=100)
 
     assert loss > unigram_entropy(shuffled[-len(ids) // 10 :]) - 0.02
     assert loss < math.log(vocabulary)
@@ -94,14 +92,13 @@ GOLDEN = {
 """Nats a character at steps 1, 15, 30 and 45, and of the held-out text at the end."""
 
 
-@pytest.mark.usefixtures("every_step")
 @pytest.mark.parametrize("cell", GOLDEN)
-def test_golden_losses(make_trainer, cell):
+def test_golden_losses(cell):
     """
     A short run with everything set loses what it lost when this was written.
 
-    Weights at birth, noise, the optimiser, the schedule and the order of reading
-    all show here. Whoever changes one of them on purpose writes the new numbers
+    First weights, noise, the optimizer, the schedule and the order of reading all
+    show here. Whoever changes one of them on purpose writes the new numbers
     down; a processor that rounds otherwise stays within the tolerance.
     """
     words = ["the", "fox", "and", "crow", "saw", "grapes", "said", "cheese"]
@@ -109,16 +106,15 @@ def test_golden_losses(make_trainer, cell):
     tokenizer = char_tokenizer(text)
     ids = tokenizer.encode(text)
     options = RECIPE | {"layers": 2, "hidden": 24, "dropout": 0.1, "weight_drop": 0.1}
-    trainer = make_trainer(
+    run = tiny(
         ids=ids[:-500], held_out=ids[-500:], vocabulary=tokenizer.size, cell=cell,
         steps=45, **options,
     )  # fmt: skip
-    events = list(trainer.fit())
-    found = [
+    losses = [
         event.loss.nats_per_char
-        for event in events
+        for event in run.loop(cadence=EVERY_STEP).events()
         if (isinstance(event, StepDone) and event.step in (1, 15, 30, 45))
         or (isinstance(event, Evaluated) and event.step == 45)
     ]
 
-    assert found == pytest.approx(GOLDEN[cell], abs=2e-3)
+    assert losses == pytest.approx(GOLDEN[cell], abs=2e-3)

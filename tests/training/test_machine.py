@@ -1,6 +1,7 @@
 """Where to compute."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,13 +19,15 @@ def _threads():
     torch.set_num_threads(before)
 
 
-def test_usable_cores():
-    """At least one, and no more than this process may use or the machine has."""
-    cores = usable_cores()
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("max 100000", 6), ("250000 100000", 2), ("1 100000", 1)]
+)
+def test_usable_cores(monkeypatch, quota, cores):
+    """The cores of this process by its affinity, and as many as its group may use."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)))
+    monkeypatch.setattr(Path, "read_text", lambda path: quota)
 
-    assert 1 <= cores <= os.cpu_count()
-    if hasattr(os, "sched_getaffinity"):
-        assert cores <= len(os.sched_getaffinity(0))
+    assert usable_cores() == cores
 
 
 @pytest.mark.usefixtures("_threads")
@@ -37,10 +40,6 @@ class TestChooseMachine:
         assert machine == Machine(torch.device("cpu"), 2, torch.float32)
         assert machine.describe() == "cpu, 2 threads, float32"
         assert choose_machine("cpu", 1).describe() == "cpu, 1 thread, float32"
-
-    def test_threads_of_their_own(self):
-        """Not more than there are cores."""
-        assert 1 <= choose_machine("cpu").threads <= usable_cores()
 
     def test_what_was_set_stays(self, monkeypatch):
         """Fewer threads may be taken later, unless somebody has said how many."""

@@ -8,7 +8,12 @@ from torch import nn
 
 from lstm_textgen.config import ModelConfig, OptimizerConfig
 from lstm_textgen.model.network import CharModel, initialize
-from lstm_textgen.training.optimizer import WIDEST, Optimizer, next_basis, turns
+from lstm_textgen.training.optimizer import (
+    MAX_INPUTS,
+    Optimizer,
+    is_rotated,
+    next_basis,
+)
 
 
 @pytest.fixture(params=["lstm", "gru", "rnn"])
@@ -35,10 +40,9 @@ def test_only_matrices_decay(model, basis_every):
     before = copy.deepcopy(model.state_dict())
     config = OptimizerConfig(weight_decay=0.1, basis_every=basis_every)
     optimizer = Optimizer(model, config)
-    optimizer.rate = 0.5
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
+    optimizer.step(0.5)
 
     for name, after in model.state_dict().items():
         factor = 1 - 0.5 * 0.1 if name.endswith("weight") or "weight_" in name else 1
@@ -62,13 +66,12 @@ def test_without_a_basis_it_is_adamw(model):
     )
     generator = torch.Generator().manual_seed(1)
     for rate in (0.1, 0.03, 0.0, 0.2):
-        optimizer.rate = rate
         for group in plain.param_groups:
             group["lr"] = rate
         give_gradients(model, generator)
         for one, other in zip(model.parameters(), twin.parameters(), strict=True):
             other.grad = one.grad.clone()
-        optimizer.step()
+        optimizer.step(rate)
         plain.step()
 
     for name, weight in model.state_dict().items():
@@ -94,10 +97,9 @@ def descend(inputs, wanted, *, steps, basis_every, basis=None):
     if basis is not None:
         optimizer.state["layers.matrix"]["basis"].copy_(basis)
     for step in range(steps):
-        optimizer.rate = 0.03 * (1 - step / steps)
         loss = (inputs @ weight.T - wanted).square().mean()
         loss.backward()
-        optimizer.step()
+        optimizer.step(0.03 * (1 - step / steps))
     return weight.detach(), loss.item()
 
 
@@ -169,7 +171,7 @@ def test_the_basis_is_refreshed_at_first_and_then_seldom(model, monkeypatch):
     monkeypatch.setattr("lstm_textgen.training.optimizer.next_basis", look)
     for _ in range(13):
         give_gradients(model, generator)
-        optimizer.step()
+        optimizer.step(0.01)
 
     assert sorted(set(looked)) == [1, 2, 3, 4, 5, 8, 12]
     assert len(looked) == 4 * 7
@@ -177,43 +179,39 @@ def test_the_basis_is_refreshed_at_first_and_then_seldom(model, monkeypatch):
 
 def test_what_is_turned(model):
     """Matrices of the layers: not embedding, head or biases, and nothing too wide."""
-    turned = {n for n, p in model.named_parameters() if turns(n, p)}
+    turned = {n for n, p in model.named_parameters() if is_rotated(n, p)}
 
     assert turned == {
         *("layers.0.weight_ih_l0", "layers.0.weight_hh_l0"),
         *("layers.1.weight_ih_l0", "layers.1.weight_hh_l0"),
     }
-    assert turns("layers.0.weight_hh_l0", torch.zeros(1, WIDEST))
-    assert not turns("layers.0.weight_hh_l0", torch.zeros(1, WIDEST + 1))
+    assert is_rotated("layers.0.weight_hh_l0", torch.zeros(1, MAX_INPUTS))
+    assert not is_rotated("layers.0.weight_hh_l0", torch.zeros(1, MAX_INPUTS + 1))
 
 
-def test_it_goes_on_from_its_tensors(model):
+def test_it_continues_from_its_tensors(model):
     """Six steps, a copy of what it keeps, three more: as nine in one go."""
     config = OptimizerConfig(basis_every=4)
     twin = copy.deepcopy(model)
-    optimizer, generator = Optimizer(model, config), torch.Generator().manual_seed(1)
-    draws = [generator.manual_seed(k).get_state() for k in range(9)]
+    generator = torch.Generator()
 
-    def steps(optimizer, model, states):
-        for state in states:
-            generator.set_state(state)
-            give_gradients(model, generator)
-            optimizer.step()
+    def steps(optimizer, model, seeds):
+        for seed in seeds:
+            give_gradients(model, generator.manual_seed(seed))
+            optimizer.step(0.01)
 
-    steps(optimizer, model, draws)
+    steps(Optimizer(model, config), model, range(9))
     first = Optimizer(twin, config)
-    steps(first, twin, draws[:6])
-    second = Optimizer(twin, config)
-    second.load({name: tensor.clone() for name, tensor in first.tensors().items()})
-    steps(second, twin, draws[6:])
+    steps(first, twin, range(6))
+    steps(Optimizer(twin, config, first.tensors()), twin, range(6, 9))
 
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, twin.state_dict()[name]), name
 
 
 def test_tensors_of_other_settings_are_refused(model):
-    """Without a basis there is nothing to go on with."""
+    """Without a basis there is nothing to continue from."""
     tensors = Optimizer(model, OptimizerConfig(basis_every=0)).tensors()
 
     with pytest.raises(ValueError, match="other tensors"):
-        Optimizer(model, OptimizerConfig()).load(tensors)
+        Optimizer(model, OptimizerConfig(), tensors)

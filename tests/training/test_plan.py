@@ -21,15 +21,8 @@ from lstm_textgen.errors import ConfigError, CorpusError
 from lstm_textgen.evaluation.perplexity import evaluation_seconds
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.machine import Machine
-from lstm_textgen.training.overrides import (
-    PRESETS,
-    Overrides,
-    check_preset,
-    differences_anywhere,
-    with_preset,
-)
-from lstm_textgen.training.plan import make_plan
-from lstm_textgen.training.recipe import (
+from lstm_textgen.training.overrides import PRESETS, Overrides
+from lstm_textgen.training.plan import (
     LADDER,
     best_parameters,
     default_budget,
@@ -39,6 +32,7 @@ from lstm_textgen.training.recipe import (
     default_weight_drop,
     default_window,
     fitting_streams,
+    make_plan,
     size_for,
 )
 
@@ -49,17 +43,17 @@ SPEED = 10_000.0
 @pytest.fixture(autouse=True)
 def _machine(monkeypatch):
     """A machine whose speed is known, no waiting for it, and for no first weights."""
-    monkeypatch.setattr("lstm_textgen.training.plan.initialize", lambda *args: None)
+    monkeypatch.setattr("lstm_textgen.training.speed.initialize", lambda *args: None)
     monkeypatch.setattr(
         "lstm_textgen.training.speed.training_speed", lambda *args: SPEED
     )
     monkeypatch.setattr("lstm_textgen.training.plan.reading_speed", lambda *args: SPEED)
 
 
-def plan(characters=100_000, *, budget=None, machine=CPU, **wishes):
-    wishes.setdefault("run", {"precision": "float32"})
-    wished = Overrides(budget=BudgetConfig(**budget) if budget else None, **wishes)
-    return make_plan(wished, characters=characters, vocabulary=50, machine=machine)
+def plan(characters=100_000, *, budget=None, machine=CPU, **overrides):
+    overrides.setdefault("run", {"precision": "float32"})
+    given = Overrides(budget=BudgetConfig(**budget) if budget else None, **overrides)
+    return make_plan(given, characters=characters, vocabulary=50, machine=machine)
 
 
 def size(plan):
@@ -83,7 +77,7 @@ OPTIMIZER = {
 }
 
 
-class TestWishes:
+class TestOverrides:
     @pytest.mark.parametrize(
         "budget", [{"minutes": 3.5}, {"epochs": 7.0}, {"steps": 9}]
     )
@@ -112,7 +106,7 @@ class TestWishes:
         + [("text", k, v) for k, v in TEXT.items()],
     )
     def test_each_one_stays(self, group, key, value):
-        """One wish among things that are left open is kept, with any budget."""
+        """One setting among things that are left open is kept, with any budget."""
         for budget in (None, {"steps": 100}):
             config = plan(budget=budget, **{group: {key: value}}).config
 
@@ -120,33 +114,12 @@ class TestWishes:
 
     @pytest.mark.parametrize("preset", PRESETS)
     def test_a_preset_is_a_size(self, preset):
-        """A preset decides on layers and units, and a wish is stronger."""
+        """A preset decides on layers and units, and a setting is stronger."""
         layers, hidden = PRESETS[preset]["cpu"]
 
         assert size(plan(preset=preset)) == (layers, hidden)
         assert size(plan(preset=preset, model={"hidden": 9})) == (layers, 9)
         assert "size" not in plan(preset=preset).chosen
-
-    def test_unknown_presets(self):
-        """The error names what was found, and what there is."""
-        for refuse in (check_preset, lambda name: plan(preset=name)):
-            with pytest.raises(ConfigError, match="'huge'") as caught:
-                refuse("huge")
-            assert all(name in caught.value.remedy for name in PRESETS)
-        check_preset(None)
-
-    @pytest.mark.parametrize(
-        "wishes",
-        [
-            {"model": {"hidden": 0}},
-            {"optimizer": {"learning_rate": -1.0}},
-            {"text": {"validation": 0.9}},
-        ],
-    )
-    def test_wishes_out_of_range(self, wishes):
-        """They are refused by the settings."""
-        with pytest.raises(ConfigError):
-            plan(budget={"steps": 5}, **wishes)
 
     def test_what_was_chosen_is_told(self):
         """So that it can be announced; nothing else is in that list."""
@@ -225,16 +198,16 @@ class TestShortTexts:
         [(11, 1), (20, 2), (29, 2), (79, 7), (80, 8), (10_000, 8)],
     )
     def test_fewer_streams(self, characters, streams):
-        """Every stream has a window at least; there are never more than wished."""
+        """Every stream has a window at least; there are never more than given."""
         config = OptimizerConfig(streams=8, window=10)
 
         assert fitting_streams(characters, config) == streams
 
-    def test_streams_that_were_wished(self):
+    def test_streams_that_are_set(self):
         """They stay, if each has only a part of a window."""
-        wish = {"streams": 8, "window": 10}
+        setting = {"streams": 8, "window": 10}
 
-        assert plan(20, optimizer=wish).config.optimizer.streams == 8
+        assert plan(20, optimizer=setting).config.optimizer.streams == 8
         assert plan(20, optimizer={"window": 10}).config.optimizer.streams == 2
 
     @pytest.mark.parametrize("characters", [0, 1, 9, 10])
@@ -253,26 +226,20 @@ class TestShortTexts:
         assert plan(50, optimizer={"window": proposed}).config
 
 
-class TestForecast:
-    def test_steps(self):
-        """So many windows of all streams, at the speed that was measured."""
-        made = plan(budget={"steps": 50}, optimizer={"streams": 8, "window": 10})
+@pytest.mark.parametrize(
+    ("budget", "characters", "seconds"),
+    [
+        ({"steps": 50}, 50 * 80, 50 * 80 / SPEED),
+        ({"epochs": 2.0}, 200_000, 200_000 / SPEED),
+        ({"minutes": 2.0}, 120 * SPEED, 120),
+    ],
+)
+def test_the_forecast(budget, characters, seconds):
+    """What is read, and for how long, at the speed that was measured."""
+    made = plan(budget=budget, optimizer={"streams": 8, "window": 10})
 
-        assert made.characters == 50 * 80
-        assert made.seconds == 50 * 80 / SPEED
-        assert made.characters_per_second == SPEED
-
-    def test_epochs(self):
-        """So many times the text."""
-        made = plan(30_000, budget={"epochs": 2.0})
-
-        assert (made.characters, made.seconds) == (60_000, 60_000 / SPEED)
-
-    def test_minutes(self):
-        """So many seconds, and what can be read in them."""
-        made = plan(budget={"minutes": 2.0})
-
-        assert (made.characters, made.seconds) == (120 * SPEED, 120)
+    assert (made.characters, made.seconds) == (characters, seconds)
+    assert made.characters_per_second == SPEED
 
 
 class TestDefaults:
@@ -287,28 +254,28 @@ class TestDefaults:
         assert plan(100_000).config.budget == default_budget(100_000, CPU)
 
     def test_the_rate_falls_with_the_width(self):
-        """Twice as wide, half the rate; narrow layers keep it, and a wish stays."""
+        """Twice as wide, half the rate; narrow layers keep it, and a setting stays."""
         assert default_rate(0.5, 64) == default_rate(0.5, 256) == 0.5
         assert default_rate(0.5, 512) == 0.25
 
         narrow, wide = plan(model={"hidden": 8}), plan(model={"hidden": 512})
-        wished = plan(model={"hidden": 512}, optimizer={"learning_rate": 0.125})
+        given = plan(model={"hidden": 512}, optimizer={"learning_rate": 0.125})
 
         assert wide.config.optimizer.learning_rate == (
             narrow.config.optimizer.learning_rate / 2
         )
-        assert wished.config.optimizer.learning_rate == 0.125
+        assert given.config.optimizer.learning_rate == 0.125
 
     def test_wide_layers_have_a_longer_window(self):
-        """Unless the text is too short for it, or a window was wished."""
+        """Unless the text is too short for it, or a window was given."""
         assert default_window(64, 256, 10**6) == 64
         assert default_window(64, 512, 10**6) == 128
         assert default_window(64, 512, 100) == 64
         assert default_window(64, 512, 65) == 64
 
-        wide, wished = {"hidden": 512}, {"window": 64}
+        wide, given = {"hidden": 512}, {"window": 64}
         assert plan(model=wide).config.optimizer.window == 128
-        assert plan(model=wide, optimizer=wished).config.optimizer.window == 64
+        assert plan(model=wide, optimizer=given).config.optimizer.window == 64
 
     def test_time_is_left_for_the_last_judgement(self):
         """A text that is read in one pass takes its length; a longer one is shared."""
@@ -329,12 +296,12 @@ class TestDefaults:
         """Without dropout nothing rests, however often the text is read."""
         often = {"epochs": 40.0}
         chosen = plan(budget=often).config.optimizer
-        wished = plan(budget=often, optimizer={"dropout": 0.0}).config.optimizer
+        given = plan(budget=often, optimizer={"dropout": 0.0}).config.optimizer
         other = plan(budget=often, optimizer={"weight_drop": 0.1}).config.optimizer
 
         assert chosen.dropout > 0
         assert chosen.weight_drop > 0
-        assert (wished.dropout, wished.weight_drop) == (0, 0)
+        assert (given.dropout, given.weight_drop) == (0, 0)
         assert (other.dropout, other.weight_drop) == (chosen.dropout, 0.1)
 
     def test_the_shares_that_the_trials_found(self):
@@ -462,74 +429,3 @@ class TestGolden:
         assert {rung for rung in rungs if rung % 128} == hidden | (
             {192} if kind == "cpu" else set()
         )
-
-
-class TestDifferences:
-    CONFIG = TrainConfig(
-        model=ModelConfig(hidden=100), budget=BudgetConfig(minutes=3.0), seed=4
-    )
-
-    def test_what_was_not_set_cannot_differ(self):
-        """No wishes, or those of the run itself, are no differences."""
-        same = Overrides(
-            model={"hidden": 100},
-            budget=BudgetConfig(minutes=3.0),
-            run={"seed": 4, "precision": "auto"},
-        )
-
-        assert Overrides().differences(self.CONFIG) == []
-        assert same.differences(self.CONFIG) == []
-
-    @pytest.mark.parametrize(
-        ("wishes", "words"),
-        [
-            ({"model": {"hidden": 77}}, ["hidden", "100", "77"]),
-            ({"optimizer": {"clip": 9.5}}, ["clip", "9.5"]),
-            ({"text": {"tokenizer": "byte"}}, ["tokenizer", "char", "byte"]),
-            ({"budget": BudgetConfig(minutes=8.0)}, ["3 minutes", "8 minutes"]),
-            ({"budget": BudgetConfig(steps=8)}, ["3 minutes", "8 steps"]),
-            ({"run": {"seed": 6}}, ["seed", "4", "6"]),
-            ({"run": {"precision": "float32"}}, ["precision", "auto", "float32"]),
-        ],
-    )
-    def test_they_are_named(self, wishes, words):
-        """Each with what the run has and what was set."""
-        told = "; ".join(Overrides(**wishes).differences(self.CONFIG))
-
-        assert all(word in told for word in words)
-
-    def test_a_preset_is_held_against_the_sizes_of_the_run(self):
-        """`--resume` once passed over a preset that the run was not made with."""
-        layers, hidden = PRESETS["tiny"]["cpu"]
-        wishes = with_preset(Overrides(preset="tiny"), CPU)
-
-        assert wishes.differences(self.CONFIG) == [f"hidden 100, not {hidden}"] * (
-            layers == self.CONFIG.model.layers
-        )
-
-    @pytest.mark.parametrize("kind", ["cpu", "cuda"])
-    def test_a_preset_of_a_run_from_another_device(self, kind):
-        """
-        The same command goes on there, though the preset has other sizes there.
-
-        It was refused, as if the user had wished for another size.
-        """
-        here = Machine(torch.device(kind), 1)
-        for layers, hidden in PRESETS["large"].values():
-            model = ModelConfig(layers=layers, hidden=hidden)
-            config = dataclasses.replace(self.CONFIG, model=model)
-            assert differences_anywhere(Overrides(preset="large"), config, here) == []
-            wider = Overrides(preset="large", model={"hidden": 7})
-            assert differences_anywhere(wider, config, here) != []
-
-        other = dataclasses.replace(self.CONFIG, model=ModelConfig(hidden=7))
-        wishes = Overrides(preset="large")
-        assert differences_anywhere(wishes, other, here) == with_preset(
-            wishes, here
-        ).differences(other)
-
-    def test_all_of_them(self):
-        """One line for each."""
-        wishes = Overrides(model={"hidden": 1, "layers": 9}, run={"seed": 5})
-
-        assert len(wishes.differences(self.CONFIG)) == 3

@@ -6,17 +6,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lstm_textgen.config import ModelConfig, OptimizerConfig
+from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, TrainConfig
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.training import speed as measuring
 from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.speed import (
+    choose_machine_again,
     choose_precision,
     choose_threads,
-    matrix_rate,
-    reading_speed,
-    training_speed,
 )
 
 CPU = Machine(torch.device("cpu"), 1)
@@ -52,27 +50,20 @@ def speeds(monkeypatch):
     return set_speeds
 
 
-class TestProbing:
-    def test_rates_are_positive(self, model):
-        """Even the shortest measurement makes a product, and a step."""
-        assert matrix_rate(CPU, seconds=0.001, size=8) > 0
-        assert training_speed(CPU, model, CONFIG, seconds=0.0) > 0
-        assert reading_speed(CPU, model, seconds=0.0) > 0
+def test_probing_leaves_no_trace(model, monkeypatch):
+    """The model keeps every bit, and the global random numbers are not touched."""
+    speed = measuring.training_speed
+    short = lambda *args: speed(*args[:3], seconds=0.0)  # noqa: E731
+    monkeypatch.setattr(measuring, "training_speed", short)
+    monkeypatch.setattr(measuring, "products_pay", lambda here: pay(here) or True)
+    before, noise = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    machine, measured = choose_precision(CPU, "auto", model, CONFIG)
 
-    def test_leaves_no_trace(self, model, monkeypatch):
-        """The model keeps every bit, and the global random numbers are not touched."""
-        speed = training_speed
-        short = lambda *args: speed(*args[:3], seconds=0.0)  # noqa: E731
-        monkeypatch.setattr(measuring, "training_speed", short)
-        monkeypatch.setattr(measuring, "products_pay", lambda here: pay(here) or True)
-        before, noise = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-        machine, measured = choose_precision(CPU, "auto", model, CONFIG)
-
-        assert measured > 0
-        assert machine.dtype in (torch.float32, torch.bfloat16)
-        assert torch.equal(torch.get_rng_state(), noise)
-        assert all(torch.equal(model.state_dict()[k], v) for k, v in before.items())
-        assert all(p.grad is None for p in model.parameters())
+    assert measured > 0
+    assert machine.dtype in (torch.float32, torch.bfloat16)
+    assert torch.equal(torch.get_rng_state(), noise)
+    assert all(torch.equal(model.state_dict()[k], v) for k, v in before.items())
+    assert all(p.grad is None for p in model.parameters())
 
 
 pay = measuring.products_pay
@@ -179,3 +170,50 @@ class TestChooseThreads:
     def test_what_was_set_is_left(self, choose):
         """Who sets the threads gets them, however slow they are; nothing else runs."""
         assert choose({4: [1.0]}, threads_open=False) == (4, 1.0)
+
+
+class TestChooseMachineAgain:
+    """Where a resumed run computes: nothing is measured that cannot change."""
+
+    def again(
+        self, *, minutes=None, precision="float32", layers=2, hidden=4, **machine
+    ):
+        budget = BudgetConfig(minutes=minutes, steps=None if minutes else 9)
+        config = TrainConfig(
+            model=ModelConfig(layers=layers, hidden=hidden, embedding=3),
+            optimizer=CONFIG,
+            budget=budget,
+            precision=precision,
+        )
+        return choose_machine_again(replace(CPU, **machine), config, 5)
+
+    def test_a_number_of_steps_in_float32(self, monkeypatch):
+        """It computes as it was made, on the threads that there are."""
+        monkeypatch.setattr(measuring, "training_speed", None)  # is not called
+        machine = self.again(threads=4, threads_open=True)
+
+        assert (machine.threads, machine.dtype) == (4, torch.float32)
+        assert self.again(minutes=1.0, threads=4).threads == 4
+
+    def test_threads_of_a_run_by_minutes(self, monkeypatch):
+        """They are measured anew if the user set none."""
+        monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
+        monkeypatch.setattr(
+            measuring, "training_speed", lambda machine, *_: 1 / machine.threads
+        )
+
+        assert self.again(minutes=1.0, threads=4, threads_open=True).threads == 1
+
+    def test_bfloat16(self, speeds):
+        """Taken where it runs, however slowly; where it does not, float32 is."""
+        for steps, dtype in (
+            ((9.0, 1.0), torch.bfloat16),
+            ((9.0, RuntimeError("no kernel")), torch.float32),
+        ):
+            speeds(steps=steps)
+            assert self.again(precision="bfloat16").dtype == dtype
+
+    def test_no_model_beyond_a_checkpoint(self):
+        """A run.json that was edited is refused before memory is taken."""
+        with pytest.raises(ConfigError, match="a checkpoint holds at most"):
+            self.again(hidden=8192, layers=16)

@@ -1,0 +1,620 @@
+"""
+A run in its folder: made or resumed, trained, saved, finished.
+
+    run = prepare_run(source, overrides, machine)
+    with open_run(run, started_s=time.monotonic()) as events:
+        for event in events:
+            ...
+
+Here the loop meets the disk: the best model is saved, a state for resuming is saved
+every now and then, and every event goes into the metrics. Nothing is written into the
+folder of a run before everything has been checked.
+"""
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstm_textgen.checkpoint.format import (
+    VOCABULARY_CAP,
+    load_checkpoint,
+    read_header,
+)
+from lstm_textgen.config import SampleConfig, TextConfig
+from lstm_textgen.errors import (
+    CorpusError,
+    DivergedError,
+    OutputError,
+    SettingsFileError,
+)
+from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.evaluation.perplexity import evaluation_seconds
+from lstm_textgen.files import translated_errors
+from lstm_textgen.paths import default_cache
+from lstm_textgen.runs.directory import RunDirectory
+from lstm_textgen.runs.find import RUNS, free_name
+from lstm_textgen.runs.metrics import MetricsLog
+from lstm_textgen.sampling.writer import Writer, first_line
+from lstm_textgen.signals import BY_SIGNAL, polite_signals
+from lstm_textgen.text.encode import EncodedText, encode_source, encode_with
+from lstm_textgen.text.source import Source
+from lstm_textgen.training.events import (
+    Calibrated,
+    Evaluated,
+    Event,
+    Resumed,
+    Sampled,
+    Saved,
+    SetBack,
+    StepDone,
+    Stopped,
+    Warned,
+    to_record,
+)
+from lstm_textgen.training.finish import (
+    INITIAL_STEPS,
+    LENGTH,
+    PIECES,
+    checkpoint_of,
+    finish,
+)
+from lstm_textgen.training.loop import (
+    CADENCE,
+    Cadence,
+    Control,
+    Loop,
+    TrainingData,
+    stopped,
+)
+from lstm_textgen.training.machine import Machine, explain_out_of_memory
+from lstm_textgen.training.overrides import Overrides, check_same
+from lstm_textgen.training.plan import Plan, make_plan
+from lstm_textgen.training.schedule import Meter
+from lstm_textgen.training.spec import REMEDY, CorpusIdentity, RunSpec, divide
+from lstm_textgen.training.speed import choose_machine_again
+from lstm_textgen.training.state import (
+    Position,
+    RunState,
+    change_text,
+    resumed,
+    set_back,
+    start,
+    with_final_loss,
+)
+
+MAX_SETBACKS = 3
+"""Times that a run that diverged is set back and tried at half the rate."""
+
+PREVIEW = SampleConfig(temperature=0.7, seed=1)
+
+PREVIEW_LENGTH = 70
+
+ReadProgress = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Run:
+    """A run that can be opened; nothing has been written into its folder yet."""
+
+    directory: RunDirectory
+    spec: RunSpec
+    text: EncodedText
+    data: TrainingData
+    machine: Machine
+    plan: Plan | None
+    """None for a run that resumes: nothing was planned."""
+    changes_text: bool = False
+    """It resumes on another text, which the user has accepted."""
+
+    @property
+    def resumes(self) -> bool:
+        """The folder holds a run already, and this one continues it."""
+        return self.plan is None
+
+
+def prepare_run(
+    source: Source,
+    overrides: Overrides,
+    machine: Machine,
+    *,
+    output: Path | None = None,
+    resume: bool = False,
+    accept_corpus_change: bool = False,
+    progress: ReadProgress | None = None,
+) -> Run:
+    """
+    A new run, or with *resume* the one that is in the folder already, if any.
+
+    Args:
+        source: The text.
+        overrides: What the user has set.
+        machine: Where to compute.
+        output: The folder of the run. None takes one in `checkpoints/` by the name of
+            the text, for a new run a free one.
+        resume: Continue the run that is there, if there is one.
+        accept_corpus_change: Even if the text is not the one it began with.
+        progress: Called with the bytes that were read.
+
+    Raises:
+        TextgenError: As for `new_run` and `resumed_run`.
+    """
+    if not resume:
+        return new_run(source, overrides, machine, output=output, progress=progress)
+    path = output or RUNS / source.name
+    if not os.path.exists(RunDirectory(path).settings_path):
+        return new_run(source, overrides, machine, output=path, progress=progress)
+    return resumed_run(
+        source,
+        overrides,
+        machine,
+        output=path,
+        accept_corpus_change=accept_corpus_change,
+        progress=progress,
+    )
+
+
+def new_run(
+    source: Source,
+    overrides: Overrides,
+    machine: Machine,
+    *,
+    output: Path | None = None,
+    progress: ReadProgress | None = None,
+) -> Run:
+    """
+    Encode the text and plan the run. Writes nothing but the cache of ids.
+
+    Raises:
+        BusyError: Another process trains in the folder.
+        OutputError: The folder is taken, or cannot be made.
+        CorpusError: The text is too short or has a single character.
+        ConfigError: A setting does not fit the text or the machine.
+    """
+    directory = RunDirectory(output or free_name(RUNS, source.name))
+    directory.check_idle()
+    check_free(directory.path)
+    text_config = TextConfig(**overrides.text)
+    text = encode_source(source, text_config, cache=default_cache(), progress=progress)
+    check_corpus(text)
+    split, calibration = divide(text_config, len(text.ids))
+    trained = split.train[1] - (calibration[1] - calibration[0])
+    vocabulary = text.tokenizer.size
+    plan = make_plan(
+        overrides, characters=trained, vocabulary=vocabulary, machine=machine
+    )
+    spec = RunSpec(
+        config=plan.config,
+        corpus=CorpusIdentity.of(text),
+        vocabulary_sha256=text.sha256,
+        split=split,
+        calibration=calibration,
+        evaluation_sample=plan.evaluation_sample,
+        expected_epochs=plan.characters / trained,
+        characters_read_per_second=plan.characters_read_per_second,
+    )
+    return Run(
+        directory=directory,
+        spec=spec,
+        text=text,
+        data=TrainingData.of(spec, text),
+        machine=plan.machine,
+        plan=plan,
+    )
+
+
+def resumed_run(
+    source: Source,
+    overrides: Overrides,
+    machine: Machine,
+    *,
+    output: Path,
+    accept_corpus_change: bool = False,
+    progress: ReadProgress | None = None,
+) -> Run:
+    """
+    Encode the text as the run in *output* recorded it. Writes nothing but the cache.
+
+    Raises:
+        BusyError: Another process trains in the folder.
+        OutputError: What the user has set differs from the run.
+        SettingsFileError: Its `run.json` is damaged or of another format.
+        CorpusError: The text is another one, and that was not accepted.
+        VocabularyError: It was, and a character is not in the run's vocabulary.
+    """
+    directory = RunDirectory(output)
+    directory.check_idle()
+    spec = RunSpec.load(directory)
+    check_same(overrides, spec.config, machine, output)
+    text = encode_source(
+        source, spec.config.text, cache=default_cache(), progress=progress
+    )
+    check_corpus(text)
+    changes_text = text.sha256 != spec.corpus.sha256
+    if changes_text and not accept_corpus_change:
+        raise CorpusError(
+            f"The text is not the one that the run in {output} began with: "
+            f"sha256 {text.sha256[:12]}..., not {spec.corpus.sha256[:12]}....",
+            "Give it the same text, add --accept-corpus-change, or begin a run by -o.",
+        )
+    if text.sha256 != spec.vocabulary_sha256:
+        text = _encode_with_model(source, spec, directory)
+    if changes_text:
+        spec = spec.with_text(text)
+    if len(text.ids) != spec.corpus.ids:
+        raise SettingsFileError(
+            f"{directory.settings_path}: the corpus has {spec.corpus.ids} ids, and "
+            f"this text {len(text.ids)}.",
+            REMEDY,
+        )
+    return Run(
+        directory=directory,
+        spec=spec,
+        text=text,
+        data=TrainingData.of(spec, text),
+        machine=choose_machine_again(machine, spec.config, text.tokenizer.size),
+        plan=None,
+        changes_text=changes_text,
+    )
+
+
+def check_free(path: Path) -> None:
+    """
+    A new run needs a place where nothing is, in a folder that can be written to.
+
+    Raises:
+        OutputError: Something is there, or no folder can be made there.
+    """
+    # hidden files are no run: a process that was killed early left a lock
+    with translated_errors(path):
+        if os.path.isdir(path) and all(name[0] == "." for name in os.listdir(path)):
+            return
+    if os.path.lexists(path):
+        is_run = os.path.exists(RunDirectory(path).settings_path)
+        raise OutputError(
+            f"{path} exists already.",
+            f"{'Add --resume to go on with it, or choose' if is_run else 'Choose'} "
+            "another name with -o.",
+        )
+    above = next(p for p in path.absolute().parents if os.path.exists(p))
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        why = "may not be written to" if above.is_dir() else "is not a folder"
+        raise OutputError(
+            f"{path} cannot be created: {above} {why}.", "Choose another place with -o."
+        )
+
+
+def check_corpus(text: EncodedText) -> None:
+    """
+    There must be something to learn, and not more than a checkpoint can name.
+
+    Raises:
+        CorpusError: One character only, over and over, or too many different ones.
+    """
+    if text.tokenizer.size > VOCABULARY_CAP:
+        raise CorpusError(
+            f"The text has {text.tokenizer.size:,} different characters; a model "
+            f"knows at most {VOCABULARY_CAP:,}.",
+            "Take --tokenizer byte, or fold rare ones by --min-count 2 or more.",
+        )
+    first = text.ids[:1]
+    if (text.ids[:4096] == first).all() and (text.ids == first).all():
+        only = text.tokenizer.decode(first.tolist())
+        raise CorpusError(
+            f"The text is the character {only!r} and nothing else "
+            f"({len(text.ids):,} times).",
+            "Give a text with at least two different characters.",
+        )
+
+
+def _encode_with_model(
+    source: Source, spec: RunSpec, directory: RunDirectory
+) -> EncodedText:
+    """
+    Encode a text in the vocabulary that the run has learned from another one.
+
+    Raises:
+        CorpusError: The run has no model yet that knows a vocabulary.
+        VocabularyError: The text has a character that the run does not know.
+    """
+    if not directory.model_path.exists():
+        raise CorpusError(
+            f"The run in {directory.path} has no model yet, so no vocabulary to read "
+            "another text in.",
+            REMEDY,
+        )
+    tokenizer = load_checkpoint(directory.model_path).tokenizer
+    encoding = spec.config.text.encoding
+    return encode_with(source, tokenizer, encoding, cache=default_cache())
+
+
+def reserved_seconds(spec: RunSpec) -> float:
+    """What finishing the best model takes; a budget in minutes leaves time for it."""
+    parts = [INITIAL_STEPS * PIECES * LENGTH]
+    parts += [stop - start for start, stop in (spec.split.validation, spec.calibration)]
+    speed = spec.characters_read_per_second
+    return sum(evaluation_seconds(characters, speed) for characters in parts)
+
+
+@contextlib.contextmanager
+def open_run(
+    run: Run,
+    *,
+    started_s: float,
+    cadence: Cadence = CADENCE,
+    control: Control | None = None,
+) -> Iterator[Iterator[Event]]:
+    """
+    Lock the folder of a run, making it for a new one.
+
+    Args:
+        run: From `prepare_run`.
+        started_s: When the clock of this process began to count, by `time.monotonic`.
+        cadence: How often to report, evaluate and save.
+        control: Requests to stop or to save, besides those of signals.
+
+    Yields:
+        The run's events; taking them trains it. They raise
+
+        - DivergedError: training diverged again and again; the best model is kept;
+        - CheckpointError: no saved state is whole;
+        - ConfigError: there is not enough memory for these settings;
+        - StorageError: the disk is full or fails; what was saved before is whole.
+
+    Raises:
+        BusyError: Another process trains in this folder.
+        OutputError: It cannot be created.
+    """
+    with run.directory.lock():
+        if not run.resumes:
+            run.directory.begin(run.spec.to_json())
+        training = _Training(run, started_s, cadence, control or Control())
+        with contextlib.closing(training.events()) as events:
+            yield events
+
+
+class _Training:
+    """A run whose folder is locked: drives the loop, saves, and writes the metrics."""
+
+    def __init__(
+        self, run: Run, started_s: float, cadence: Cadence, control: Control
+    ) -> None:
+        self._run = run
+        self._started_s = started_s
+        self._cadence = cadence
+        self._control = control
+        self._log = MetricsLog(run.directory.metrics_path)
+        self._saved_at_s = time.monotonic()
+
+    def events(self) -> Generator[Event]:
+        """Train until the budget is used or a signal comes, and save."""
+        config = self._run.spec.config
+        with explain_out_of_memory(config.model, config.optimizer):
+            state, warnings = self._opened()
+            meter = self._meter(state)
+            at, progress = state.position, meter.progress(state.position.step)
+            if progress >= 1 and not self._run.resumes:
+                warnings.append(
+                    "the start took all of the budget, so that nothing can be learned; "
+                    "give it more --minutes"
+                )
+            for text in warnings:
+                yield Warned(step=at.step, text=text)
+            if at.final_nats is not None and self._run.directory.model_path.exists():
+                # nothing is left to do: no network is built and no file changes
+                yield from self._finished(at, meter)
+                yield stopped(at, at.over or "budget", self._run.data, meter)
+                return
+            if self._run.resumes:
+                yield Resumed(step=at.step, progress=progress)
+            with polite_signals(self._control.ask_to_stop, self._control.ask_to_save):
+                for event in self._train(state, meter):
+                    warning = self._log.add(to_record(event))
+                    yield event
+                    if warning is not None:
+                        yield Warned(step=event.step, text=warning)
+
+    def _opened(self) -> tuple[RunState, list[str]]:
+        """The state to begin with, and warnings."""
+        run = self._run
+        if not run.resumes:
+            return self._initial_state(), []
+        loaded = self._load_state()
+        if loaded is None:
+            warning = "nothing was saved yet: starting from the beginning"
+            loaded = self._initial_state(), [warning]
+        state, warnings = loaded
+        self._log.truncate(state.position.step, state.log_lines)
+        if run.changes_text:
+            warnings.append(
+                "the text is another one: a new epoch of it begins, and the best model "
+                "so far will be replaced"
+            )
+            state = change_text(run.spec, state)
+            for _ in range(2):  # the previous state has positions in the old text
+                self._save_state(state)
+            run.directory.save_settings(run.spec.to_json())
+        return state, warnings
+
+    def _initial_state(self) -> RunState:
+        run = self._run
+        vocabulary = run.text.tokenizer.size
+        return start(run.spec, vocabulary=vocabulary, machine=run.machine)
+
+    def _load_state(self) -> tuple[RunState, list[str]] | None:
+        """
+        The saved state, and warnings; None if none is saved.
+
+        Raises:
+            CheckpointError: None is whole, or it is that of another run.
+        """
+        run = self._run
+        loaded = run.directory.load_state()
+        if loaded is None:
+            return None
+        arrays, metadata, fell_back = loaded
+        vocabulary = run.text.tokenizer.size
+        saved = RunState.from_arrays(arrays, metadata, run.spec, vocabulary=vocabulary)
+        state, differences = resumed(run.spec, saved, run.machine)
+        warnings = []
+        if fell_back:
+            warnings.append("the newest state is damaged: going on from the one before")
+        if differences:
+            warnings.append(
+                f"{'; '.join(differences)}: the end will be near that of a run "
+                "without a stop, but not bit for bit the same"
+            )
+        return state, warnings
+
+    def _meter(self, state: RunState) -> Meter:
+        return Meter(
+            self._run.spec.config.budget,
+            ticks=self._run.data.streams.ticks,
+            started_s=self._started_s,
+            spent_s=state.position.spent_s,
+            reserve_s=reserved_seconds(self._run.spec),
+        )
+
+    def _loop(self, state: RunState, meter: Meter) -> Loop:
+        run = self._run
+        return Loop(
+            run.spec,
+            state,
+            run.data,
+            run.machine,
+            meter=meter,
+            control=self._control,
+            cadence=self._cadence,
+        )
+
+    def _train(self, state: RunState, meter: Meter) -> Iterator[Event]:
+        """Follow the loop to its end; set it back where it diverges."""
+        loop = self._loop(state, meter)
+        if loop.position.step == 0:
+            yield self._save_state(self._state(loop))  # does the disk take it?
+        while True:
+            try:
+                yield from self._follow(loop, meter)
+                return
+            except DivergedError as error:
+                failed = loop.position
+                loop = self._loop(self._set_back(failed, error), meter)
+                at = loop.position
+                highest = self._run.spec.config.optimizer.learning_rate
+                yield SetBack(
+                    step=at.step,
+                    from_step=failed.step,
+                    learning_rate=highest / 2**at.setbacks,
+                    reason=error.problem,
+                )
+                yield self._save_state(self._state(loop))
+
+    def _set_back(self, failed: Position, error: DivergedError) -> RunState:
+        """
+        The last saved state, to continue from at half the rate.
+
+        Raises:
+            DivergedError: There is none, or that was tried often enough.
+        """
+        loaded = self._load_state()
+        if failed.setbacks >= MAX_SETBACKS or loaded is None:
+            path = self._run.directory.model_path
+            if not path.exists():
+                raise error
+            remedy = f"{error.remedy} The best model so far is {path}."
+            raise DivergedError(error.problem, remedy) from error
+        state = set_back(loaded[0], failed)
+        self._log.truncate(state.position.step, state.log_lines)
+        return state
+
+    def _follow(self, loop: Loop, meter: Meter) -> Iterator[Event]:
+        """Train, and save what is to be saved after each event."""
+        for event in loop.events():
+            if isinstance(event, Stopped):
+                yield from self._end(loop, meter, event)
+                asked = self._control.stop  # perhaps while the model was finished
+                yield dataclasses.replace(event, reason=asked or event.reason)
+                return
+            yield event
+            if isinstance(event, Evaluated):
+                if event.best:
+                    yield self._save_model(self._state(loop), event.loss)
+                yield self._sample(loop)
+                if event.best:
+                    yield self._save_state(self._state(loop))  # knows of this best
+            # after other events a loss is in a sum that no state knows of
+            if isinstance(event, StepDone | Evaluated) and self._is_due(loop):
+                yield self._save_state(self._state(loop))
+
+    def _is_due(self, loop: Loop) -> bool:
+        """Whether to save a state now: asked for, or the next chance is too late."""
+        next_s = time.monotonic() - self._saved_at_s + loop.seconds_to_next_report()
+        return self._control.save or next_s > self._cadence.save_every_s
+
+    def _end(self, loop: Loop, meter: Meter, event: Stopped) -> Iterator[Event]:
+        """Save what is left; after a whole run, finish the best model."""
+        directory = self._run.directory
+        if not directory.model_path.exists():
+            yield self._save_model(self._state(loop), Loss(0.0, 0))
+        yield self._save_state(self._state(loop))
+        if event.reason in BY_SIGNAL:
+            return
+        best = load_checkpoint(directory.model_path)
+        try:
+            model, loss = finish(
+                best,
+                self._run.data,
+                device=self._run.machine.device,
+                check_interrupt=self._control.check_interrupt,
+            )
+        except InterruptedError:  # all is saved; the run keeps its last estimate
+            return
+        if model is not best:
+            directory.save_model(model)
+        state = with_final_loss(self._state(loop), loss)
+        yield from self._finished(state.position, meter)
+        yield self._save_state(state)  # which knows that nothing is left
+
+    def _finished(self, at: Position, meter: Meter) -> Iterator[Calibrated | Evaluated]:
+        """Report what the finished model came to."""
+        best = read_header(self._run.directory.model_path).training
+        if best.temperature is not None:
+            yield Calibrated(step=best.steps, temperature=best.temperature)
+        if at.final_nats is not None and at.final_characters:
+            yield Evaluated(
+                step=best.steps,
+                progress=1.0,
+                loss=Loss(at.final_nats, at.final_characters),
+                best=True,
+                final=True,
+                elapsed_s=meter.elapsed_s(),
+            )
+
+    def _state(self, loop: Loop) -> RunState:
+        return loop.state(log_lines=self._log.lines)
+
+    def _save_model(self, state: RunState, loss: Loss) -> Saved:
+        run = self._run
+        run.directory.save_model(checkpoint_of(run.spec, state, run.text, loss))
+        step, path = state.position.step, run.directory.model_path
+        return Saved(step=step, path=path, what="model")
+
+    def _save_state(self, state: RunState) -> Saved:
+        self._log.sync()  # it is never behind the state
+        directory = self._run.directory
+        directory.save_state(*state.to_arrays())
+        self._saved_at_s = time.monotonic()
+        return Saved(
+            step=state.position.step,
+            path=directory.state_path,
+            what="state",
+            asked=self._control.take_save(),
+        )
+
+    def _sample(self, loop: Loop) -> Sampled:
+        writer = Writer(loop.network, self._run.text.tokenizer)
+        line = first_line(writer, "", PREVIEW_LENGTH, PREVIEW)
+        return Sampled(step=loop.position.step, text=line)
