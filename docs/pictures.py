@@ -1,9 +1,9 @@
 """
-Draw the pictures of `docs/how-it-works.md` anew, by the commands that it names.
+Draw the pictures of `docs/how-it-works.md` again, by the commands that it names.
 
     make pictures
 
-Most of the time is the comparison's; one that was broken off goes on.
+Most of the time is the comparison's; one that was interrupted is continued.
 """
 
 import shutil
@@ -20,12 +20,12 @@ It is the east, and Juliet is the sun.
 TALE = """The fox looked up at the crow. "I am not hungry," said he, "but
 your song would do me good." And the cheese fell down.
 """
-HEAT = {
+HEATMAPS = {
     "quotes": ("fables", TALE, ["1:22"]),
     "memories": ("fables", TALE, ["1:22", "0:14", "0:122", "1:77"]),
     "line": ("shakespeare", PLAY, ["0:112"]),
 }
-"""Model, text and units of each picture of heat."""
+"""Model, text and units of each heatmap."""
 
 PLOTS = (
     "recall-agreement",
@@ -33,7 +33,7 @@ PLOTS = (
     "gradient-reach-untrained",
     "useful-context",
 )
-"""What is taken from the comparison."""
+"""What is copied from the comparison."""
 
 
 def textgen(*words: str | Path) -> None:
@@ -43,13 +43,10 @@ def textgen(*words: str | Path) -> None:
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
-    for name, (model, text, units) in HEAT.items():
-        shown = [word for unit in units for word in ("--unit", unit)]
+    for name, (model, text, units) in HEATMAPS.items():
+        chosen = [word for unit in units for word in ("--unit", unit)]
         picture = PICTURES / f"{name}.svg"
-        textgen(
-            *("inspect", model, "--text", text, *shown),
-            *("--svg", picture, "--force"),
-        )
+        textgen("inspect", model, "--text", text, *chosen, "--svg", picture, "--force")
     textgen("compare", "fables", "--svg", "-o", COMPARISON)
     for name in PLOTS:
         shutil.copyfile(COMPARISON / f"{name}.svg", PICTURES / f"{name}.svg")
