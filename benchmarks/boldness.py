@@ -43,16 +43,16 @@ def main() -> None:
     writer = Writer.load(resolve_checkpoint(arguments.model))
     source = arguments.text.read_text(encoding="utf-8")
     known = set(WORD.findall(source))
-    beginning, form = writer.begin([]), FormConfig(length=LENGTH)
+    prompt, form = writer.read([]), FormConfig(length=LENGTH)
     print("| setting | words | various | nats a character | copied |")
     print("|---|---|---|---|---|")
     for config in SETTINGS:
-        drawn = list(writer.samples(beginning, config, form, numbers=range(SAMPLES)))
+        samples = list(writer.samples(prompt, config, form, numbers=range(SAMPLES)))
         # the first and the last word of a sample may be cut
-        words = [w for each in drawn for w in WORD.findall(each.text)[1:-1]]
+        words = [w for sample in samples for w in WORD.findall(sample.text)[1:-1]]
         share = sum(word in known for word in words) / len(words)
-        nats = sum(each.nats for each in drawn) / (SAMPLES * LENGTH)
-        same = sum(copied(each.text, source) for each in drawn) / SAMPLES
+        nats = sum(sample.nats for sample in samples) / (SAMPLES * LENGTH)
+        same = sum(copied(sample.text, source) for sample in samples) / SAMPLES
         name = f"temperature {config.temperature:g}"
         name += f", min-p {config.min_p:g}" if config.min_p else ""
         name += f", top-p {config.top_p:g}" if config.top_p < 1 else ""

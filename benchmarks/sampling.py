@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,9 +60,9 @@ def rate(steps: Iterator[object], samples: int, seconds: float) -> float:
     return count / (time.perf_counter() - began_s)
 
 
-def ours(stepper: Backend, samples: int = 1) -> Iterator[object]:
-    beginning = read_prompt(stepper, [np.zeros(1, np.int64)])
-    return generate(stepper, beginning, SampleConfig(), samples=range(samples))
+def ours(backend: Backend[Any], samples: int = 1) -> Iterator[object]:
+    prompt = read_prompt(backend, [np.zeros(1, np.int64)])
+    return generate(backend, prompt, SampleConfig(), samples=range(samples))
 
 
 @torch.inference_mode()
@@ -157,10 +158,10 @@ def many_streams(
     model = CharModel(ModelConfig(layers=layers, hidden=hidden), VOCABULARY)
     model.requires_grad_(False)
     products = matrix_rate(machine, seconds=0.5)
-    stepper = BatchedBackend(model, products=machine.dtype)
+    backend = BatchedBackend(model, products=machine.dtype)
     precision = str(machine.dtype).removeprefix("torch.")
     for samples in (64, 512):
-        speed = rate(ours(stepper, samples), samples, seconds)
+        speed = rate(ours(backend, samples), samples, seconds)
         share = speed * bytes_read(model) / 4 * 2 / products
         print(
             f"{f'lstm {layers}x{hidden}':>14}{precision:>10}{samples:>9}"
@@ -184,14 +185,14 @@ def on_gpu(layers: int, hidden: int, machine: Machine, seconds: float) -> None:
 
 def cost_of_eight_bits() -> None:
     """What rounding the weights costs the bundled fables on their held-out part."""
-    from lstm_textgen.sampling.compiled import rounded_model
+    from lstm_textgen.sampling.compiled import round_weights
 
     checkpoint = load_checkpoint(bundled_folder("checkpoints") / "fables.safetensors")
     source = find_source([str(bundled_folder("corpora") / "fables.txt")])
     ids = read_part(checkpoint.tokenizer, checkpoint.training, source, "validation")
     model = build_model(checkpoint)
     exact = exact_loss(model, ids).nats_per_char
-    rounded = exact_loss(rounded_model(copy.deepcopy(model)), ids).nats_per_char
+    rounded = exact_loss(round_weights(copy.deepcopy(model)), ids).nats_per_char
     print(
         f"fables, held-out part: {exact:.4f} nats a character, "
         f"{rounded - exact:+.4f} with weights in 8 bits"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from lstm_textgen.config import FormConfig, SampleConfig, choice
 from lstm_textgen.errors import ConfigError
@@ -396,7 +396,7 @@ def _open_writer(
     names, weights = zip(*map(_weighted_model, mix), strict=True)
     writers = [load(find_checkpoint(name)) for name in names]
     mixture = MixtureBackend(
-        [writer.stepper for writer in writers],
+        [writer.backend for writer in writers],
         [writer.tokenizer for writer in writers],
         weights,
     )
@@ -418,7 +418,7 @@ def _weighted_model(argument: str) -> tuple[str, float]:
 
 def _read_prompt(
     writer: "Writer", source: PromptSource, output: "SampleOutput", *, keep: bool
-) -> "tuple[ReadPrompt, str]":
+) -> "tuple[ReadPrompt[Any], str]":
     """
     Read the prompt, and say what became of its unknown characters.
 
@@ -460,4 +460,4 @@ def _read_prompt(
                 kept.append(part)
             yield read
 
-    return writer.begin(ids()), "".join(kept)
+    return writer.read(ids()), "".join(kept)

@@ -8,7 +8,7 @@ from lstm_textgen.config import FormConfig, SampleConfig, check
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.sampling.generate import ReadPrompt
 from lstm_textgen.sampling.stream import Character, Sample
-from lstm_textgen.sampling.transforms import make_chain
+from lstm_textgen.sampling.transforms import describe_chain
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.ui.options import print_json
 from lstm_textgen.ui.terminal import legend, say, shade, write_text
@@ -16,7 +16,7 @@ from lstm_textgen.ui.terminal import legend, say, shade, write_text
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleRequest:
-    """What is to be written."""
+    """Which texts are to be drawn."""
 
     config: SampleConfig
     form: FormConfig
@@ -24,20 +24,19 @@ class SampleRequest:
     first_sample: int = 0
     """The number of the first one: each sample of a seed has its own."""
     best_of: int = 1
-    """Draw so many and keep the one with the fewest nats a character."""
+    """How many to draw in order to keep the one with the fewest nats a character."""
     beam: int = 0
     """Hypotheses of a beam search; 0 draws."""
     length_power: float = 1.0
     """Texts of different lengths compare by their nats / length to this power."""
     alternatives: int = 0
-    """Characters to tell beside each one that was written."""
+    """Characters to list beside each one that was drawn."""
 
     def __post_init__(self) -> None:
         for name, least in (("samples", 1), ("best_of", 1), ("first_sample", 0)):
             value = getattr(self, name)
-            check(
-                name, value, least <= value <= 10**9, f"a number from {least} to 10^9"
-            )
+            allowed = f"a number from {least} to 10^9"
+            check(name, value, least <= value <= 10**9, allowed)
         for name in ("beam", "alternatives"):
             value = getattr(self, name)
             check(name, value, 0 <= value <= 10**6, "a number from 0 to 10^6")
@@ -52,7 +51,7 @@ class SampleRequest:
             self._check_beam()
 
     def _check_beam(self) -> None:
-        """What only a draw has an ear for."""
+        """Refuse settings that mean nothing where nothing is drawn."""
         if len(self.numbers) > 1 or self.first_sample or self.alternatives:
             raise ConfigError(
                 "A beam search finds one text, without numbers and alternatives.",
@@ -73,11 +72,12 @@ class SampleRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleOutput:
-    """How it is put out."""
+    """How texts are put out."""
 
     json: bool = False
     quiet: bool = False
     echo: bool = True
+    """Repeat the prompt before its text."""
     colour: str | None = None
     tell_seed: bool = True
     """The seed was chosen here, and whoever wants the text again needs it."""
@@ -88,12 +88,11 @@ class SampleOutput:
 
 def show_chain(config: SampleConfig, form: FormConfig) -> None:
     """What acts on the logits, a line each, in its order."""
+    sets = {"only": form.only, "ban": form.ban, "match": form.match}
     lines = [
-        f"{name} {getattr(form, name)}: only what it allows"
-        for name in ("only", "ban", "match")
-        if getattr(form, name)
+        f"{name} {text}: only what it allows" for name, text in sets.items() if text
     ]
-    lines += [f"{link.option} {link.value}: {link.says}" for link in make_chain(config)]
+    lines += describe_chain(config)
     for place, line in enumerate(lines, start=1):
         write_text(f"{place}. {line}\n")
     if not lines:
@@ -102,107 +101,120 @@ def show_chain(config: SampleConfig, form: FormConfig) -> None:
 
 def write_samples(
     writer: Writer,
-    begun: tuple[ReadPrompt, str],
-    task: SampleRequest,
+    prompt: tuple[ReadPrompt[Any], str],
+    request: SampleRequest,
     output: SampleOutput,
 ) -> None:
-    """Draw, and put out what was drawn."""
-    beginning, prompt = begun
-    if task.beam:
-        found = writer.search(
-            beginning, task.form, width=task.beam, power=task.length_power
+    """
+    Draw, and put out what was drawn.
+
+    Args:
+        writer: The model.
+        prompt: The prompt as it was read, and its text.
+        request: What to draw.
+        output: How to put it out.
+    """
+    read, text = prompt
+    if request.beam:
+        best = writer.beam(
+            read, request.form, width=request.beam, power=request.length_power
         )
-        _put(found, prompt, task, output)
-    elif len(task.numbers) == 1:
-        _stream(writer, beginning, prompt, task, output)
+        _put(best, text, request, output)
+    elif len(request.numbers) == 1:
+        _stream(writer, read, text, request, output)
     else:
-        drawn = writer.samples(
-            *(beginning, task.config, task.form),
-            numbers=task.numbers,
-            alternatives=task.alternatives,
+        samples = writer.samples(
+            read,
+            request.config,
+            request.form,
+            numbers=request.numbers,
+            alternatives=request.alternatives,
         )
-        if task.best_of > 1:
-            _put(min(drawn, key=_dearness), prompt, task, output)
+        if request.best_of > 1:
+            _put(min(samples, key=_cost), text, request, output)
         else:
-            for each in drawn:
-                _put(each, prompt, task, output)
+            for sample in samples:
+                _put(sample, text, request, output)
     if output.colour and not (output.quiet or output.json):
         legend()
-    if output.tell_seed and not (output.quiet or output.json or task.beam):
-        say(f"seed {task.config.seed}")
+    if output.tell_seed and not (output.quiet or output.json or request.beam):
+        say(f"seed {request.config.seed}")
 
 
 def _stream(
     writer: Writer,
-    beginning: ReadPrompt,
+    read: ReadPrompt[Any],
     prompt: str,
-    task: SampleRequest,
+    request: SampleRequest,
     output: SampleOutput,
 ) -> None:
-    """One sample, character by character."""
-    number = task.numbers[0]
-    writing = writer.go_on(
-        *(beginning, task.config, task.form),
+    """One sample, as text character by character."""
+    number = request.numbers[0]
+    stream = writer.continue_from(
+        read,
+        request.config,
+        request.form,
         sample=number,
-        alternatives=task.alternatives,
+        alternatives=request.alternatives,
     )
     if output.json:
-        pieces = tuple(writing)
-        whole = Sample(number, pieces, writing.stopped_by or "length")
-        _put(whole, prompt, task, output)
+        characters = tuple(stream)
+        sample = Sample(number, characters, stream.stopped_by or "length")
+        _put(sample, prompt, request, output)
         return
-    if output.echo and prompt:
+    if output.echo:
         write_text(prompt)
-    for piece in writing:
-        _show(piece, output)
+    for character in stream:
+        _show(character, output)
     write_text("\n")
 
 
 def _put(
-    sample: Sample, prompt: str, task: SampleRequest, output: SampleOutput
+    sample: Sample, prompt: str, request: SampleRequest, output: SampleOutput
 ) -> None:
     """A whole sample: an object of JSON, or its text."""
     if output.json:
-        print_json(_described(sample, prompt, task))
+        print_json(_to_json(sample, prompt, request))
         return
-    if len(task.numbers) > 1 and task.best_of == 1 and not output.quiet:
+    if len(request.numbers) > 1 and request.best_of == 1 and not output.quiet:
         price = f"{sample.nats_per_char:.3f} nats a character"
-        say(f"sample {sample.number}, {price if sample.pieces else 'empty'}")
-    if output.echo and prompt:
+        say(f"sample {sample.number}, {price if sample.characters else 'empty'}")
+    if output.echo:
         write_text(prompt)
-    for piece in sample.pieces:
-        _show(piece, output)
+    for character in sample.characters:
+        _show(character, output)
     write_text("\n")
 
 
-def _dearness(sample: Sample) -> float:
+def _cost(sample: Sample) -> float:
     """Nats a character; an empty text is never the best of several."""
-    return sample.nats_per_char if sample.pieces else math.inf
+    return sample.nats_per_char if sample.characters else math.inf
 
 
-def _show(piece: Character, output: SampleOutput) -> None:
-    write_text(piece.text, style=shade(piece.nats) if output.colour else None)
+def _show(character: Character, output: SampleOutput) -> None:
+    style = shade(character.nats) if output.colour else None
+    write_text(character.text, style=style)
 
 
-def _described(sample: Sample, prompt: str, task: SampleRequest) -> dict[str, Any]:
-    """A sample as JSON."""
-    told: dict[str, Any] = {
+def _to_json(sample: Sample, prompt: str, request: SampleRequest) -> dict[str, Any]:
+    fields: dict[str, Any] = {
         "prompt": prompt,
         "text": sample.text,
-        "seed": task.config.seed,
+        "seed": request.config.seed,
         "sample": sample.number,
         "nats": sample.nats,
         "stopped_by": sample.stopped_by,
     }
-    if task.alternatives:
-        told["characters"] = [
+    if request.alternatives:
+        fields["characters"] = [
             {
-                "text": piece.text,
-                "nats": piece.nats,
+                "text": character.text,
+                "nats": character.nats,
                 "alternatives": [
-                    {"text": text, "probability": p} for text, p in piece.alternatives
+                    {"text": text, "probability": p}
+                    for text, p in character.alternatives
                 ],
             }
-            for piece in sample.pieces
+            for character in sample.characters
         ]
-    return told
+    return fields

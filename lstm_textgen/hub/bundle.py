@@ -171,7 +171,7 @@ def _sample(path: Path) -> str:
     """What `textgen sample` generates with the same seed and length."""
     writer = Writer.load(path, characters=SAMPLE_LENGTH)
     config = SampleConfig(seed=SAMPLE_SEED)
-    return writer.write("", length=SAMPLE_LENGTH, config=config)
+    return writer.generate("", length=SAMPLE_LENGTH, config=config)
 
 
 def _run_of(path: Path) -> RunDirectory | None:

@@ -24,6 +24,7 @@ from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import LayerState, StackState
 from lstm_textgen.model.stack import walk
+from lstm_textgen.sampling.batched import NetworkBackend
 
 HOLDING_GATES: dict[Cell, dict[str, float]] = {
     "lstm": {"forget": 1.0, "input": 0.0},
@@ -174,7 +175,7 @@ def clamped_layers(
     ]
 
 
-class ClampedBackend:
+class ClampedBackend(NetworkBackend):
     """
     A `sampling.backend.Backend` that generates with clamps.
 
@@ -185,12 +186,8 @@ class ClampedBackend:
     """
 
     def __init__(self, model: CharModel, clamps: Sequence[Clamp]) -> None:
-        self._model = model
+        super().__init__(model)
         self._layers = clamped_layers(model, clamps)
-
-    def empty(self) -> StackState:
-        """The recurrent state of one sample that has read nothing."""
-        return self._model.initial_state(1)
 
     @torch.inference_mode()
     def read(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from lstm_textgen.config import ModelConfig, SampleConfig, check, choice
 from lstm_textgen.errors import ConfigError, CorpusError, OutputError
@@ -407,9 +407,9 @@ def _sample_text(
         if not request.quiet:
             say(f"seed {config.seed}")
 
-    def generate(backend: "Backend") -> str:
+    def generate(backend: "Backend[Any]") -> str:
         writer = Writer(backend, tokenizer)
-        return request.prompt + writer.write(
+        return request.prompt + writer.generate(
             request.prompt, length=length, config=config
         )
 

@@ -1,90 +1,136 @@
-"""The fastest stepper for what is to be written, in the precision that is wanted."""
+"""
+What advances samples by one character, as a protocol, and the choice of one.
 
-from typing import Any, Protocol, runtime_checkable
+Shapes: T steps, N and M samples, K characters of a block, V vocabulary.
+"""
 
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from lstm_textgen.config import choice
 from lstm_textgen.errors import ConfigError, UnavailableError
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.sampling.batched import BatchedBackend, GraphBackend
+
+State = TypeVar("State")
+"""The recurrent state of some samples. Only the backend that made it looks inside."""
 
 
 @runtime_checkable
-class Memory(Protocol):
-    """What a writer remembers of some samples."""
+class Backend(Protocol[State]):
+    """One network, or several as one, advancing any number of samples."""
 
-    def select(self, streams: Tensor) -> Any:
-        """The memory of some of them, by their places; a place may come twice."""
-
-    def where(self, streams: Tensor, other: Any) -> Any:
-        """This memory for the samples that are marked, that of *other* elsewhere."""
-
-
-@runtime_checkable
-class Backend(Protocol):
-    """What can write: one network, or a mixture of several."""
-
-    def empty(self) -> Any:
-        """The memory of one sample that has read nothing."""
+    def initial(self) -> State:
+        """The state of one sample before its first character."""
 
     def read(
-        self, ids: Int64[Tensor, " T"], memory: Any
-    ) -> tuple[Float[Tensor, "1 V"], Any]:
-        """Read a part of a prompt; logits of what follows, and the memory after."""
+        self, ids: Int64[Tensor, " T"], state: State
+    ) -> tuple[Float[Tensor, "1 V"], State]:
+        """
+        Read a part of a prompt, at least 1 character.
+
+        Returns:
+            Logits of the character after the last, and the state after it.
+        """
 
     def step(
-        self, ids: Int64[Tensor, " N"], memory: Any
-    ) -> tuple[Float[Tensor, "N V"], Any]:
-        """Read one character per sample. The memory that is given stays as it is."""
+        self, ids: Int64[Tensor, " N"], state: State
+    ) -> tuple[Float[Tensor, "N V"], State]:
+        """
+        Read one character per sample.
+
+        Args:
+            ids: The characters.
+            state: The state before them; it is not changed.
+
+        Returns:
+            Logits of the next characters, and the state after.
+        """
+
+    def select(self, state: State, rows: Int64[Tensor, " M"]) -> State:
+        """The state of the samples at these places; a place may come twice."""
+
+    def where(self, rows: Bool[Tensor, " N"], state: State, other: State) -> State:
+        """*state* for the samples that are marked, *other* for the others."""
 
 
-PAYS_FROM = 5_000
-"""Characters from which machine code makes up for its import, half a second. At its
-first use on a machine it is made, which takes three seconds more."""
+@runtime_checkable
+class BlockBackend(Backend[State], Protocol[State]):
+    """A backend that can also draw, many characters of one sample at a time."""
+
+    def draw(
+        self,
+        logits: Float[Tensor, "1 V"],
+        state: State,
+        uniforms: Float64[np.ndarray, " K"],
+        temperature: float,
+    ) -> tuple[list[int], list[float], Float[Tensor, "1 V"], State]:
+        """
+        Draw one character for each random number.
+
+        Args:
+            logits: Of the first character.
+            state: Of one sample; it is not changed.
+            uniforms: At least 0 and below 1.
+            temperature: Above 0.
+
+        Returns:
+            Ids, the surprise of each under the model itself in nats, and logits and
+            state after the last.
+        """
+
+
+COMPILED_FROM = 5_000
+"""Characters from which compiled code makes up for importing numba, half a second.
+Its first use on a machine compiles it, which takes three seconds more."""
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 
 
 def choose_backend(
     model: CharModel, *, characters: int = 0, precision: str = "float32"
-) -> BatchedBackend:
+) -> Backend[Any]:
     """
-    Machine code for long texts on the CPU, if numba is installed; on a CUDA GPU a
-    captured graph; else plain torch.
+    The fastest backend for a model: compiled code for long texts on the CPU, if numba
+    is installed; a CUDA graph on a GPU; otherwise plain torch.
 
     Args:
         model: The network.
-        characters: How many will be written, one after the other.
+        characters: How many will be drawn one after the other.
         precision: `float32`. `bfloat16` is for many samples: products in that type,
             by plain torch whatever the length. `int8` is for one sample: weights in
-            8 bits, by machine code whatever the length.
+            8 bits, by compiled code whatever the length.
 
     Raises:
         ConfigError: There is no such precision, or it is `int8` on a GPU.
         UnavailableError: 8 bits need numba, and it does not load.
     """
+    from lstm_textgen.sampling.batched import BatchedBackend, GraphBackend
+
     choice("precision", precision, PRECISIONS)
     device = model.head.weight.device.type
-    plain = GraphBackend if device == "cuda" else BatchedBackend
+    batched = GraphBackend if device == "cuda" else BatchedBackend
     if precision == "bfloat16":
-        return plain(model, products=torch.bfloat16)
+        return batched(model, products=torch.bfloat16)
     int8 = precision == "int8"
-    on_cpu = device == "cpu"
-    if int8 and not on_cpu:
+    if int8 and device != "cpu":
         raise ConfigError(
             "Weights in 8 bits are for the CPU, and this model is on a GPU.",
             "Leave out --precision int8, or take --device cpu.",
         )
-    if not (int8 or (on_cpu and characters >= PAYS_FROM)):
-        return plain(model)
+    if not int8 and (device != "cpu" or characters < COMPILED_FROM):
+        return batched(model)
     try:
         from lstm_textgen.sampling.compiled import CompiledBackend
-    except (ImportError, RuntimeError) as error:  # not there, or it cannot work here
+    except (
+        ImportError,
+        RuntimeError,
+    ) as error:  # not installed, or it cannot work here
         if not int8:
-            return BatchedBackend(model)
+            return batched(model)
         raise UnavailableError(
             f"Weights in 8 bits need numba, which does not load ({error}).",
             'Install it: pip install "lstm-textgen[fast]"',

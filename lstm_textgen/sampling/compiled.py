@@ -1,15 +1,12 @@
 """
-The fast step of one sample: that of `kernels`, with the weights laid out for it.
+One sample as compiled code, through numba: the fastest backend on a CPU.
 
-Needs numba, the extra `fast`. Prompts and several samples go through `fast`.
-
-The step of a single sample as machine code, through numba.
-
-What `fast` does in a dozen calls of torch for each character is one function here,
+What `batched` does in a dozen calls of torch for each character is one function here,
 from logits over the draw to the next logits, without an allocation. The equations are
-those of `model.cells`, to which tests hold this.
+those of `model.cells`. Needs numba, the extra `fast`.
 
-Shapes: V vocabulary, L layers, G gate rows, E inputs, H hidden units.
+Shapes: N samples, V vocabulary, K characters of a block, L layers, G gate rows, E
+inputs, H hidden units.
 """
 
 import copy
@@ -31,20 +28,20 @@ from lstm_textgen.sampling.batched import BatchedBackend
 
 LSTM, GRU, RNN = range(3)
 
-KINDS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+CELL_CODES = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 
 Matrix = tuple[np.ndarray, np.ndarray]
-"""Weights, and what a weight of 1 stands for in each row."""
+"""Weights, and the value of a weight of 1 in each row."""
 
 
 class CompiledBackend(BatchedBackend):
     """
-    Advances one sample without leaving machine code; several as `FastStepper` does.
+    Advances and draws one sample in compiled code, several as `BatchedBackend` does.
 
     It equals the cells in float64 to 1e-9, and to about 1e-5 in float32.
 
     Args:
-        model: On the CPU. It reads prompts; for writing its weights are copied.
+        model: On the CPU. It reads prompts; for steps its weights are copied.
         int8: Keep the matrices of the layers in 8 bits, each row with a scale of its
             own: a quarter of the bytes to read. What that costs is measured in
             `benchmarks/README.md`.
@@ -52,84 +49,79 @@ class CompiledBackend(BatchedBackend):
 
     def __init__(self, model: CharModel, *, int8: bool = False) -> None:
         # prompts and several samples then see the same weights
-        super().__init__(rounded_model(copy.deepcopy(model)) if int8 else model)
-        self._net = laid_out(model, int8=int8)
-        self._rows = GATES[model.config.cell] * model.config.hidden
-        self._hidden = model.config.hidden
+        super().__init__(round_weights(copy.deepcopy(model)) if int8 else model)
+        self._weights = _kernel_weights(model, int8=int8)
         self._dtype = model.head.weight.detach().numpy().dtype
-
-    def _room(self) -> tuple[Any, ...]:
-        """What the kernels work in; anew each time, so that threads do not share it."""
-        bits = np.empty(self._rows, f"i{self._dtype.itemsize}")
-        sizes = (self._rows, self._rows, self._hidden)
-        a, m, x = (np.empty(size, self._dtype) for size in sizes)
-        known = kernel_constants(self._dtype)
-        return a, m, x, (bits, bits.view(self._dtype), known)
 
     def step(
         self, ids: Int64[Tensor, " N"], state: StackState
     ) -> tuple[Float[Tensor, "N V"], StackState]:
-        """Read one character per sample; see `FastStepper.step`."""
+        """Read one character per sample; *state* is not changed."""
         if len(ids) != 1:
             return super().step(ids, state)
-        hidden, cell = _unpacked(state)
+        hidden, cell = _to_arrays(state)
         logits = np.empty(self._model.vocabulary, self._dtype)
-        kernel_step(int(ids), self._net, hidden, cell, logits, self._room())
-        return torch.from_numpy(logits).unsqueeze(0), _packed(state, hidden, cell)
+        kernel_step(int(ids), self._weights, hidden, cell, logits, self._workspace())
+        return torch.from_numpy(logits).unsqueeze(0), _to_state(state, hidden, cell)
 
-    def write(
+    def draw(
         self,
         logits: Float[Tensor, "1 V"],
         state: StackState,
-        uniforms: Float64[np.ndarray, " N"],
+        uniforms: Float64[np.ndarray, " K"],
         temperature: float,
     ) -> tuple[list[int], list[float], Float[Tensor, "1 V"], StackState]:
-        """
-        Draw as many characters as there are numbers.
-
-        Args:
-            logits: Of the first one.
-            state: The memory of one sample; it is not changed.
-            uniforms: At least 0 and below 1.
-            temperature: Above 0.
-
-        Returns:
-            Ids, what the model itself would have paid for each in nats, and logits
-            and memory after the last.
-        """
-        hidden, cell = _unpacked(state)
+        """Draw one character for each random number; *state* is not changed."""
+        hidden, cell = _to_arrays(state)
         after = logits[0].numpy().copy()
         ids = np.empty(len(uniforms), np.int64)
         nats = np.empty(len(uniforms))
-        heat = self._dtype.type(max(temperature, np.finfo(self._dtype).tiny))
-        memory = (hidden, cell, after, self._room())
-        kernel_draw(uniforms, heat, self._net, *memory, ids, nats)
-        told = torch.from_numpy(after).unsqueeze(0)
-        return ids.tolist(), nats.tolist(), told, _packed(state, hidden, cell)
+        kernel_draw(
+            uniforms,
+            self._dtype.type(max(temperature, np.finfo(self._dtype).tiny)),
+            self._weights,
+            hidden,
+            cell,
+            after,
+            self._workspace(),
+            ids,
+            nats,
+        )
+        next_logits = torch.from_numpy(after).unsqueeze(0)
+        next_state = _to_state(state, hidden, cell)
+        return ids.tolist(), nats.tolist(), next_logits, next_state
+
+    def _workspace(self) -> tuple[Any, ...]:
+        """Scratch arrays of the kernels, new each time: threads do not share them."""
+        hidden = self._model.config.hidden
+        rows = GATES[self._model.config.cell] * hidden
+        a, m, x = (np.empty(size, self._dtype) for size in (rows, rows, hidden))
+        bits = np.empty(rows, f"i{self._dtype.itemsize}")
+        constants = kernel_constants(self._dtype)
+        return a, m, x, (bits, bits.view(self._dtype), constants)
 
 
 @torch.inference_mode()
-def laid_out(model: CharModel, *, int8: bool) -> tuple[Any, ...]:
-    """The network as `kernels.step` takes it; all matrices row after row."""
+def _kernel_weights(model: CharModel, *, int8: bool) -> tuple[Any, ...]:
+    """The network as `kernel_step` takes it; all matrices row after row."""
     layers = [cell_weights(layer) for layer in model.layers]  # type: ignore[arg-type]
-    matrix = _rounded if int8 else _as_it_is
+    matrix = _rounded if int8 else _exact
     # the first layer's inputs lie in the table; a row of them keeps the place
-    above = [matrix(layers[0].inputs[:1])]
-    above += [matrix(weights.inputs) for weights in layers[1:]]
+    inputs = [layers[0].inputs[:1], *(weights.inputs for weights in layers[1:])]
     return (
-        KINDS[model.config.cell],
+        CELL_CODES[model.config.cell],
         model.config.residual,
         _array(from_input(model.embedding.weight, layers[0])),
-        tuple(above),
+        tuple(matrix(weights) for weights in inputs),
         tuple(matrix(weights.recurrent) for weights in layers),
         tuple((_array(w.bias), _array(w.recurrent_bias)) for w in layers),
-        _as_it_is(model.head.weight),
+        _exact(model.head.weight),
         _array(model.head.bias),
     )
 
 
-def rounded_model(model: CharModel) -> CharModel:
-    """*model* itself, with its weights rounded as for 8 bits: what does that cost?"""
+def round_weights(model: CharModel) -> CharModel:
+    """*model* itself, its weights changed to what 8 bits make of them."""
     with torch.no_grad():
         for depth, layer in enumerate(model.layers):
             for name in ("weight_ih_l0", "weight_hh_l0")[depth == 0 :]:
@@ -140,7 +132,7 @@ def rounded_model(model: CharModel) -> CharModel:
     return model
 
 
-def _as_it_is(weights: Float[Tensor, "G E"]) -> Matrix:
+def _exact(weights: Float[Tensor, "G E"]) -> Matrix:
     array = _array(weights)
     return array, np.ones(len(array), array.dtype)
 
@@ -155,26 +147,30 @@ def _array(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().numpy()).copy()
 
 
-def _unpacked(state: StackState) -> tuple[np.ndarray, np.ndarray]:
-    """A memory of one sample as two arrays of (L, H), copied."""
+def _to_arrays(state: StackState) -> tuple[np.ndarray, np.ndarray]:
+    """The state of one sample as two arrays of (L, H), copied."""
     hidden = torch.cat([layer.hidden for layer in state.layers]).numpy()
     cells = [layer.cell for layer in state.layers if layer.cell is not None]
     return hidden, torch.cat(cells).numpy() if cells else np.zeros_like(hidden)
 
 
-def _packed(like: StackState, hidden: np.ndarray, cell: np.ndarray) -> StackState:
-    """The way back."""
+def _to_state(like: StackState, hidden: np.ndarray, cell: np.ndarray) -> StackState:
+    """The way back from `_to_arrays`, for a network with states like *like*."""
     layers = []
     for depth, layer in enumerate(like.layers):
-        own = torch.from_numpy(hidden[depth : depth + 1])
+        rows = slice(depth, depth + 1)
         has_cell = layer.cell is not None
-        notes = torch.from_numpy(cell[depth : depth + 1]) if has_cell else None
-        layers.append(LayerState(own, notes))
+        layers.append(
+            LayerState(
+                torch.from_numpy(hidden[rows]),
+                torch.from_numpy(cell[rows]) if has_cell else None,
+            )
+        )
     return StackState(tuple(layers))
 
 
-SUMS = {"reassoc", "contract", "arcp", "nsz"}
-"""Products may be summed in any order, as a vector unit wants it."""
+REORDERED_SUMS = {"reassoc", "contract", "arcp", "nsz"}
+"""Products may be summed in any order, so that vector instructions can be used."""
 
 LN2 = float(np.log(2.0))
 
@@ -192,7 +188,7 @@ def kernel_constants(dtype: "np.dtype[Any]") -> np.ndarray:
     return np.array([*head, *(1 / factorials[::-1])], dtype)
 
 
-@numba.njit(cache=True, fastmath=SUMS, nogil=True)
+@numba.njit(cache=True, fastmath=REORDERED_SUMS, nogil=True)
 @no_type_check
 def add_product(weights, scales, x, out):
     """
@@ -200,7 +196,7 @@ def add_product(weights, scales, x, out):
 
     Args:
         weights: (G, E), of the type of *x* or int8.
-        scales: (G,) what a weight of 1 stands for.
+        scales: (G,) the value of a weight of 1.
         x: (E,)
         out: (G,)
     """
@@ -213,7 +209,7 @@ def add_product(weights, scales, x, out):
 
 @numba.njit(cache=True, fastmath={"contract"}, nogil=True)
 @no_type_check
-def exponentials(x, bits, powers, known):
+def exponentials(x, bits, powers, constants):
     """
     x = exp(x), number by number, for -80 <= x <= 80; beyond, as at the border.
 
@@ -221,20 +217,20 @@ def exponentials(x, bits, powers, known):
 
     Args:
         x: (N,) changed in place.
-        bits: (N,) whole numbers, for work.
-        powers: (N,) the same memory, seen as the type of *x*.
-        known: From `constants`.
+        bits: (N,) scratch integers.
+        powers: (N,) the same bytes, seen as the type of *x*.
+        constants: From `kernel_constants`.
     """
     wide = x.itemsize == 8
     shift = np.int32(52 if wide else 23)
     bias = np.int32(1023 if wide else 127)
     for n in range(x.size):
         value = min(max(x[n], x.dtype.type(-80)), x.dtype.type(80))
-        k = np.floor(value * known[0] + x.dtype.type(0.5))
-        r = value - k * known[1] - k * known[2]
-        series = known[3]
+        k = np.floor(value * constants[0] + x.dtype.type(0.5))
+        r = value - k * constants[1] - k * constants[2]
+        series = constants[3]
         for term in range(4, 3 + TERMS):
-            series = series * r + known[term]
+            series = series * r + constants[term]
         x[n] = series
         bits[n] = (np.int32(k) + bias) << shift
     for n in range(x.size):
@@ -269,15 +265,15 @@ def tangents(x, work):
 @no_type_check
 def kernel_update(kind, a, m, hidden, cell, work):
     """
-    What a layer remembers next; *hidden* and *cell* (H,) are changed in place.
+    Advance one layer by one character.
 
     Args:
         kind: LSTM, GRU or RNN.
-        a: (G,) from the input; for LSTM and RNN from the memory too. Spoiled.
-        m: (G,) from the memory, for the GRU alone. Spoiled.
-        hidden: What it remembers.
-        cell: The memory cell of an LSTM.
-        work: For `exponentials`.
+        a: (G,) from the input; for LSTM and RNN from the hidden state too. Overwritten.
+        m: (G,) from the hidden state, for the GRU alone. Overwritten.
+        hidden: (H,) hidden state, changed in place.
+        cell: (H,) cell state of an LSTM, changed in place.
+        work: Scratch arrays of `exponentials`.
     """
     size, one = hidden.size, a.dtype.type(1)
     if kind == LSTM:
@@ -308,19 +304,19 @@ def kernel_update(kind, a, m, hidden, cell, work):
 
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def kernel_step(id, net, hidden, cell, logits, work):
+def kernel_step(id, weights, hidden, cell, logits, work):
     """
     Read a character.
 
     Args:
         id: The character.
-        net: From `compiled.laid_out`.
-        hidden: (L, H) the memory, changed in place.
-        cell: (L, H) that of an LSTM's cells.
+        weights: From `_kernel_weights`.
+        hidden: (L, H) hidden state, changed in place.
+        cell: (L, H) cell state of an LSTM, changed in place.
         logits: (V,) written to.
-        work: Room for sums, and for `exponentials`.
+        work: Scratch arrays.
     """
-    kind, residual, table, inputs, recurrent, biases, head, head_bias = net
+    kind, residual, table, inputs, recurrent, biases, head, head_bias = weights
     a, m, x, room = work
     for depth in range(hidden.shape[0]):
         bias, recurrent_bias = biases[depth]
@@ -348,20 +344,20 @@ def kernel_step(id, net, hidden, cell, logits, work):
 
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def kernel_draw(uniforms, temperature, net, hidden, cell, logits, work, ids, nats):
+def kernel_draw(uniforms, temperature, weights, hidden, cell, logits, work, ids, nats):
     """
     Draw a character, read it, and so on, as often as there are numbers.
 
     Args:
-        uniforms: (N,) at least 0 and below 1.
+        uniforms: (K,) at least 0 and below 1.
         temperature: Of the type of *logits*, above 0.
-        net: From `compiled.laid_out`.
-        hidden: (L, H) the memory, changed in place.
-        cell: (L, H) that of an LSTM's cells.
+        weights: From `_kernel_weights`.
+        hidden: (L, H) hidden state, changed in place.
+        cell: (L, H) cell state of an LSTM, changed in place.
         logits: (V,) of the first character; afterwards, of the one after the last.
-        work: Room for sums, and for `exponentials`.
-        ids: (N,) what was drawn, written to.
-        nats: (N,) what the model would have paid at temperature 1, written to.
+        work: Scratch arrays.
+        ids: (K,) written to.
+        nats: (K,) surprise of each at temperature 1, written to.
     """
     mass = np.empty(logits.size)
     for n in range(uniforms.size):
@@ -378,4 +374,4 @@ def kernel_draw(uniforms, temperature, net, hidden, cell, logits, work, ids, nat
             id += 1
         ids[n] = id
         nats[n] = np.log(whole) - (logits[id] - highest)
-        kernel_step(id, net, hidden, cell, logits, work)
+        kernel_step(id, weights, hidden, cell, logits, work)

@@ -1,14 +1,15 @@
 """
-Texts that match a pattern: which characters may follow, so that it still can.
+What may be written: sets of characters such as `a-z .,`, and patterns.
+
+Both become an automaton over the ids of a vocabulary, which says at every step which
+ids may follow so that the text can still match.
 
 Shapes: N samples, S states of the automaton, V vocabulary.
-
-Sets of characters as people type them: `a-z .,` and what may be written with them.
-
-Shapes: V vocabulary.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +20,8 @@ from lstm_textgen.config import FormConfig
 from lstm_textgen.errors import ConfigError, UnavailableError
 from lstm_textgen.text.tokenizer import Tokenizer
 
-SPECIAL, SPECIAL_IN_SETS = "\\[]|().?*+{}", "\\[]^-"
-"""Signs that mean something in a pattern, and in a set of characters."""
-
-FAR = 2**62
-"""Characters to an end that cannot be reached."""
+UNREACHABLE = 2**62
+"""Characters to a match that no text can reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +29,15 @@ class Automaton:
     """
     A deterministic finite automaton over the ids of a vocabulary.
 
-    A text goes on as long as anything may follow: of `[0-9]{1,3}` it makes three
-    digits, unless its length ends it before.
+    A text continues as long as anything may follow: `[0-9]{1,3}` becomes three digits,
+    unless its length ends it before.
     """
 
     following: Int64[Tensor, "S V"]
     """The state after each id. State 0 is dead: no text through it matches."""
 
     distance: Int64[Tensor, " S"]
-    """How many characters it takes at least from each state to a whole match."""
+    """The fewest characters from each state to a whole match."""
 
     start: int
 
@@ -48,8 +46,8 @@ class Automaton:
         Which ids may come next, so that the text can still match in time.
 
         Args:
-            states: Where each sample is.
-            left: How many characters may still be written, this one counted.
+            states: The state of each sample.
+            left: How many characters may still be written, including this one.
 
         Returns:
             A row without any id has to end here; if it came here by ids that were
@@ -62,115 +60,6 @@ class Automaton:
     ) -> Int64[Tensor, " N"]:
         """The states after one more id each."""
         return self.following[states, ids]
-
-
-def any_text(allowed: Bool[np.ndarray, " V"]) -> Automaton:
-    """The automaton of all texts, of any length, made of ids which are *allowed*."""
-    following = torch.from_numpy(np.stack([np.zeros_like(allowed), allowed]))
-    return Automaton(following.long(), torch.tensor([FAR, -FAR]), start=1)
-
-
-def from_pattern(
-    pattern: str, characters: list[str], allowed: Bool[np.ndarray, " V"]
-) -> Automaton:
-    """
-    The automaton of all texts that match *pattern* as a whole.
-
-    Args:
-        pattern: A regular expression without look-around and back references. A `^`
-            at its beginning and a `$` at its end say what holds anyway. `\\w`, `\\d`
-            and `\\s` are ASCII.
-        characters: What each id stands for.
-        allowed: Ids that may be used at all.
-
-    Raises:
-        ConfigError: The pattern cannot be read, or no text of these characters
-            matches it.
-        UnavailableError: The library that reads patterns is not installed.
-
-    Source:
-        Willard and Louf (2023), Efficient Guided Generation for Large Language
-        Models, section 3. https://arxiv.org/abs/2307.09702
-    """
-    fsm = _parse(pattern)
-    states = {state: number for number, state in enumerate(fsm.states, start=1)}
-    following = np.zeros((len(states) + 1, len(characters)), np.int64)
-    for charclass in fsm.alphabet:
-        ids = [n for n, char in enumerate(characters) if charclass.accepts(char)]
-        for state, number in states.items():
-            following[number, ids] = states[fsm.map[state][charclass]]
-    following[:, ~allowed] = 0
-    ends = np.array([False, *(state in fsm.finals for state in states)])
-    distance = _distances(following, ends)
-    start = states[fsm.initial]
-    if distance[start] >= FAR:
-        raise ConfigError(
-            f"No text that this model can write matches {pattern!r}.",
-            "Use characters of its vocabulary (textgen info shows them).",
-        )
-    return Automaton(torch.tensor(following), torch.tensor(distance), start)
-
-
-def _parse(pattern: str):  # type: ignore[no-untyped-def]
-    """The pattern as a minimal automaton of the library."""
-    try:
-        import greenery  # type: ignore[import-untyped, unused-ignore]
-    except ImportError as error:
-        raise UnavailableError(
-            "Patterns need the library greenery.",
-            'Install it: pip install "lstm-textgen[match]"',
-        ) from error
-    spelled = _spelled_out(pattern)
-    try:
-        return greenery.parse(spelled).to_fsm().reduce()
-    except Exception as error:  # it raises bare Exception for what it cannot read
-        raise ConfigError(
-            f"The pattern {pattern!r} cannot be read.",
-            "Use literals, [sets], (groups), |, ?, *, + and {2,5} alone.",
-        ) from error
-
-
-def _spelled_out(pattern: str) -> str:
-    """
-    The pattern as the library understands it.
-
-    There `^` and `$` are characters, a dot takes line ends too, and a backslash may
-    stand before few signs only.
-
-    Raises:
-        ConfigError: A `^` or `$` that is not at one of the two ends.
-    """
-    inner = pattern.removeprefix("^")
-    if inner.endswith("$") and not inner.endswith("\\$"):
-        inner = inner[:-1]
-    spelled, in_set, place = [], False, 0
-    while place < len(inner):
-        sign = inner[place : place + 2] if inner[place] == "\\" else inner[place]
-        place += len(sign)
-        if not in_set and sign in ("^", "$"):
-            raise ConfigError(
-                f"{sign} stands in the middle of the pattern {pattern!r}.",
-                "Leave it out: the whole text must match anyway.",
-            )
-        in_set = (in_set or sign == "[") and sign != "]"
-        if len(sign) == 2 and not sign[1].isalnum():
-            special = SPECIAL_IN_SETS if in_set else SPECIAL
-            sign = sign if sign[1] in special else sign[1]
-        spelled.append("[^\\n]" if sign == "." and not in_set else sign)
-    return "".join(spelled)
-
-
-def _distances(
-    following: np.ndarray, ends: Bool[np.ndarray, " S"]
-) -> Int64[np.ndarray, " S"]:
-    """How far each state is from an end, found backwards from the ends."""
-    distance = np.where(ends, 0, FAR)
-    for _ in range(len(ends)):
-        nearer = np.minimum(distance, distance[following].min(axis=1) + 1)
-        if (nearer == distance).all():
-            break
-        distance = nearer
-    return distance
 
 
 def constraint_for(tokenizer: Tokenizer, form: FormConfig) -> Automaton | None:
@@ -193,49 +82,26 @@ def constraint_for(tokenizer: Tokenizer, form: FormConfig) -> Automaton | None:
             "Use a model of characters.",
         )
     automaton = from_pattern(form.match, characters_of(tokenizer), allowed)
-    least = int(automaton.distance[automaton.start])
-    if least > form.length:
+    shortest = int(automaton.distance[automaton.start])
+    if shortest > form.length:
         raise ConfigError(
-            f"A text that matches has {least:,} characters or more, and length is "
+            f"A text that matches has {shortest:,} characters or more, and length is "
             f"{form.length:,}.",
-            f"Set --length {least} or more.",
+            f"Set --length {shortest} or more.",
         )
     return automaton
 
 
+def any_text(allowed: Bool[np.ndarray, " V"]) -> Automaton:
+    """The automaton of all texts, of any length, made of ids which are *allowed*."""
+    following = torch.from_numpy(np.stack([np.zeros_like(allowed), allowed]))
+    distance = torch.tensor([UNREACHABLE, -UNREACHABLE])
+    return Automaton(following.long(), distance, start=1)
+
+
+# Sets of characters.
+
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
-
-
-def parse_set(text: str) -> list[tuple[str, str]]:
-    r"""
-    The ranges of a set of characters, such as `a-zäöü .,\n`.
-
-    A dash between two characters makes a range; at either end it is itself. After a
-    backslash `n`, `t` and `r` are line end, tab and carriage return, and every other
-    character is itself.
-
-    Returns:
-        First and last character of each range.
-
-    Raises:
-        ConfigError: A range runs backwards, or the text ends in a backslash.
-    """
-    signs = list(_unescaped(text))
-    ranges, place = [], 0
-    while place < len(signs):
-        first = last = signs[place][0]
-        dash = signs[place + 1 : place + 2] == [("-", False)]
-        if dash and place + 2 < len(signs):
-            last = signs[place + 2][0]
-            place += 2
-        if last < first:
-            raise ConfigError(
-                f"The range {first}-{last} runs backwards.",
-                f"Write {last}-{first} instead.",
-            )
-        ranges.append((first, last))
-        place += 1
-    return ranges
 
 
 def allowed_ids(tokenizer: Tokenizer, only: str, ban: str) -> Bool[np.ndarray, " V"]:
@@ -259,8 +125,8 @@ def allowed_ids(tokenizer: Tokenizer, only: str, ban: str) -> Bool[np.ndarray, "
     unknown = getattr(tokenizer, "unknown", None)
     allowed = np.array(
         [
-            (_within(char, wanted) or not wanted)
-            and not _within(char, banned)
+            (not wanted or _is_in(char, wanted))
+            and not _is_in(char, banned)
             and (unknown is None or char != unknown)
             for char in characters_of(tokenizer)
         ]
@@ -274,14 +140,46 @@ def allowed_ids(tokenizer: Tokenizer, only: str, ban: str) -> Bool[np.ndarray, "
 
 
 def characters_of(tokenizer: Tokenizer) -> list[str]:
-    """What each id stands for; of bytes, the code point of the same number."""
+    """The character of each id; of a byte, the one with the same number."""
     if tokenizer.kind == "byte":
         return [chr(code) for code in range(tokenizer.size)]
     return list(tokenizer.decode(np.arange(tokenizer.size)))
 
 
-def _unescaped(text: str):  # type: ignore[no-untyped-def]
-    """Each character, and whether a backslash stood before it."""
+def parse_set(text: str) -> list[tuple[str, str]]:
+    r"""
+    The ranges of a set of characters, such as `a-zäöü .,\n`.
+
+    A dash between two characters makes a range; at either end it is itself. After a
+    backslash `n`, `t` and `r` are line end, tab and carriage return, and every other
+    character is itself.
+
+    Returns:
+        First and last character of each range.
+
+    Raises:
+        ConfigError: A range runs backwards, or the text ends in a backslash.
+    """
+    signs = list(_unescape(text))
+    ranges, place = [], 0
+    while place < len(signs):
+        first = last = signs[place][0]
+        dash = signs[place + 1 : place + 2] == [("-", False)]
+        if dash and place + 2 < len(signs):
+            last = signs[place + 2][0]
+            place += 2
+        if last < first:
+            raise ConfigError(
+                f"The range {first}-{last} runs backwards.",
+                f"Write {last}-{first} instead.",
+            )
+        ranges.append((first, last))
+        place += 1
+    return ranges
+
+
+def _unescape(text: str) -> Iterator[tuple[str, bool]]:
+    """Every character, and whether a backslash stood before it."""
     signs = iter(text)
     for sign in signs:
         if sign != "\\":
@@ -295,7 +193,7 @@ def _unescaped(text: str):  # type: ignore[no-untyped-def]
         yield ESCAPES.get(after, after), True
 
 
-def _within(char: str, ranges: list[tuple[str, str]]) -> bool:
+def _is_in(char: str, ranges: list[tuple[str, str]]) -> bool:
     return any(first <= char <= last for first, last in ranges)
 
 
@@ -305,3 +203,112 @@ def _check_ascii(text: str, ranges: list[tuple[str, str]]) -> None:
             f"The set {text!r} goes beyond ASCII, and this is a model of bytes.",
             "Use ASCII alone, or a model of characters.",
         )
+
+
+# Patterns.
+
+SPECIAL, SPECIAL_IN_SETS = "\\[]|().?*+{}", "\\[]^-"
+"""Characters that mean something in a pattern, and in a set within it."""
+
+
+def from_pattern(
+    pattern: str, characters: list[str], allowed: Bool[np.ndarray, " V"]
+) -> Automaton:
+    """
+    The automaton of all texts that match *pattern* as a whole.
+
+    Args:
+        pattern: A regular expression without look-around and back references. A `^`
+            at its beginning and a `$` at its end say what holds anyway. `\\w`, `\\d`
+            and `\\s` are ASCII.
+        characters: The character of each id.
+        allowed: Ids that may be used at all.
+
+    Raises:
+        ConfigError: The pattern cannot be read, or no text of these characters
+            matches it.
+        UnavailableError: The library that reads patterns is not installed.
+
+    Source:
+        Willard and Louf (2023), Efficient Guided Generation for Large Language
+        Models, section 3. https://arxiv.org/abs/2307.09702
+    """
+    fsm = _parse(pattern)
+    states = {state: number for number, state in enumerate(fsm.states, start=1)}
+    following = np.zeros((len(states) + 1, len(characters)), np.int64)
+    for charclass in fsm.alphabet:
+        ids = [n for n, char in enumerate(characters) if charclass.accepts(char)]
+        for state, number in states.items():
+            following[number, ids] = states[fsm.map[state][charclass]]
+    following[:, ~allowed] = 0
+    ends = np.array([False, *(state in fsm.finals for state in states)])
+    distance = _distances(following, ends)
+    start = states[fsm.initial]
+    if distance[start] >= UNREACHABLE:
+        raise ConfigError(
+            f"No text that this model can write matches {pattern!r}.",
+            "Use characters of its vocabulary (textgen info shows them).",
+        )
+    return Automaton(torch.tensor(following), torch.tensor(distance), start)
+
+
+def _parse(pattern: str) -> Any:
+    """The pattern as a minimal automaton of the library."""
+    try:
+        import greenery  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as error:
+        raise UnavailableError(
+            "Patterns need the library greenery.",
+            'Install it: pip install "lstm-textgen[match]"',
+        ) from error
+    adapted = _adapt(pattern)
+    try:
+        return greenery.parse(adapted).to_fsm().reduce()
+    except Exception as error:  # it raises bare Exception for what it cannot read
+        raise ConfigError(
+            f"The pattern {pattern!r} cannot be read.",
+            "Use literals, [sets], (groups), |, ?, *, + and {2,5} alone.",
+        ) from error
+
+
+def _adapt(pattern: str) -> str:
+    """
+    The pattern in the dialect of the library.
+
+    There `^` and `$` are characters, a dot takes line ends too, and a backslash may
+    stand before few signs only.
+
+    Raises:
+        ConfigError: A `^` or `$` that is not at one of the two ends.
+    """
+    inner = pattern.removeprefix("^")
+    if inner.endswith("$") and not inner.endswith("\\$"):
+        inner = inner[:-1]
+    adapted, in_set, place = [], False, 0
+    while place < len(inner):
+        sign = inner[place : place + 2] if inner[place] == "\\" else inner[place]
+        place += len(sign)
+        if not in_set and sign in ("^", "$"):
+            raise ConfigError(
+                f"{sign} stands in the middle of the pattern {pattern!r}.",
+                "Leave it out: the whole text must match anyway.",
+            )
+        in_set = (in_set or sign == "[") and sign != "]"
+        if len(sign) == 2 and not sign[1].isalnum():
+            special = SPECIAL_IN_SETS if in_set else SPECIAL
+            sign = sign if sign[1] in special else sign[1]
+        adapted.append("[^\\n]" if sign == "." and not in_set else sign)
+    return "".join(adapted)
+
+
+def _distances(
+    following: np.ndarray, ends: Bool[np.ndarray, " S"]
+) -> Int64[np.ndarray, " S"]:
+    """How far each state is from an end, computed backwards from the ends."""
+    distance = np.where(ends, 0, UNREACHABLE)
+    for _ in range(len(ends)):
+        nearer = np.minimum(distance, distance[following].min(axis=1) + 1)
+        if (nearer == distance).all():
+            break
+        distance = nearer
+    return distance

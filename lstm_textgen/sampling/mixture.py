@@ -1,14 +1,15 @@
 """
-Several models write as one: their probabilities are averaged.
+Several models as one backend: their probabilities are averaged.
 
 Their vocabularies may differ. A model whose vocabulary lacks a character gives it no
-probability, and when another one writes it this model does not read it.
+probability, and does not read it when another one draws it.
 
-Shapes: N samples, V characters of all together, M of one model.
+Shapes: T steps, N and M samples, V characters of the whole mixture, P of one part.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,43 +17,27 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.sampling.backend import Backend, Memory
+from lstm_textgen.sampling.backend import Backend
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
-
-MixedLogits = tuple[Float[Tensor, "N M"], Memory]
-"""What one model thinks of the next character, and what it remembers."""
 
 
 @dataclass(frozen=True, slots=True)
-class MixedMemory:
-    """What each model thinks and remembers; no thought before the first character."""
+class MixtureState:
+    """The state of each part, and its logits for the next character."""
 
-    memories: tuple[Memory, ...]
-    logits: tuple[Float[Tensor, "N M"], ...] = ()
-
-    def select(self, streams: Tensor) -> "MixedMemory":
-        """The memory of some samples, by their places."""
-        memories = tuple(memory.select(streams) for memory in self.memories)
-        return MixedMemory(memories, tuple(each[streams] for each in self.logits))
-
-    def where(self, streams: Tensor, other: "MixedMemory") -> "MixedMemory":
-        """This memory for the samples that are marked, that of *other* elsewhere."""
-        pairs = zip(self.memories, other.memories, strict=True)
-        thoughts = zip(self.logits, other.logits, strict=True)
-        return MixedMemory(
-            tuple(ours.where(streams, theirs) for ours, theirs in pairs),
-            tuple(torch.where(streams.unsqueeze(-1), a, b) for a, b in thoughts),
-        )
+    states: tuple[Any, ...]
+    logits: tuple[Float[Tensor, "N P"], ...] = ()
+    """Empty before the first character."""
 
 
 class MixtureBackend:
     """
-    A stepper over the characters of several models.
+    A backend over the characters of several models.
 
     Args:
-        steppers: The models.
+        backends: The parts.
         tokenizers: Their vocabularies, all of characters or all of bytes.
-        weights: How much each one says, above 0; their sum does not matter.
+        weights: The weight of each part, above 0; their sum does not matter.
 
     Raises:
         ConfigError: A weight is not above 0, or bytes and characters meet.
@@ -60,7 +45,7 @@ class MixtureBackend:
 
     def __init__(
         self,
-        steppers: Sequence[Backend],
+        backends: Sequence[Backend[Any]],
         tokenizers: Sequence[Tokenizer],
         weights: Sequence[float],
     ) -> None:
@@ -69,65 +54,93 @@ class MixtureBackend:
                 raise ConfigError(
                     f"A weight of the mixture is {weight:g}.", "Set it above 0."
                 )
-        self.tokenizer = united(tokenizers)
-        self._steppers = tuple(steppers)
-        self._shares = [weight / sum(weights) for weight in weights]
-        self._ids = [_places(self.tokenizer, tokenizer) for tokenizer in tokenizers]
+        self.tokenizer = merge_vocabularies(tokenizers)
+        self._backends = tuple(backends)
+        self._weights = [weight / sum(weights) for weight in weights]
+        self._ids = [_ids_in(part, self.tokenizer) for part in tokenizers]
 
-    def empty(self) -> MixedMemory:
-        """The memory of one sample that has read nothing."""
-        return MixedMemory(tuple(stepper.empty() for stepper in self._steppers))
+    def initial(self) -> MixtureState:
+        """The state of one sample before its first character."""
+        return MixtureState(tuple(backend.initial() for backend in self._backends))
 
     def read(
-        self, ids: Int64[Tensor, " T"], memory: MixedMemory
-    ) -> tuple[Float[Tensor, "1 V"], MixedMemory]:
+        self, ids: Int64[Tensor, " T"], state: MixtureState
+    ) -> tuple[Float[Tensor, "1 V"], MixtureState]:
         """
         Read a part of a prompt.
 
-        A model that knows nothing of what was read so far thinks what it does
-        after the first character of its own.
+        A model that knew no character so far takes part with what it expects after
+        the first character of its vocabulary.
         """
-        after: list[MixedLogits] = []
-        for part, (stepper, own) in enumerate(
-            zip(self._steppers, self._ids, strict=True)
-        ):
-            known, remembered = own[ids][own[ids] >= 0], memory.memories[part]
+        logits, states = [], []
+        for part, backend in enumerate(self._backends):
+            part_ids, before = self._ids[part][ids], state.states[part]
+            known = part_ids[part_ids >= 0]
             if len(known):
-                after.append(stepper.read(known, remembered))
-            elif memory.logits:
-                after.append((memory.logits[part], remembered))
+                after = backend.read(known, before)
+            elif state.logits:
+                after = state.logits[part], before
             else:
                 first = torch.zeros(1, dtype=torch.int64)
-                after.append((stepper.read(first, remembered)[0], remembered))
-        return self._mixed(after)
+                after = backend.read(first, before)[0], before
+            logits.append(after[0])
+            states.append(after[1])
+        return self._mix(logits), MixtureState(tuple(states), tuple(logits))
 
     def step(
-        self, ids: Int64[Tensor, " N"], memory: MixedMemory
-    ) -> tuple[Float[Tensor, "N V"], MixedMemory]:
-        """Read one character per sample."""
-        after: list[MixedLogits] = []
-        for part, (stepper, own) in enumerate(
-            zip(self._steppers, self._ids, strict=True)
-        ):
-            before = memory.logits[part], memory.memories[part]
-            read = stepper.step(own[ids].clamp(min=0), before[1])
-            after.append(_where(own[ids] >= 0, read, before))
-        return self._mixed(after)
+        self, ids: Int64[Tensor, " N"], state: MixtureState
+    ) -> tuple[Float[Tensor, "N V"], MixtureState]:
+        """Read one character per sample; *state* is not changed."""
+        logits, states = [], []
+        for part, backend in enumerate(self._backends):
+            part_ids, before = self._ids[part][ids], state.states[part]
+            part_logits, after = backend.step(part_ids.clamp(min=0), before)
+            known = part_ids >= 0
+            if not known.all():
+                part_logits = _where(known, part_logits, state.logits[part])
+                after = backend.where(known, after, before)
+            logits.append(part_logits)
+            states.append(after)
+        return self._mix(logits), MixtureState(tuple(states), tuple(logits))
 
-    def _mixed(
-        self, readings: Sequence[MixedLogits]
-    ) -> tuple[Float[Tensor, "N V"], MixedMemory]:
-        """The logarithm of the averaged probabilities, and all memories."""
-        logits = tuple(each for each, _ in readings)
+    def select(self, state: MixtureState, rows: Int64[Tensor, " M"]) -> MixtureState:
+        """The state of the samples at these places; a place may come twice."""
+        pairs = zip(self._backends, state.states, strict=True)
+        return MixtureState(
+            tuple(backend.select(states, rows) for backend, states in pairs),
+            tuple(logits[rows] for logits in state.logits),
+        )
+
+    def where(
+        self, rows: Bool[Tensor, " N"], state: MixtureState, other: MixtureState
+    ) -> MixtureState:
+        """*state* for the samples that are marked, *other* for the others."""
+        states = zip(self._backends, state.states, other.states, strict=True)
+        logits = zip(state.logits, other.logits, strict=True)
+        return MixtureState(
+            tuple(
+                backend.where(rows, ours, theirs) for backend, ours, theirs in states
+            ),
+            tuple(_where(rows, ours, theirs) for ours, theirs in logits),
+        )
+
+    def _mix(self, logits: Sequence[Float[Tensor, "N P"]]) -> Float[Tensor, "N V"]:
+        """The logarithm of the averaged probabilities."""
         probs = torch.zeros(len(logits[0]), self.tokenizer.size, dtype=torch.float64)
-        for share, own, each in zip(self._shares, self._ids, logits, strict=True):
-            here = (own >= 0).nonzero().squeeze(-1)
-            probs[:, here] += share * each.cpu().double().softmax(-1)[:, own[here]]
-        memories = tuple(memory for _, memory in readings)
-        return probs.log(), MixedMemory(memories, logits)
+        for weight, own, part in zip(self._weights, self._ids, logits, strict=True):
+            shared = (own >= 0).nonzero().squeeze(-1)
+            part_probs = part.cpu().double().softmax(-1)
+            probs[:, shared] += weight * part_probs[:, own[shared]]
+        return probs.log()
 
 
-def united(tokenizers: Sequence[Tokenizer]) -> Tokenizer:
+def _where(
+    rows: Bool[Tensor, " N"], logits: Float[Tensor, "N P"], other: Float[Tensor, "N P"]
+) -> Float[Tensor, "N P"]:
+    return torch.where(rows.to(logits.device).unsqueeze(-1), logits, other)
+
+
+def merge_vocabularies(tokenizers: Sequence[Tokenizer]) -> Tokenizer:
     """
     The vocabulary of all characters of several.
 
@@ -148,21 +161,10 @@ def united(tokenizers: Sequence[Tokenizer]) -> Tokenizer:
     return CharTokenizer("".join(sorted(chars)), unknown)
 
 
-def _places(whole: Tokenizer, part: Tokenizer) -> Int64[Tensor, " V"]:
-    """The id that *part* has for each id of *whole*; -1 for none."""
+def _ids_in(part: Tokenizer, whole: Tokenizer) -> Int64[Tensor, " V"]:
+    """For each id of *whole*, the id of the same character in *part*; -1 for none."""
     if not isinstance(part, CharTokenizer):
         return torch.arange(part.size)
     known = {char: id for id, char in enumerate(part.characters)}
     characters = whole.decode(np.arange(whole.size))
     return torch.tensor([known.get(char, -1) for char in characters])
-
-
-def _where(
-    known: Bool[Tensor, " N"], read: MixedLogits, before: MixedLogits
-) -> MixedLogits:
-    """Rows whose character a model knows take what it read, the others stay."""
-    if bool(known.all()):
-        return read
-    rows = known.to(read[0].device)
-    logits = torch.where(rows.unsqueeze(-1), read[0], before[0])
-    return logits, read[1].where(rows, before[1])

@@ -1,8 +1,4 @@
-"""
-One sample, as it grows and when it is whole: ids become characters, and it ends.
-
-Where a text ends: stop strings, lines, sentences, paragraphs, its length.
-"""
+"""Ids to characters, and where a text ends: stop strings, `until`, its length."""
 
 import re
 from collections.abc import Iterator
@@ -15,17 +11,44 @@ from lstm_textgen.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """One character of a sample, and what the model paid for it."""
+    """One character of a sample."""
 
     text: str
     nats: float
+    """Its surprise under the model itself, before all transforms."""
     alternatives: tuple[tuple[str, float], ...] = ()
-    """The likeliest characters here, and their probabilities."""
+    """The most likely characters here, and their probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A whole text that was drawn."""
+
+    number: int
+    """Which sample of its seed it is."""
+
+    characters: tuple[Character, ...]
+    stopped_by: str
+    """`length`, `stop`, `until`, or `match` where nothing could follow."""
+
+    @property
+    def text(self) -> str:
+        return "".join(character.text for character in self.characters)
+
+    @property
+    def nats(self) -> float:
+        """The surprise of the whole text under the model itself."""
+        return sum((character.nats for character in self.characters), 0.0)
+
+    @property
+    def nats_per_char(self) -> float:
+        """NaN for an empty text."""
+        return self.nats / len(self.characters) if self.characters else float("nan")
 
 
 class CharacterStream:
     """
-    Turns what is drawn for one sample into whole characters, up to its end.
+    Turns the ids of one sample into whole characters, up to the end of its text.
 
     Args:
         tokenizer: What the ids mean.
@@ -35,13 +58,14 @@ class CharacterStream:
     def __init__(self, tokenizer: Tokenizer, form: FormConfig) -> None:
         self._tokenizer = tokenizer
         self._decoder = tokenizer.decoder()
-        self._ends = StopConditions(form)
+        self._conditions = StopConditions(form)
         self._nats = 0.0
+        """Of bytes that are not yet a character."""
 
     @property
     def stopped_by(self) -> str | None:
         """`length`, `stop`, `until` or `match`; None while it grows."""
-        return self._ends.stopped_by
+        return self._conditions.stopped_by
 
     def push(self, drawn: DrawnId | None) -> list[Character]:
         """
@@ -53,98 +77,75 @@ class CharacterStream:
         if self.stopped_by is not None:
             return []
         if drawn is None:
-            return self._ends.finish("match")
+            return self._conditions.finish("match")
         text = self._decoder.push(drawn.id)
-        if not text:  # a byte that makes no character yet
+        if not text:  # a byte that is not yet a character
             self._nats += drawn.nats
             return []
-        broken = len(text) - 1  # marks for the bytes before, which make no character
-        prices = [self._nats / broken] * broken if broken else []
-        prices.append(drawn.nats if broken else self._nats + drawn.nats)
+        broken = len(text) - 1  # U+FFFD for earlier bytes that are no character
+        nats = [self._nats / broken] * broken if broken else []
+        nats.append(drawn.nats if broken else self._nats + drawn.nats)
         self._nats = 0.0
-        pieces: list[Character] = []
-        for char, nats in zip(text, prices, strict=True):
+        named = tuple((self._name(id), p) for id, p in drawn.alternatives)
+        released: list[Character] = []
+        for char, surprise in zip(text, nats, strict=True):
             if self.stopped_by is None:
-                pieces += self._ends.push(Character(char, nats, self._named(drawn)))
-        return pieces
-
-    def _named(self, drawn: DrawnId) -> tuple[tuple[str, float], ...]:
-        """The alternatives as text."""
-        return tuple((self._name(id), p) for id, p in drawn.alternatives)
+                released += self._conditions.push(Character(char, surprise, named))
+        return released
 
     def _name(self, id: int) -> str:
-        """A character as it is; a byte that is none by itself by its number."""
+        """A character as it is, a byte outside ASCII by its number."""
         if self._tokenizer.kind == "byte" and id > 0x7F:
             return f"\\x{id:02x}"
         return self._tokenizer.decode([id])
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A whole text that was drawn."""
-
-    number: int
-    """Which one of its seed it is."""
-
-    pieces: tuple[Character, ...]
-    stopped_by: str
-    """`length`, `stop`, `until`, or `match` where nothing could follow."""
-
-    @property
-    def text(self) -> str:
-        return "".join(piece.text for piece in self.pieces)
-
-    @property
-    def nats(self) -> float:
-        """What the model would have paid for it, before all transforms."""
-        return sum((piece.nats for piece in self.pieces), 0.0)
-
-    @property
-    def nats_per_char(self) -> float:
-        """Not a number for an empty text."""
-        return self.nats / len(self.pieces) if self.pieces else float("nan")
-
-
 class SampleStream(Iterator[Character]):
-    """A sample while it is drawn: its characters one by one."""
+    """
+    A sample while it is drawn, character by character.
+
+    Args:
+        drawn: From `generate`, for one sample.
+        stream: Its characters.
+    """
 
     def __init__(
-        self, drawn: Iterator[list[DrawnId | None]], column: CharacterStream
+        self, drawn: Iterator[list[DrawnId | None]], stream: CharacterStream
     ) -> None:
-        self._column = column
-        self._pieces = self._grow(drawn)
+        self._stream = stream
+        self._characters = self._draw(drawn)
 
-    def _grow(self, drawn: Iterator[list[DrawnId | None]]) -> Iterator[Character]:
-        while self._column.stopped_by is None:
-            yield from self._column.push(next(drawn)[0])
+    def _draw(self, drawn: Iterator[list[DrawnId | None]]) -> Iterator[Character]:
+        while self._stream.stopped_by is None:
+            yield from self._stream.push(next(drawn)[0])
 
     def __next__(self) -> Character:
-        return next(self._pieces)
+        return next(self._characters)
 
     @property
     def stopped_by(self) -> str | None:
         """Why it ended; None while it is drawn."""
-        return self._column.stopped_by
+        return self._stream.stopped_by
 
 
-ENDED = re.compile(r"""[.!?…]["'”’»)\]]*\Z""")
-"""A sentence that has ended, if a blank follows."""
-
-ENDED_TIGHT = re.compile("[。！？][”’」』）]*\\Z")
-"""A sentence that has ended without a blank, if nothing that closes follows."""
+SENTENCE_END = re.compile(r"""[.!?…]["'”’»)\]]*\Z""")
+"""A sentence that has ended, if a space follows."""
 
 CLOSING = "”’」』）"
 
+FULL_WIDTH_END = re.compile(f"[。！？][{CLOSING}]*\\Z")
+"""A sentence that has ended without a space, if nothing that closes follows."""
+
 LOOK_BACK = 16
-"""Characters that are looked at for the end of a sentence."""
+"""Characters that are searched for the end of a sentence."""
 
 
 class StopConditions:
     """
-    Takes a text character by character and gives back what is surely part of it.
+    Takes a text character by character and releases what is surely part of it.
 
     What may be the beginning of a stop string is held back until that is known. A
-    stop string and the blank after a sentence are not part of the text.
+    stop string, and the space after a sentence, are not part of the text.
 
     Args:
         form: Where the text ends.
@@ -154,44 +155,45 @@ class StopConditions:
         self.stopped_by: str | None = "length" if form.length == 0 else None
         self._form = form
         self._stops = [(stop, "stop") for stop in form.stop]
-        lines = {"newline": "\n", "paragraph": "\n\n"}.get(form.until or "")
-        self._stops += [(lines, "until")] if lines else []
+        line_ends = {"newline": "\n", "paragraph": "\n\n"}.get(form.until or "")
+        if line_ends:
+            self._stops.append((line_ends, "until"))
         self._held: list[Character] = []
-        self._given = 0
+        self._released = 0
         self._tail = ""
+        """The end of what was released."""
 
-    def push(self, piece: Character) -> list[Character]:
+    def push(self, character: Character) -> list[Character]:
         """
         One more character.
 
         Returns:
-            What is now known to be part of the text. The text is complete when
-            `stopped_by` is set.
+            The characters that are now known to be part of the text. It is complete
+            when `stopped_by` is set.
         """
-        if self._ends_sentence(piece.text):
+        if self._ends_sentence(character.text):
             return self.finish("until")
-        self._held.append(piece)
-        text = "".join(each.text for each in self._held)
-        for stop, why in self._stops:
+        self._held.append(character)
+        text = _join(self._held)
+        for stop, reason in self._stops:
             before = len(text) - len(stop)
-            if text.endswith(stop) and self._given + before >= self._form.min_length:
-                self.stopped_by = why
-                return self._give(before)
-        if self._given + len(self._held) >= self._form.length:
+            if text.endswith(stop) and self._released + before >= self._form.min_length:
+                self.stopped_by = reason
+                return self._release(before)
+        if self._released + len(self._held) >= self._form.length:
             return self.finish("length")
-        return self._give(len(text) - self._overlap(text))
+        return self._release(len(text) - self._overlap(text))
 
-    def finish(self, why: str) -> list[Character]:
+    def finish(self, reason: str) -> list[Character]:
         """End here; what was held back is part of the text."""
-        self.stopped_by = why
-        return self._give(len(self._held))
+        self.stopped_by = reason
+        return self._release(len(self._held))
 
-    def _give(self, count: int) -> list[Character]:
-        given, self._held = self._held[:count], self._held[count:]
-        self._given += count
-        if given:
-            self._tail = (self._tail + "".join(p.text for p in given))[-LOOK_BACK:]
-        return given
+    def _release(self, count: int) -> list[Character]:
+        released, self._held = self._held[:count], self._held[count:]
+        self._released += count
+        self._tail = (self._tail + _join(released))[-LOOK_BACK:]
+        return released
 
     def _overlap(self, text: str) -> int:
         """Characters at the end of *text* that may begin a stop string."""
@@ -205,9 +207,13 @@ class StopConditions:
         """Whether a sentence was complete before *char*."""
         if self._form.until != "sentence":
             return False
-        if self._given + len(self._held) < max(self._form.min_length, 1):
+        if self._released + len(self._held) < max(self._form.min_length, 1):
             return False
-        text = self._tail + "".join(piece.text for piece in self._held)
+        text = self._tail + _join(self._held)
         if char.isspace():
-            return bool(ENDED.search(text) or ENDED_TIGHT.search(text))
-        return char not in CLOSING and bool(ENDED_TIGHT.search(text))
+            return bool(SENTENCE_END.search(text) or FULL_WIDTH_END.search(text))
+        return char not in CLOSING and bool(FULL_WIDTH_END.search(text))
+
+
+def _join(characters: list[Character]) -> str:
+    return "".join(character.text for character in characters)

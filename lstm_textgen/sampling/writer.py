@@ -1,13 +1,14 @@
 """
-Engine and tokenizer together: text in, text out, in whole characters.
+Text in, text out: a backend and its tokenizer together.
 
-    Writer.load(path).write("Once", length=200)
+    Writer.load(path).generate("Once", length=200)
 """
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.weights import build_model
 from lstm_textgen.sampling.backend import Backend, choose_backend
 from lstm_textgen.sampling.batched import BatchedBackend
-from lstm_textgen.sampling.constraints import Automaton, constraint_for
+from lstm_textgen.sampling.constraints import constraint_for
 from lstm_textgen.sampling.generate import (
     DrawnId,
     ReadPrompt,
@@ -39,7 +40,7 @@ DEFAULT = SampleConfig()
 
 FORM = FormConfig()
 
-SIDE_BY_SIDE = 512
+MAX_SIDE_BY_SIDE = 512
 """Samples that are drawn at once: more would take memory and gain nothing."""
 
 Chunks = Iterable[Integer[np.ndarray, "_"]]
@@ -47,16 +48,17 @@ Chunks = Iterable[Integer[np.ndarray, "_"]]
 
 class Writer:
     """
-    Writes on from a prompt with a trained model.
+    Generates text with a trained model.
 
     Args:
-        stepper: What writes: one network, or a mixture of several.
+        model: A network, or a backend: one network or several.
         tokenizer: The vocabulary.
     """
 
-    def __init__(self, stepper: Backend | CharModel, tokenizer: Tokenizer) -> None:
-        is_model = isinstance(stepper, CharModel)
-        self.stepper: Backend = BatchedBackend(stepper) if is_model else stepper  # type: ignore[arg-type, assignment]
+    def __init__(self, model: CharModel | Backend[Any], tokenizer: Tokenizer) -> None:
+        self.backend: Backend[Any] = (
+            BatchedBackend(model) if isinstance(model, CharModel) else model
+        )
         self.tokenizer = tokenizer
 
     @classmethod
@@ -74,8 +76,8 @@ class Writer:
         Args:
             path: A `.safetensors` file.
             device: Where to compute.
-            characters: About how many will be written in one go: many are worth a
-                step in machine code, if numba is installed.
+            characters: About how many will be generated in one go: many are worth
+                compiled code, if numba is installed.
             precision: `float32`; `bfloat16`, products in that type for many samples,
                 on a processor that has them; or `int8`, weights in 8 bits for one
                 sample, which needs numba.
@@ -88,10 +90,10 @@ class Writer:
         """
         checkpoint = load_checkpoint(Path(path))
         model = build_model(checkpoint, device=torch.device(device))
-        stepper = choose_backend(model, characters=characters, precision=precision)
-        return cls(stepper, checkpoint.tokenizer)
+        backend = choose_backend(model, characters=characters, precision=precision)
+        return cls(backend, checkpoint.tokenizer)
 
-    def write(
+    def generate(
         self,
         prompt: str = "",
         *,
@@ -103,8 +105,8 @@ class Writer:
         Continue *prompt*; it is not repeated.
 
         Args:
-            prompt: What stands before.
-            length: Characters to write at most; None for that of *form*.
+            prompt: The text before.
+            length: Characters at most; None for that of *form*.
             config: How to draw.
             form: What the text must look like.
 
@@ -112,8 +114,8 @@ class Writer:
             VocabularyError: A character of the prompt was never seen in training.
             ConfigError: A setting does not fit the model.
         """
-        pieces = self.stream(prompt, length=length, config=config, form=form)
-        return "".join(piece.text for piece in pieces)
+        stream = self.stream(prompt, length=length, config=config, form=form)
+        return "".join(character.text for character in stream)
 
     def stream(
         self,
@@ -123,17 +125,19 @@ class Writer:
         config: SampleConfig = DEFAULT,
         form: FormConfig = FORM,
     ) -> SampleStream:
-        """The same as `write`, character by character as they are drawn."""
+        """The same as `generate`, character by character as they are drawn."""
         form = form if length is None else replace(form, length=length)
-        beginning = self.begin([self.tokenizer.encode(prompt)])
-        return self.go_on(beginning, config, form)
+        after = self.read([self.tokenizer.encode(prompt)])
+        return self.continue_from(after, config, form)
 
-    def begin(self, chunks: Chunks, before: ReadPrompt | None = None) -> ReadPrompt:
+    def read(
+        self, chunks: Chunks, before: ReadPrompt[Any] | None = None
+    ) -> ReadPrompt[Any]:
         """
         Read a prompt in any number of parts.
 
         Args:
-            chunks: Its ids. Without any, the text opens after a line end.
+            chunks: Its ids. If there are none, the text opens after a line end.
             before: What was read already.
         """
         parts = (chunk for chunk in chunks if len(chunk))
@@ -142,24 +146,30 @@ class Writer:
             if before is not None:
                 return before
             first = self._opening()
-        return read_prompt(self.stepper, itertools.chain([first], parts), before)
+        return read_prompt(self.backend, itertools.chain([first], parts), before)
 
-    def go_on(
+    def continue_from(
         self,
-        beginning: ReadPrompt,
+        prompt: ReadPrompt[Any],
         config: SampleConfig,
         form: FormConfig = FORM,
         *,
         sample: int = 0,
         alternatives: int = 0,
     ) -> SampleStream:
-        """Draw one sample from a beginning, which may be drawn from again."""
-        drawn = self._draw(beginning, config, form, [sample], alternatives)
+        """
+        Draw one sample from a prompt that was read, which may be used again.
+
+        Raises:
+            ConfigError: The form does not fit the model.
+            UnavailableError: The library for patterns is not installed.
+        """
+        drawn = self._draw(prompt, config, form, [sample], alternatives)
         return SampleStream(drawn, CharacterStream(self.tokenizer, form))
 
     def samples(
         self,
-        beginning: ReadPrompt,
+        prompt: ReadPrompt[Any],
         config: SampleConfig,
         form: FormConfig = FORM,
         *,
@@ -167,83 +177,72 @@ class Writer:
         alternatives: int = 0,
     ) -> Iterator[Sample]:
         """Draw several samples side by side; they come in the order of *numbers*."""
-        for start in range(0, len(numbers), SIDE_BY_SIDE):
-            some = numbers[start : start + SIDE_BY_SIDE]
-            columns = [CharacterStream(self.tokenizer, form) for _ in some]
-            texts: list[list[Character]] = [[] for _ in some]
-            drawn = self._draw(beginning, config, form, some, alternatives)
-            while any(column.stopped_by is None for column in columns):
+        for start in range(0, len(numbers), MAX_SIDE_BY_SIDE):
+            batch = numbers[start : start + MAX_SIDE_BY_SIDE]
+            streams = [CharacterStream(self.tokenizer, form) for _ in batch]
+            texts: list[list[Character]] = [[] for _ in batch]
+            drawn = self._draw(prompt, config, form, batch, alternatives)
+            while any(stream.stopped_by is None for stream in streams):
                 row = next(drawn)
-                for column, text, each in zip(columns, texts, row, strict=True):
-                    text += column.push(each)
-            for number, column, text in zip(some, columns, texts, strict=True):
-                yield Sample(number, tuple(text), column.stopped_by or "length")
+                for stream, text, id in zip(streams, texts, row, strict=True):
+                    text += stream.push(id)
+            for number, stream, text in zip(batch, streams, texts, strict=True):
+                yield Sample(number, tuple(text), stream.stopped_by or "length")
 
-    def search(
+    def beam(
         self,
-        beginning: ReadPrompt,
+        prompt: ReadPrompt[Any],
         form: FormConfig = FORM,
         *,
         width: int,
         power: float = 1.0,
     ) -> Sample:
-        """Look for the likeliest text of a form, as `beam_search` does."""
+        """Search for the most likely text of a form, as `beam_search` does."""
         is_bytes = self.tokenizer.kind == "byte"
         may_end = bool(form.stop or form.until or is_bytes)
 
         def is_whole(ids: Sequence[int]) -> bool:
-            return may_end and self._column(ids, form)[0].stopped_by is not None
+            if not may_end:
+                return False
+            stream = CharacterStream(self.tokenizer, form)
+            for id in ids:
+                stream.push(DrawnId(id, 0.0))
+            return stream.stopped_by is not None
 
-        found = beam_search(
-            self.stepper,
-            beginning,
+        best = beam_search(
+            self.backend,
+            prompt,
             width=width,
             length=max(form.length, 1) * (4 if is_bytes else 1),
             power=power,
-            automaton=self.automaton(form),
+            automaton=constraint_for(self.tokenizer, form),
             is_whole=is_whole,
         )
-        column, pieces = self._column(found.ids, form, found.costs)
-        if column.stopped_by is None:  # its pattern lets nothing follow
-            pieces += column.push(None)
-        return Sample(0, tuple(pieces), column.stopped_by or "length")
-
-    def _column(
-        self, ids: Sequence[int], form: FormConfig, costs: Iterable[float] | None = None
-    ) -> tuple[CharacterStream, list[Character]]:
-        """The sample that these ids make, and its characters."""
-        column, pieces = CharacterStream(self.tokenizer, form), []
-        for id, nats in zip(ids, costs or itertools.repeat(0.0), strict=False):
-            pieces += column.push(DrawnId(id, nats))
-        return column, pieces
+        stream = CharacterStream(self.tokenizer, form)
+        text: list[Character] = []
+        for id, nats in zip(best.ids, best.costs, strict=True):
+            text += stream.push(DrawnId(id, nats))
+        if stream.stopped_by is None:  # its pattern lets nothing follow
+            text += stream.push(None)
+        return Sample(0, tuple(text), stream.stopped_by or "length")
 
     def _draw(
         self,
-        beginning: ReadPrompt,
+        prompt: ReadPrompt[Any],
         config: SampleConfig,
         form: FormConfig,
         samples: Sequence[int],
         alternatives: int,
     ) -> Iterator[list[DrawnId | None]]:
         return generate(
-            self.stepper,
-            beginning,
+            self.backend,
+            prompt,
             config,
             samples=samples,
             length=form.length,
-            automaton=self.automaton(form),
+            automaton=constraint_for(self.tokenizer, form),
             alternatives=alternatives,
         )
-
-    def automaton(self, form: FormConfig) -> Automaton | None:
-        """
-        What *form* allows to be written; None for anything.
-
-        Raises:
-            ConfigError: Nothing is left to write, or nothing that matches.
-            UnavailableError: The library for patterns is not installed.
-        """
-        return constraint_for(self.tokenizer, form)
 
     def _opening(self) -> Integer[np.ndarray, " T"]:
         """
@@ -257,4 +256,4 @@ class Writer:
 
 def first_line(writer: Writer, prompt: str, length: int, config: SampleConfig) -> str:
     """A sample as a single line, its line ends shown as spaces."""
-    return " ".join(writer.write(prompt, length=length, config=config).split())
+    return " ".join(writer.generate(prompt, length=length, config=config).split())

@@ -35,7 +35,7 @@ def test_a_golden_file_says_what_it_always_said(number):
     config = SampleConfig(seed=told["seed"])
 
     about = to_metadata(load_checkpoint(path))
-    text = Writer.load(path).write(
+    text = Writer.load(path).generate(
         told["prompt"], length=len(told["text"]), config=config
     )
 

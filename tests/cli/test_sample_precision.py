@@ -77,7 +77,7 @@ def test_bfloat16_that_does_not_pay_is_noted(
     writer = load(trained.model)
     told = capsys.readouterr().err
 
-    assert len(writer.write(length=5)) == 5
+    assert len(writer.generate(length=5)) == 5
     assert told.count("\n") == (1 if noted else 0)
     assert told.startswith("note: ") == noted
     assert ("--precision float32" in told) == noted

@@ -82,7 +82,7 @@ def test_the_reader_draws_the_text_of_the_sampler(
     path.write_bytes(npz_bytes(load_checkpoint(FABLES)))
     config = SampleConfig(seed=7, temperature=temperature)
 
-    expected = Writer.load(FABLES).write(prompt, length=300, config=config)
+    expected = Writer.load(FABLES).generate(prompt, length=300, config=config)
 
     assert "".join(reader["write"](path, prompt, 300, 7, temperature)) == expected
 
@@ -99,7 +99,7 @@ def test_the_reader_knows_every_cell(tmp_path, make_model, reader, cell, residua
     path = tmp_path / "model.npz"
     path.write_bytes(npz_bytes(checkpoint))
 
-    expected = Writer(model, tokenizer).write(
+    expected = Writer(model, tokenizer).generate(
         "abe", length=200, config=SampleConfig(seed=3)
     )
 
@@ -124,7 +124,7 @@ def test_the_reader_never_draws_the_unknown_mark(
     path.write_bytes(npz_bytes(to_checkpoint(model, tokenizer, TrainingRecord())))
     config = SampleConfig(seed=3, temperature=temperature)
 
-    expected = Writer(model, tokenizer).write("aé狐b", length=100, config=config)
+    expected = Writer(model, tokenizer).generate("aé狐b", length=100, config=config)
     found = "".join(reader["write"](path, "aé狐b", 100, 3, temperature))
 
     assert found == expected
@@ -138,6 +138,8 @@ def test_the_reader_opens_a_text_as_the_sampler_does(tmp_path, make_model, reade
     path = tmp_path / "model.npz"
     path.write_bytes(npz_bytes(to_checkpoint(model, tokenizer, TrainingRecord())))
 
-    expected = Writer(model, tokenizer).write(length=100, config=SampleConfig(seed=3))
+    expected = Writer(model, tokenizer).generate(
+        length=100, config=SampleConfig(seed=3)
+    )
 
     assert "".join(reader["write"](path, "", 100, 3)) == expected

@@ -107,7 +107,7 @@ def test_a_model_that_has_learned_writes_the_same_text(run):
     checkpoint = load_checkpoint(FABLES)
     session, model = run(checkpoint), build_model(checkpoint)
     config = SampleConfig(seed=11)
-    expected = Writer.load(FABLES).write("The fox", length=200, config=config)
+    expected = Writer.load(FABLES).generate("The fox", length=200, config=config)
     ids = checkpoint.tokenizer.encode("The fox" + expected).astype(np.int64)
     reference, _ = model(torch.from_numpy(ids).unsqueeze(1), model.initial_state(1))
 
@@ -117,7 +117,7 @@ def test_a_model_that_has_learned_writes_the_same_text(run):
         np.testing.assert_allclose(logits[0], reference[place, 0], atol=TOLERANCE)
         if place >= len("The fox") - 1:
             heated = torch.from_numpy(logits) / config.temperature
-            roll = torch.tensor([dice.roll()], dtype=torch.float64)
+            roll = torch.tensor([dice.next()], dtype=torch.float64)
             written += draw_ids(heated, roll).tolist()
 
     assert checkpoint.tokenizer.decode(written[:-1]) == expected

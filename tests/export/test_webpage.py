@@ -61,7 +61,7 @@ def rounded_writer(page, checkpoint):
 def written(page, prompt, length, *, config=GREEDY):
     """What the page writes after a prompt, with the random numbers of our sampler."""
     uniforms = UniformStream(seed=config.seed)
-    page.run(f"globalThis.rolls = {[uniforms.roll() for _ in range(9 * length)]}; 0")
+    page.run(f"globalThis.rolls = {[uniforms.next() for _ in range(9 * length)]}; 0")
     settings = f"{{length: {length}, temperature: {config.temperature}, random}}"
     return page.run(
         "(() => { const random = () => rolls.shift();"
@@ -114,7 +114,7 @@ def test_a_page_is_small(fables):
 )
 def test_it_writes_the_text_of_our_sampler(fables, fables_page, prompt, length, config):
     """From the same weights and the same random numbers, character for character."""
-    expected = fables[2].write(prompt, length=length, config=config)
+    expected = fables[2].generate(prompt, length=length, config=config)
 
     assert written(fables_page, prompt, length, config=config) == expected
 
@@ -130,7 +130,7 @@ def test_every_cell_is_that_of_the_network(make_model, open_model, cell, residua
 
     text = written(page, "ab😀", 200, config=config)
 
-    assert text == ours.write("ab😀", length=200, config=config)
+    assert text == ours.generate("ab😀", length=200, config=config)
     assert len(set(text)) > 2
 
 
@@ -142,7 +142,7 @@ def test_a_model_of_bytes_writes_whole_characters(make_model, open_model):
     text = written(page, "é", 100, config=config)
 
     # of several characters that one byte completes, the page gives all
-    assert text[:100] == ours.write("é", length=100, config=config)
+    assert text[:100] == ours.generate("é", length=100, config=config)
 
 
 @pytest.mark.parametrize("temperature", [0.8, 0.0])
@@ -161,7 +161,7 @@ def test_the_unknown_mark_is_never_written(make_model, open_model, temperature):
 
     text = written(page, "aé狐b", 100, config=config)
 
-    assert text == ours.write("aé狐b", length=100, config=config)
+    assert text == ours.generate("aé狐b", length=100, config=config)
     assert "\ufffd" not in text
 
 
@@ -176,7 +176,7 @@ def test_a_person_writes_in_turns_with_it(fables, fables_page):
     page.type("The fox")
     page.run(CLICK_WRITE)
     page.wait(HAS_WRITTEN)
-    first = "The fox" + writer.write("The fox", length=200, config=GREEDY)
+    first = "The fox" + writer.generate("The fox", length=200, config=GREEDY)
     assert page.run(sheet) == first
     assert "200 characters" in page.run(STATUS)
 
@@ -184,7 +184,7 @@ def test_a_person_writes_in_turns_with_it(fables, fables_page):
     page.run(CLICK_WRITE)
     page.wait(HAS_WRITTEN)
     both = first + " The crow"
-    assert page.run(sheet) == both + writer.write(both, length=200, config=GREEDY)
+    assert page.run(sheet) == both + writer.generate(both, length=200, config=GREEDY)
 
     page.run("document.getElementById('undo').click()")
     assert page.run(sheet) == both

@@ -136,7 +136,7 @@ def check_that_it_lasts(loaded: Checkpoint, path: Path) -> None:
 
 def check_that_it_writes(loaded: Checkpoint) -> None:
     """It can be let write, and writes what it knows."""
-    text = Writer(build_model(loaded), loaded.tokenizer).write(length=3)
+    text = Writer(build_model(loaded), loaded.tokenizer).generate(length=3)
     demand(len(text) == 3, f"{len(text)} characters were written")
     demand(all(char in loaded.tokenizer for char in text), "unknown ones were written")
 

@@ -78,7 +78,7 @@ def test_with_nothing_held_it_is_the_model(make_model, assert_same_state, cell):
     ids = torch.from_numpy(IDS.astype(np.int64))
     backend = ClampedBackend(model, [])
 
-    logits, state = backend.read(ids[:8], backend.empty())
+    logits, state = backend.read(ids[:8], backend.initial())
     for id in ids[8:]:
         logits, state = backend.step(id[None], state)
 
@@ -179,7 +179,7 @@ def test_writing_and_reading_are_held_alike(make_model, cell):
         torch.from_numpy(IDS.astype(np.int64)),
     )
 
-    logits, _ = backend.read(seen, backend.empty())
+    logits, _ = backend.read(seen, backend.initial())
     trace = trace_text(model, IDS, clamps=clamps)
 
     probs = logits.softmax(dim=-1)[0].numpy()

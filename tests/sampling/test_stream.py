@@ -1,4 +1,4 @@
-"""Where a text ends: held to cutting the whole text at the right place."""
+"""Where a text ends, held to cutting the whole text at the right place."""
 
 import pytest
 from hypothesis import given, settings
@@ -9,20 +9,19 @@ from lstm_textgen.sampling.stream import Character, StopConditions
 
 
 def run(text, **form):
-    """What comes through, after which character each part came, and why it ended."""
-    ends = StopConditions(FormConfig(**{"length": 1000, **form}))
-    given, steps = "", []
+    """What is released, the part after each character, and why the text ended."""
+    conditions = StopConditions(FormConfig(**{"length": 1000, **form}))
+    parts = []
     for char in text:
-        if ends.stopped_by is not None:
+        if conditions.stopped_by is not None:
             break
-        part = "".join(piece.text for piece in ends.push(Character(char, 1.0)))
-        given += part
-        steps.append(part)
-    return given, steps, ends.stopped_by
+        released = conditions.push(Character(char, 1.0))
+        parts.append("".join(character.text for character in released))
+    return "".join(parts), parts, conditions.stopped_by
 
 
 @pytest.mark.parametrize(
-    ("text", "stops", "expected", "why"),
+    ("text", "stops", "expected", "reason"),
     [
         ("abcdef", ("cd",), "ab", "stop"),
         ("cdef", ("cd",), "", "stop"),
@@ -34,15 +33,13 @@ def run(text, **form):
         ("one two", ("two", "e t"), "on", "stop"),
     ],
 )
-def test_a_stop_string_ends_the_text_and_is_not_part_of_it(text, stops, expected, why):
+def test_a_stop_string_ends_the_text_and_is_not_part_of_it(
+    text, stops, expected, reason
+):
     """Also where its beginning came twice before."""
-    found, _, stopped_by = run(text, stop=stops)
+    released, _, stopped_by = run(text, stop=stops)
 
-    assert stopped_by == why
-    if why:
-        assert found == expected
-    else:
-        assert text.startswith(found)
+    assert (released, stopped_by) == (expected, reason)
 
 
 @given(
@@ -52,8 +49,8 @@ def test_a_stop_string_ends_the_text_and_is_not_part_of_it(text, stops, expected
 )
 @settings(deadline=None, max_examples=300)
 def test_it_is_the_earliest_end_of_a_stop_string(text, stops, least):
-    """Found by looking at every place of the whole text; nothing is lost or doubled."""
-    found, _, why = run(text, stop=tuple(stops), min_length=least)
+    """Determined from the whole text; nothing is lost or doubled."""
+    released, _, stopped_by = run(text, stop=tuple(stops), min_length=least)
     ends = [
         (end, len(stop))
         for end in range(1, len(text) + 1)
@@ -62,31 +59,30 @@ def test_it_is_the_earliest_end_of_a_stop_string(text, stops, least):
     ]
 
     if not ends:
-        assert why is None
-        assert text.startswith(found)
-        held = text[len(found) :]
+        assert stopped_by is None
+        assert text.startswith(released)
+        held = text[len(released) :]
         assert not held or any(stop.startswith(held) for stop in stops)
     else:
         first = min(end for end, _ in ends)
         cuts = {first - size for end, size in ends if end == first}
-        assert why == "stop"
-        assert found in {text[:cut] for cut in cuts}
+        assert stopped_by == "stop"
+        assert released in {text[:cut] for cut in cuts}
 
 
 def test_only_what_may_begin_a_stop_string_waits():
     """A text without it is passed on at once."""
-    _, steps, _ = run("xyENxEND", stop=("END",))
+    _, parts, _ = run("xyENxEND", stop=("END",))
 
-    assert steps == ["x", "y", "", "", "ENx", "", "", ""]
+    assert parts == ["x", "y", "", "", "ENx", "", "", ""]
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 5])
-def test_the_length_ends_it_and_gives_back_what_waited(length):
+def test_the_length_ends_it_and_releases_what_was_held(length):
     """What was held for a stop string that did not come is part of the text."""
-    found, _, why = run("abcabcabc", stop=("abcd",), length=length)
+    released, _, stopped_by = run("abcabcabc", stop=("abcd",), length=length)
 
-    assert found == "abcabcabc"[:length]
-    assert why == "length"
+    assert (released, stopped_by) == ("abcabcabc"[:length], "length")
 
 
 @pytest.mark.parametrize(
@@ -106,10 +102,10 @@ def test_the_length_ends_it_and_gives_back_what_waited(length):
     ],
 )
 def test_until(until, text, expected):
-    """A line, a sentence with what closes it, a paragraph; no blank after it."""
-    found, _, why = run(text, until=until)
+    """A line, a sentence with what closes it, a paragraph; no space after it."""
+    released, _, stopped_by = run(text, until=until)
 
-    assert (found, why) == (expected, "until")
+    assert (released, stopped_by) == (expected, "until")
 
 
 def test_before_the_least_length_nothing_ends_it():
@@ -119,11 +115,14 @@ def test_before_the_least_length_nothing_ends_it():
     assert run("a", until="newline", min_length=2)[2] is None
 
 
-def test_the_price_stays_with_the_character():
-    """What a stop string cost is not part of the text's price."""
-    ends = StopConditions(FormConfig(stop=("cd",)))
-    pieces = [
-        p for n, char in enumerate("abcd") for p in ends.push(Character(char, float(n)))
+def test_surprise_stays_with_the_character():
+    """That of a stop string is not part of the text's."""
+    conditions = StopConditions(FormConfig(stop=("cd",)))
+
+    released = [
+        character
+        for n, char in enumerate("abcd")
+        for character in conditions.push(Character(char, float(n)))
     ]
 
-    assert pieces == [Character("a", 0.0), Character("b", 1.0)]
+    assert released == [Character("a", 0.0), Character("b", 1.0)]
