@@ -8,7 +8,7 @@ from lstm_textgen.checkpoint.format import Checkpoint
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Nats that a model needed for some characters."""
+    """The summed loss of a model on some characters."""
 
     nats: float
     characters: int
@@ -18,17 +18,17 @@ class Loss:
 
     @property
     def nats_per_char(self) -> float:
-        """The mean; not a number where nothing was read."""
+        """The mean; NaN where nothing was read."""
         return self.nats / self.characters if self.characters else math.nan
 
     @property
     def bits_per_char(self) -> float:
-        """The mean in bits: 8 for noise, about 1 for what people achieve."""
+        """The mean in bits: 8 for random bytes, about 1 for human readers."""
         return self.nats_per_char / math.log(2)
 
     @property
     def perplexity(self) -> float:
-        """Among how many equally likely characters the model is undecided."""
+        """The number of equally likely characters with the same loss."""
         return math.exp(min(self.nats_per_char, 700.0))
 
 

@@ -1,11 +1,9 @@
 """
-How many nats a model needs per character of a text.
+The loss of a model on a text: exact, or estimated from positions side by side.
 
-Losses are sums with a count beside them, divided once, where they are shown.
+Losses are sums with a count, divided once, where they are shown.
 
 Shapes: T steps, B streams, V vocabulary.
-
-What a model loses on the held-out text, and how long that takes to find.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,24 +22,36 @@ from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import StackState
 from lstm_textgen.text.streams import IGNORE
 
-WINDOW = 1024
-"""The most steps that an evaluation reads at a time: memory, not meaning."""
+MAX_WINDOW = 1024
+"""The most steps that an evaluation reads at a time; it changes memory use only."""
 
-NUMBERS = 2**24
-"""About how many logits or hidden numbers one window may have, at 4 bytes each."""
+MAX_ACTIVATIONS = 2**24
+"""About how many logits or gate activations a window may have, at 4 bytes each."""
+
+STREAM_CHARACTERS = 16_384
+"""The fewest characters of a stream in the final evaluation of a long text."""
+
+MAX_STREAMS = 64
+"""The most streams of the final evaluation."""
+
+EXACT_LIMIT = 2 * STREAM_CHARACTERS
+"""Held-out characters that the final evaluation reads in one pass. Above, it reads
+several streams, each with a warm-up, which takes half the time and changes the sixth
+decimal."""
+
+MAX_EVALUATED = 1_000_000
+"""Held-out characters that the final evaluation counts, so that a long text leaves the
+time to training."""
 
 
 def summed_loss(
     logits: Float[Tensor, "T B V"], targets: Int64[Tensor, "T B"]
 ) -> Float[Tensor, ""]:
-    """Nats that the targets cost, summed; a target of `IGNORE` costs nothing."""
+    """The summed loss of the targets, in nats; targets of `IGNORE` count 0."""
+    flat = logits.flatten(0, 1)
+    wide = flat.float() if flat.dtype.itemsize < 4 else flat
     return functional.cross_entropy(
-        logits.flatten(0, 1).float()
-        if logits.dtype.itemsize < 4
-        else logits.flatten(0, 1),
-        targets.flatten(),
-        ignore_index=IGNORE,
-        reduction="sum",
+        wide, targets.flatten(), ignore_index=IGNORE, reduction="sum"
     )
 
 
@@ -49,7 +59,7 @@ def count_target_characters(
     targets: NDArray[np.integer[Any]], begins: NDArray[np.bool_] | None
 ) -> int:
     """
-    Characters among *targets*, those that are `IGNORE` left out.
+    The number of characters among *targets*, without those that are `IGNORE`.
 
     Args:
         targets: Ids, any shape.
@@ -70,13 +80,13 @@ def exact_loss(
     """
     Read a text once from its first to its last character and sum the nats.
 
-    The memory is carried all the way; every character but the first, which
+    The recurrent state is carried throughout; every character but the first, which
     nothing predicts, is counted once.
 
     Args:
-        model: Reads on the device and in the type of its weights.
+        model: Computes on the device and in the type of its weights.
         ids: The text, at least 2 characters.
-        begins: Which ids begin a character; the others are nats without one.
+        begins: Which ids begin a character: the others add nats, but no character.
         progress: Called with the number of ids of each window read.
 
     Raises:
@@ -84,10 +94,8 @@ def exact_loss(
     """
     total = Loss(0.0, 0)
     for logits, targets in read_on(model, ids, progress):
-        nats = summed_loss(logits, targets)
-        total += Loss(
-            nats.item(), count_target_characters(targets.cpu().numpy(), begins)
-        )
+        characters = count_target_characters(targets.cpu().numpy(), begins)
+        total += Loss(summed_loss(logits, targets).item(), characters)
     return total
 
 
@@ -98,15 +106,15 @@ def read_on(
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Float[Tensor, "T 1 V"], Int64[Tensor, "T 1"]]]:
     """
-    Read a text once, window by window, with the memory carried all the way.
+    Read a text once, window by window, with the recurrent state carried throughout.
 
     Args:
-        model: Reads on the device and in the type of its weights.
+        model: Computes on the device and in the type of its weights.
         ids: The text, at least 2 characters.
         progress: Called with the number of ids of each window read.
 
     Yields:
-        What the model expects, and what came.
+        The logits at every step of a window, and the ids that followed.
 
     Raises:
         CorpusError: The text has fewer than 2 characters.
@@ -135,20 +143,19 @@ def estimate(
     progress: Callable[[int], None] | None = None,
 ) -> Loss:
     """
-    A quick estimate of `evaluate`: several places of the text read side by side.
+    A fast estimate of `exact_loss`: several positions of the text read side by side.
 
-    Each stream but the first, before which nothing stands, reads *warm_up*
-    characters that are not counted, so that it has something to remember; what is
-    lost is memory older than that.
+    Each stream but the first, which starts at the beginning, first reads *warm_up*
+    characters that are not counted. Dependencies that are longer than that are lost.
 
     Args:
-        model: Reads on the device and in the type of its weights.
+        model: Computes on the device and in the type of its weights.
         ids: The text, at least 2 characters.
-        streams: How many places, spread evenly. Fewer for a very short text.
-        characters: How many to count altogether, rounded up to as many for every
-            stream; None for the whole text.
+        streams: How many positions, spread evenly. Fewer for a very short text.
+        characters: How many to count altogether, rounded up to the same number for
+            every stream; None for the whole text.
         warm_up: Characters that a stream reads before it counts.
-        begins: Which ids begin a character; the others are nats without one.
+        begins: Which ids begin a character: the others add nats, but no character.
         progress: Called with the number of ids counted in each window read.
 
     Raises:
@@ -184,14 +191,14 @@ def _warmed_up(
     starts: NDArray[np.int64],
     warm_up: int,
 ) -> StackState:
-    """What each stream remembers before the first character that it counts."""
+    """The state of each stream before the first character that it counts."""
     empty = model.initial_state(len(starts))
     if warm_up == 0:
         return empty
     state, device = empty, model.head.weight.device
     before = (starts + np.arange(-warm_up, 0)[:, None]).clip(0)
-    for part in np.split(before, range(0, warm_up, _window(model, len(starts)))[1:]):
-        inputs = torch.from_numpy(ids[part].astype(np.int64)).to(device)
+    for places in np.split(before, range(0, warm_up, _window(model, len(starts)))[1:]):
+        inputs = torch.from_numpy(ids[places].astype(np.int64)).to(device)
         state = model(inputs, state)[1]
     return state.where(torch.from_numpy(starts > 0).to(device), empty)
 
@@ -199,7 +206,7 @@ def _warmed_up(
 def _window(model: CharModel, streams: int) -> int:
     """Steps to read at a time, fewer where a step is wide."""
     widest = max(model.vocabulary, 4 * model.config.hidden)
-    return max(1, min(WINDOW, NUMBERS // (streams * widest)))
+    return max(1, min(MAX_WINDOW, MAX_ACTIVATIONS // (streams * widest)))
 
 
 def _check_length(ids: NDArray[np.unsignedinteger]) -> None:
@@ -210,20 +217,6 @@ def _check_length(ids: NDArray[np.unsignedinteger]) -> None:
         )
 
 
-LONG_STREAM = 16_384
-
-MOST_STREAMS = 64
-
-EXACT_LIMIT = 2 * LONG_STREAM
-"""Held-out characters that the last evaluation reads in one pass; beyond, side by
-side in up to `MOST_STREAMS` streams of at least `LONG_STREAM`, each warmed up. The
-sixth decimal is another then, and it takes half of the time."""
-
-MOST_JUDGED = 1_000_000
-"""Held-out characters that the last evaluation counts, so that a long text leaves the
-minutes to the training: of more, as many, from `MOST_STREAMS` places."""
-
-
 def estimate_loss(
     model: CharModel,
     held_out: NDArray[np.unsignedinteger[Any]],
@@ -231,7 +224,7 @@ def estimate_loss(
     begins: NDArray[np.bool_] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Loss:
-    """An estimate during a run; of nothing where no text is held out."""
+    """The estimate during a run; of no characters where no text is held out."""
     if len(held_out) < 2:
         return Loss(0.0, 0)
     return estimate(
@@ -245,14 +238,14 @@ def final_loss(
     begins: NDArray[np.bool_] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Loss:
-    """The loss of a finished model: exact where that takes no time, else very near."""
+    """The loss of a finished model: exact for a short text, else a close estimate."""
     if len(held_out) <= EXACT_LIMIT:
         return exact_loss(model, held_out, begins=begins, progress=progress)
-    streams = min(MOST_STREAMS, len(held_out) // LONG_STREAM)
     return estimate(
-        *(model, held_out),
-        streams=streams,
-        characters=MOST_JUDGED,
+        model,
+        held_out,
+        streams=min(MAX_STREAMS, len(held_out) // STREAM_CHARACTERS),
+        characters=MAX_EVALUATED,
         warm_up=256,
         begins=begins,
         progress=progress,
@@ -261,13 +254,14 @@ def final_loss(
 
 def evaluation_seconds(characters: int, read_per_second: float) -> float:
     """
-    How long `judge` or `best_temperature` will take, with a third to spare; a step that
-    learns an initial state takes no longer, since it reads many places side by side.
+    How long `final_loss` or `best_temperature` will take, plus a third.
+
+    Learning an initial state takes no longer, since it reads many positions at once.
 
     Args:
-        characters: Of the text to read.
-        read_per_second: Characters a second of a single stream; side by side, many
-            streams are several times as fast, as little as twice on a CPU.
+        characters: Length of the text.
+        read_per_second: Characters per second of a single stream. Many streams are at
+            least twice as fast.
     """
-    seconds = min(characters, MOST_JUDGED) / read_per_second
+    seconds = min(characters, MAX_EVALUATED) / read_per_second
     return (seconds if characters <= EXACT_LIMIT else seconds / 2) * 4 / 3

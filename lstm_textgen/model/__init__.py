@@ -1,1 +1,1 @@
-"""Model: cells, layers and the network. Tensors in, tensors out."""
+"""The network: cells, layers, the stack. Tensors in, tensors out."""

@@ -1,12 +1,12 @@
 """
-One step of each cell as plain equations: the oracles of every faster path.
+One step of each cell as plain equations: the reference for every faster path.
 
-A step weighs what comes in and what is remembered, each by a matrix,
+A step multiplies its input and its hidden state by a matrix each,
 
     a = W x + b        from the input
-    m = U h + d        from the memory
+    m = U h + d        from the hidden state
 
-and each cell then has its own way to make the next memory of these two.
+and each cell computes the next state from these two in its own way.
 
 Shapes: B streams, E inputs, H hidden units, G gate rows: 4H for the LSTM, 3H for
 the GRU, H for the RNN. The order of the gates is that of torch, so that the
@@ -31,46 +31,50 @@ class CellWeights:
     recurrent: Float[Tensor, "G H"]
     bias: Float[Tensor, " G"]
     recurrent_bias: Float[Tensor, " G"]
-    """Apart from `bias`, because the GRU's reset gate acts on this one."""
+    """Separate from `bias`, because the GRU's reset gate acts on this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class LSTMGates:
-    """How far each gate of an LSTM is open, 0 to 1, and what it would note."""
+    """The gates of an LSTM, 0 to 1, and its candidate."""
 
     input: Float[Tensor, "B H"]
     forget: Float[Tensor, "B H"]
     candidate: Float[Tensor, "B H"]
-    """What the input gate lets into the memory cell, -1 to 1."""
+    """New content of the cell state, -1 to 1, scaled by the input gate."""
+
     output: Float[Tensor, "B H"]
 
 
 @dataclass(frozen=True, slots=True)
 class GRUGates:
-    """How far each gate of a GRU is open, 0 to 1, and what it would note."""
+    """The gates of a GRU, 0 to 1, and its candidate."""
 
     reset: Float[Tensor, "B H"]
-    """How much of the memory takes part in what is noted."""
+    """How much of the hidden state enters the candidate."""
+
     update: Float[Tensor, "B H"]
-    """How much of the memory stays; the rest gives way to the candidate."""
+    """How much of the hidden state is kept; the candidate replaces the remainder."""
+
     candidate: Float[Tensor, "B H"]
+    """New content of the hidden state, -1 to 1."""
 
 
 def from_input(x: Float[Tensor, "B E"], weights: CellWeights) -> Float[Tensor, "B G"]:
-    """What the input contributes to every gate: a = W x + b."""
+    """The contribution of the input to every gate: a = W x + b."""
     return x @ weights.inputs.T + weights.bias
 
 
 def from_memory(
     hidden: Float[Tensor, "B H"], weights: CellWeights
 ) -> Float[Tensor, "B G"]:
-    """What the memory contributes to every gate: m = U h + d."""
+    """The contribution of the hidden state to every gate: m = U h + d."""
     return hidden @ weights.recurrent.T + weights.recurrent_bias
 
 
 def lstm_gates(a: Float[Tensor, "B G"], m: Float[Tensor, "B G"]) -> LSTMGates:
     """
-    Open and close the gates of an LSTM.
+    The gates of an LSTM.
 
         i, f, g, o = split(a + m)
 
@@ -84,7 +88,7 @@ def lstm_update(
     a: Float[Tensor, "B G"], m: Float[Tensor, "B G"], state: LayerState
 ) -> LayerState:
     """
-    The LSTM: gates decide what to drop, what to note and what to use.
+    The LSTM: gates decide what to forget, what to add and what to output.
 
         c' = f * c + i * g
         h' = o * tanh(c')
@@ -94,7 +98,7 @@ def lstm_update(
         Computation 9(8). The forget gate: Gers, Schmidhuber and Cummins (2000),
         Learning to Forget. Neural Computation 12(10).
     """
-    assert state.cell is not None, "an LSTM remembers in a cell"
+    assert state.cell is not None, "an LSTM has a cell state"
     gates = lstm_gates(a, m)
     cell = gates.forget * state.cell + gates.input * gates.candidate
     return LayerState(gates.output * cell.tanh(), cell)
@@ -102,7 +106,7 @@ def lstm_update(
 
 def gru_gates(a: Float[Tensor, "B G"], m: Float[Tensor, "B G"]) -> GRUGates:
     """
-    Open and close the gates of a GRU.
+    The gates of a GRU.
 
         r, z = sigmoid(split(a + m))
         n    = tanh(a_n + r * m_n)
@@ -137,7 +141,7 @@ def rnn_update(
     a: Float[Tensor, "B G"], m: Float[Tensor, "B G"], state: LayerState
 ) -> LayerState:
     """
-    The classic network: everything is rewritten at every step.
+    The Elman network: the whole state is replaced at every step.
 
         h' = tanh(a + m)
 
@@ -154,6 +158,7 @@ UPDATES: dict[Cell, Update] = {
     "gru": gru_update,
     "rnn": rnn_update,
 }
+"""From both contributions and the state before to the state after."""
 
 
 def cell_step(

@@ -1,9 +1,9 @@
 """
-Noise that keeps a network from learning its text by heart.
+Dropout masks, which keep a network from learning its text by heart.
 
-The noise of a window is drawn before the window is read and handed to the model
-as a value. It is locked: the same at every step, so that the fused kernels stay
-in use and the recurrent memory is not torn anew at each character.
+The masks of a window are drawn before the window is read, and are an argument of the
+model. Dropout is variational: one mask for all steps of a window, so that the fused
+kernels stay in use and the recurrent state sees the same units throughout.
 
 Shapes: B streams, H hidden units, G gate rows.
 """
@@ -19,13 +19,13 @@ from lstm_textgen.config import GATES, ModelConfig
 
 @dataclass(frozen=True, slots=True)
 class NoiseMasks:
-    """Factors for one window, one of each per layer; None leaves a layer alone."""
+    """The masks of one window, two for each layer; None is no dropout."""
 
     outputs: tuple[Float[Tensor, "B H"] | None, ...]
-    """What a layer hands upwards is multiplied by this at every step."""
+    """Factors on the output of a layer, the same at every step."""
 
     recurrent: tuple[Float[Tensor, "G H"] | None, ...]
-    """What the recurrent matrix is multiplied by."""
+    """Factors on the recurrent matrix of a layer."""
 
 
 def draw_noise_masks(
@@ -37,17 +37,17 @@ def draw_noise_masks(
     generator: torch.Generator,
 ) -> NoiseMasks | None:
     """
-    Draw what rests in the next window.
+    Draw the masks of the next window.
 
     Args:
         config: The shape of the network.
-        streams: How many streams the window has. Each has its own units resting.
-        dropout: Share of the outputs of every layer to rest, in [0, 1). 0 is off.
-        weight_drop: Share of every recurrent matrix to rest, in [0, 1). 0 is off.
-        generator: Where the random numbers come from; its device is used.
+        streams: B, each with its own mask of outputs.
+        dropout: Dropout rate of the outputs of every layer, in [0, 1). 0 is off.
+        weight_drop: Dropout rate of every recurrent matrix, in [0, 1). 0 is off.
+        generator: Source of the random numbers; the masks are on its device.
 
     Returns:
-        Factors of 0 or 1 / (1 - share), or None where both are off.
+        Factors of 0 or 1 / (1 - rate), or None where both rates are 0.
 
     Source:
         Gal and Ghahramani (2016), A Theoretically Grounded Application of Dropout
@@ -58,17 +58,17 @@ def draw_noise_masks(
     if dropout == 0 and weight_drop == 0:
         return None
     H, G = config.hidden, GATES[config.cell] * config.hidden
-    each = range(config.layers)
+    layers = range(config.layers)
     return NoiseMasks(
-        outputs=tuple(_factors((streams, H), dropout, generator) for _ in each),
-        recurrent=tuple(_factors((G, H), weight_drop, generator) for _ in each),
+        outputs=tuple(_mask((streams, H), dropout, generator) for _ in layers),
+        recurrent=tuple(_mask((G, H), weight_drop, generator) for _ in layers),
     )
 
 
-def _factors(
-    shape: tuple[int, int], share: float, generator: torch.Generator
+def _mask(
+    shape: tuple[int, int], rate: float, generator: torch.Generator
 ) -> Tensor | None:
-    if share == 0:
+    if rate == 0:
         return None
-    drawn = torch.rand(shape, generator=generator, device=generator.device)
-    return (drawn >= share).to(drawn.dtype) / (1 - share)
+    uniform = torch.rand(shape, generator=generator, device=generator.device)
+    return (uniform >= rate).to(uniform.dtype) / (1 - rate)

@@ -1,5 +1,5 @@
 """
-A layer over time: torch's fused kernel, and the slow loop that it is held to.
+A layer over time, by the fused kernels of torch.
 
 Shapes: T steps, B streams, E inputs, H hidden units, G gate rows.
 """
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lstm_textgen.config import Cell
-from lstm_textgen.model.cells import CellWeights, cell_step
+from lstm_textgen.model.cells import CellWeights
 from lstm_textgen.model.recurrent import LayerState
 
 MODULES: dict[Cell, Callable[[int, int], nn.RNNBase]] = {
@@ -24,7 +24,7 @@ KERNELS = {"gru": torch.gru, "rnn": torch.rnn_tanh}
 
 
 def cell_weights(layer: nn.RNNBase) -> CellWeights:
-    """The parameters of a one-layer torch module, under the names of the equations."""
+    """The parameters of a one-layer torch module, by the names of the equations."""
     return CellWeights(
         inputs=layer.get_parameter("weight_ih_l0"),
         recurrent=layer.get_parameter("weight_hh_l0"),
@@ -37,24 +37,24 @@ def run_layer(
     layer: nn.RNNBase,
     x: Float[Tensor, "T B E"],
     state: LayerState,
-    rest: Float[Tensor, "G H"] | None = None,
+    mask: Float[Tensor, "G H"] | None = None,
 ) -> tuple[Float[Tensor, "T B H"], LayerState]:
     """
-    Read a window with the fused kernel.
+    Run a layer over a window with the fused kernel.
 
     Args:
-        layer: A one-layer, one-directional `nn.LSTM`, `nn.GRU` or `nn.RNN`. Its
-            weights stay where the kernel wants them; only a window with weight
-            drop hands over a changed copy of one matrix.
-        x: What the layer reads.
-        state: What it remembers from before.
-        rest: Factors on the recurrent matrix, from `dropout.draw_noise`.
+        layer: A one-layer, one-directional `nn.LSTM`, `nn.GRU` or `nn.RNN`. The kernel
+            uses its weights in place; only with weight drop it gets a changed copy of
+            the recurrent matrix.
+        x: The input of the layer.
+        state: Its state before the window.
+        mask: Factors on the recurrent matrix, from `dropout.draw_noise_masks`.
 
     Returns:
-        The output at every step, and the memory after the last.
+        The output at every step, and the state after the last.
     """
     weights = cell_weights(layer)
-    recurrent = weights.recurrent if rest is None else weights.recurrent * rest
+    recurrent = weights.recurrent if mask is None else weights.recurrent * mask
     flat = [weights.inputs, recurrent, weights.bias, weights.recurrent_bias]
     # has_biases, num_layers, dropout, train, bidirectional, batch_first
     options = (True, 1, 0.0, torch.is_grad_enabled(), False, False)
@@ -63,17 +63,6 @@ def run_layer(
         kernel = KERNELS["gru" if isinstance(layer, nn.GRU) else "rnn"]
         outputs, hidden = kernel(x, hidden, flat, *options)
         return outputs, LayerState(hidden[0])
-    memory = (hidden, state.cell.unsqueeze(0))
-    outputs, hidden, cell = torch.lstm(x, memory, flat, *options)
+    before = (hidden, state.cell.unsqueeze(0))
+    outputs, hidden, cell = torch.lstm(x, before, flat, *options)
     return outputs, LayerState(hidden[0], cell[0])
-
-
-def run_layer_slowly(
-    cell: Cell, weights: CellWeights, x: Float[Tensor, "T B E"], state: LayerState
-) -> tuple[Float[Tensor, "T B H"], LayerState]:
-    """Read a window step by step with the equations: what `run_layer` must equal."""
-    outputs = []
-    for x_now in x:
-        state = cell_step(cell, x_now, state, weights)
-        outputs.append(state.hidden)
-    return torch.stack(outputs), state

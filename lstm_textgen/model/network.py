@@ -2,8 +2,6 @@
 The network: embedding, stacked recurrent layers, linear head.
 
 Shapes: T steps, B streams, V vocabulary, E embedding, H hidden units.
-
-Weights at birth, each choice with its source.
 """
 
 import torch
@@ -19,10 +17,10 @@ from lstm_textgen.model.stack import walk
 
 class CharModel(nn.Module):
     """
-    Predicts every next character of a text from all that came before.
+    Predicts every next character of a text from all characters before it.
 
-    It has no training mode: the noise that training needs is an argument, and the
-    memory goes in and comes out.
+    It has no training mode: dropout masks are an argument, and the recurrent state goes
+    in and comes out.
 
     Args:
         config: The shape of the network.
@@ -39,7 +37,7 @@ class CharModel(nn.Module):
         self.layers = nn.ModuleList(module(size, config.hidden) for size in sizes)
         self.head = nn.Linear(config.hidden, vocabulary)
         if config.initial_state == "learned":
-            self.initial = nn.ModuleList(_Initial(config) for _ in sizes)
+            self.initial = nn.ModuleList(_InitialState(config) for _ in sizes)
 
     def forward(
         self,
@@ -52,12 +50,12 @@ class CharModel(nn.Module):
 
         Args:
             ids: The characters, time first.
-            state: The memory of the B streams before the window.
-            noise: What rests in this window; None for none.
+            state: The state of the B streams before the window.
+            noise: The dropout masks of this window; None for no dropout.
 
         Returns:
             After each character the logits of the next one, in nats up to a
-            constant, and the memory after the window.
+            constant, and the state after the window.
         """
         outputs, after = self.read(ids, state, noise)
         return self.head(outputs), after
@@ -86,11 +84,11 @@ class CharModel(nn.Module):
         return x, StackState(after)
 
     def initial_state(self, streams: int) -> StackState:
-        """The memory of *streams* streams before the first character of each."""
+        """The state of *streams* streams before the first character of each."""
         if self.config.initial_state == "learned":
             learned = self.initial.named_parameters()
             return StackState.from_tensors(
-                {name: one.expand(streams, -1).clone() for name, one in learned}
+                {name: part.expand(streams, -1).clone() for name, part in learned}
             )
         weight = self.head.weight
         return zero_state(
@@ -98,16 +96,12 @@ class CharModel(nn.Module):
         )
 
     def parameter_count(self) -> int:
-        """How many numbers are learned."""
+        """The number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-class _Initial(nn.Module):
-    """
-    What a layer remembers before anything was read.
-
-    Its names are those of `LayerState`.
-    """
+class _InitialState(nn.Module):
+    """The learned initial state of a layer, under the names of `LayerState`."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -119,14 +113,14 @@ class _Initial(nn.Module):
 @torch.no_grad()
 def initialize(model: CharModel, generator: torch.Generator) -> None:
     """
-    Give every parameter its first value.
+    Draw the first weights.
 
     - Embedding: standard normal, so that each character starts as a direction.
-    - Input matrices and head: uniform by fan-in and fan-out, which keeps the
-      variance of signals and gradients level.
-    - Recurrent matrices: orthogonal per gate, so that the memory neither fades
-      nor grows by the matrix alone.
-    - Biases zero, but 1 for the LSTM's forget gate: it starts out remembering.
+    - Input matrices and head: uniform by fan-in and fan-out, which preserves the
+      variance of activations and gradients.
+    - Recurrent matrices: orthogonal for each gate, so that the matrix alone neither
+      shrinks nor amplifies the hidden state.
+    - Biases: zero, but 1 for the forget gate of an LSTM, which starts out remembering.
 
     Args:
         model: The network, changed in place.

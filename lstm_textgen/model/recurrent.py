@@ -1,5 +1,5 @@
 """
-The memory of a stack: what the network carries from one window to the next.
+The recurrent state of a layer and of the network, carried from window to window.
 
 Shapes: B streams, H hidden units.
 """
@@ -16,11 +16,11 @@ from lstm_textgen.config import ModelConfig
 
 @dataclass(frozen=True, slots=True)
 class LayerState:
-    """What one layer remembers between two characters."""
+    """The recurrent state of one layer between two characters."""
 
     hidden: Float[Tensor, "B H"]
     cell: Float[Tensor, "B H"] | None = None
-    """The LSTM's memory cell. GRU and RNN remember in `hidden` alone."""
+    """The cell state of an LSTM. GRU and RNN have `hidden` alone."""
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "LayerState":
         """The same state with *change* applied to each tensor."""
@@ -30,7 +30,7 @@ class LayerState:
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """What all layers remember, lowest first."""
+    """The recurrent state of all layers, lowest first."""
 
     layers: tuple[LayerState, ...]
 
@@ -39,15 +39,15 @@ class StackState:
         return StackState(tuple(layer.map(change) for layer in self.layers))
 
     def detach(self) -> "StackState":
-        """Keep the memory and cut the gradient, as truncated backpropagation needs."""
+        """The same state without its gradient, for truncated backpropagation."""
         return self.map(Tensor.detach)
 
     def select(self, streams: slice | Tensor) -> "StackState":
-        """The memory of some streams, by slice or by index."""
+        """The state of some streams, by slice or by index."""
         return self.map(lambda tensor: tensor[streams])
 
     def where(self, streams: Tensor, other: "StackState") -> "StackState":
-        """This memory for the streams that are marked, that of *other* elsewhere."""
+        """This state for the streams that are marked, that of *other* elsewhere."""
         theirs = other.tensors()
         mixed = {
             name: torch.where(streams.unsqueeze(-1), ours, theirs[name])
@@ -56,7 +56,7 @@ class StackState:
         return StackState.from_tensors(mixed)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor under a name such as `0.hidden`, for keeping in a file."""
+        """Every tensor under a name such as `0.hidden`, as in a file."""
         named = {f"{i}.hidden": layer.hidden for i, layer in enumerate(self.layers)}
         for i, layer in enumerate(self.layers):
             if layer.cell is not None:
@@ -65,7 +65,7 @@ class StackState:
 
     @classmethod
     def from_tensors(cls, named: dict[str, Tensor]) -> "StackState":
-        """The way back from `tensors`."""
+        """The inverse of `tensors`."""
         depth = sum(name.endswith(".hidden") for name in named)
         layers = (
             LayerState(named[f"{i}.hidden"], named.get(f"{i}.cell"))
@@ -81,7 +81,7 @@ def zero_state(
     device: torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> StackState:
-    """The empty memory of *streams* streams: all zeros."""
+    """The state of *streams* streams that is all zeros."""
 
     def zeros() -> Tensor:
         return torch.zeros(streams, config.hidden, device=device, dtype=dtype)

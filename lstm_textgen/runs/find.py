@@ -1,8 +1,4 @@
-"""
-Find the checkpoint that the user means, and names that are free.
-
-Find the checkpoint that the user means, here or on a hub: the one place for it.
-"""
+"""Find the checkpoint that the user means, here or on a hub; names that are free."""
 
 import difflib
 import itertools
@@ -16,17 +12,17 @@ from lstm_textgen.remote.repository import is_on_hub, parse_repository
 from lstm_textgen.runs.directory import RunDirectory
 
 RUNS = Path("checkpoints")
-"""Where runs are, unless the user puts them elsewhere."""
+"""The default folder of runs."""
 
 PRETRAINED = ("shakespeare", "fables")
-"""Models that come with the package; the first speaks where nothing was trained."""
+"""Bundled models; the first is the default where nothing was trained."""
 
 
 def runs_in(folder: Path) -> list[Path]:
     """
     The runs in *folder* that have a model, the newest model first.
 
-    None that is hidden: it may be one that is still arriving.
+    Hidden ones may be incomplete downloads and are skipped.
     """
     try:
         paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
@@ -44,18 +40,18 @@ def newest_run(folder: Path) -> Path | None:
 
 
 def free_name(folder: Path, name: str) -> Path:
-    """The first of *name*, *name*-2, *name*-3 and so on that *folder* does not have."""
+    """The first of *name*, *name*-2, *name*-3 and so on that is free in *folder*."""
     numbered = (f"{name}-{number}" for number in itertools.count(2))
-    candidates = (folder / each for each in itertools.chain([name], numbered))
+    candidates = (folder / free for free in itertools.chain([name], numbered))
     return next(path for path in candidates if not os.path.lexists(path))
 
 
 def require_folder(folder: Path) -> None:
     """
-    See that a folder of runs is there, unless it is the usual one.
+    Check that a folder of runs exists, unless it is the default.
 
     Raises:
-        MissingError: There is no such folder.
+        MissingError: It does not.
     """
     if folder != RUNS and not os.path.isdir(folder):
         raise MissingError(
@@ -65,10 +61,10 @@ def require_folder(folder: Path) -> None:
 
 def require_free(path: Path) -> None:
     """
-    See that nothing has the name of a file that is to be written.
+    Check that the name of a file to be written is free.
 
     Raises:
-        OutputError: Something has it.
+        OutputError: It is not.
     """
     if os.path.lexists(path):
         what = "a folder" if os.path.isdir(path) else "a file"
@@ -84,11 +80,11 @@ def resolve_checkpoint(argument: str | None, *, folder: Path = RUNS) -> Path:
 
     Args:
         argument: A file, the folder of a run, the name of a bundled model, or None
-            for the newest run and, where there is none, the bundled model.
-        folder: Where the runs are.
+            for the newest run, or the first bundled model where there is no run.
+        folder: The folder of the runs.
 
     Raises:
-        MissingError: There is no model there.
+        MissingError: There is no such model.
     """
     if argument is None:
         newest = newest_run(folder)
@@ -114,7 +110,7 @@ def resolve_checkpoint(argument: str | None, *, folder: Path = RUNS) -> Path:
 
 
 def is_bundled(path: Path) -> bool:
-    """Whether *path* is one of the models that came with the package."""
+    """Whether *path* is one of the bundled models."""
     return path.parent == bundled_folder("checkpoints")
 
 
@@ -129,7 +125,7 @@ def _bundled(name: str) -> Path:
 
 
 def _model_of(run: RunDirectory) -> Path:
-    """The model of a run, or why there is none."""
+    """The model of a run, or an error that says why it has none."""
     if os.path.isfile(run.model_path):
         return run.model_path
     if os.path.isfile(run.settings_path):
@@ -147,16 +143,16 @@ def _model_of(run: RunDirectory) -> Path:
 
 def find_checkpoint(argument: str | None, *, folder: Path = RUNS) -> Path:
     """
-    The file that the user means; a model on a hub is brought to the hub's cache.
+    The file that the user means; a model on a hub is downloaded to the hub's cache.
 
     Args:
         argument: As for `resolve_checkpoint`, or `hf://user/repo[@revision]`.
-        folder: Where the runs are.
+        folder: The folder of the runs.
 
     Raises:
-        ConfigError: The name of a model on a hub is none.
+        ConfigError: The name of a model on a hub is invalid.
         MissingError, CheckpointError, AccessError, UnavailableError, StorageError:
-            As `resolve_checkpoint` and `fetch_model`.
+            As `resolve_checkpoint` and `download_model`.
     """
     if argument is not None and is_on_hub(argument):
         return download_model(parse_repository(argument)).path

@@ -1,12 +1,8 @@
 """
-Which runs and models there are, by what their files say of themselves.
+The runs and models in a folder: a list, a check of their files, and pruning.
 
-Read models and runs whole, and say of every file whether it is fine.
-
-What can go from a folder of runs, and its going.
-
-A run is made of files that this program wrote under names of its own. Only those are
-ever removed; whatever else lies in the folder stays, and then the folder stays too.
+Pruning removes only files that this program wrote under names of its own. Any other
+file in the folder of a run stays, and then the folder stays too.
 """
 
 import contextlib
@@ -33,29 +29,42 @@ SUFFIX = ".safetensors"
 
 EntryKind = Literal["run", "file", "bundled"]
 
+MAX_NAMED = 5
+"""How many bad files an error names; all of them were printed before."""
+
+LOCKS = {".lock", ".lock.pid"}
+
+UNFINISHED = "was never finished"
+
+ARRIVING = re.compile(r"\.[0-9a-f]{16}\.part")
+"""Name of the temporary folder of a model that is being downloaded."""
+
+GIVEN_UP_S = 3600.0
+"""A downloaded model is written within minutes; after this long its process is dead."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ModelEntry:
-    """A run or a model that was found."""
+    """A run, a model file or a bundled model."""
 
     name: str
-    """What to call it in a command."""
+    """Its name in a command."""
 
     kind: EntryKind
     path: Path
-    """The model file; that of a run may not be there yet."""
+    """The model file; that of a run may not exist yet."""
 
     size_bytes: int
-    """Of the model file; 0 where there is none."""
+    """Size of the model file; 0 where there is none."""
 
     folder_bytes: int
-    """Of all files of a run; of another model, its own."""
+    """Size of all files of a run; of another model, the size of its file."""
 
     saved_s: float
-    """When the model was saved, or the run made, in seconds since 1970."""
+    """When the model was saved, or the run created, in seconds since 1970."""
 
     card: Checkpoint | None
-    """What the model says of itself, without tensors; None if it cannot be read."""
+    """The model without its tensors; None if it cannot be read."""
 
     problem: str = ""
     """Why it cannot be read."""
@@ -65,53 +74,54 @@ def list_models(folder: Path) -> list[ModelEntry]:
     """
     The runs and model files in a folder, newest first, and the bundled models.
 
-    Tensors are not read, so that a long list comes at once; `verify` reads them. What
-    is hidden may still be arriving, and is not looked at.
+    Tensors are not read, so that a long list appears at once; `check_files` reads them.
+    Hidden files and folders may be incomplete downloads and are skipped.
 
     Args:
-        folder: Where to look; nothing below its runs is looked at.
+        folder: The folder, in which only runs are opened.
     """
-    try:
-        paths = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    except OSError:  # no such folder, or nothing that we may look at
-        paths = []
-    found = [listed for path in paths if (listed := _look(path)) is not None]
-    found.sort(key=lambda listed: -listed.saved_s)
+    visible = [path for path in _paths_in(folder) if not path.name.startswith(".")]
+    entries = [entry for path in visible if (entry := _entry(path)) is not None]
+    entries.sort(key=lambda entry: -entry.saved_s)
     shipped = bundled_folder("checkpoints")
     if folder.resolve() != shipped.resolve():
         paths = [shipped / f"{name}{SUFFIX}" for name in PRETRAINED]
-        found += [
+        entries += [
             _model(path, "bundled", path.stem) for path in paths if os.path.isfile(path)
         ]
-    return found
+    return entries
 
 
-def is_run(path: Path) -> bool:
+def _paths_in(folder: Path) -> list[Path]:
+    """What is in a folder, by name; nothing where it is missing or unreadable."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _is_run(path: Path) -> bool:
     """Whether *path* is the folder of a run."""
     run = RunDirectory(path)
     return any(map(os.path.isfile, (run.settings_path, run.model_path)))
 
 
-def files_of(run: Path) -> list[Path]:
-    """The files in a run's folder: none of its folders, and no links elsewhere."""
-    try:
-        paths = sorted(run.iterdir())
-    except OSError:
-        return []
-    return [path for path in paths if path.is_file() and not path.is_symlink()]
+def _files_in(run: Path) -> list[Path]:
+    """The regular files in a folder, without links."""
+    return [p for p in _paths_in(run) if p.is_file() and not p.is_symlink()]
 
 
-def size_of(path: Path) -> int:
-    """Bytes of a file; 0 if it has just gone."""
+def _size_bytes(path: Path) -> int:
+    """The size of a file; 0 if it has just been removed."""
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-def _look(path: Path) -> ModelEntry | None:
-    """What *path* is, if it is a run or a model."""
-    if is_run(path):
+def _entry(path: Path) -> ModelEntry | None:
+    """The entry for *path*, if it is a run or a model."""
+    if _is_run(path):
         return _run(path)
     if path.suffix == SUFFIX and os.path.isfile(path):
         return _model(path, "file", str(path))
@@ -120,7 +130,7 @@ def _look(path: Path) -> ModelEntry | None:
 
 def _run(path: Path) -> ModelEntry:
     run = RunDirectory(path)
-    folder_bytes = sum(size_of(file) for file in files_of(path))
+    folder_bytes = sum(map(_size_bytes, _files_in(path)))
     if os.path.isfile(run.model_path):
         return _model(run.model_path, "run", str(path), folder_bytes)
     return ModelEntry(
@@ -143,7 +153,7 @@ def _model(
         card = read_header(path)
     except TextgenError as error:
         problem = error.problem
-    size_bytes = size_of(path)
+    size_bytes = _size_bytes(path)
     return ModelEntry(
         name=name,
         kind=kind,
@@ -163,68 +173,63 @@ def _saved_s(path: Path) -> float:
         return 0.0
 
 
-NAMED = 5
-"""How many bad files an error names; all of them were told before."""
-
-
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """What was found out about a file."""
+    """The result of checking a file."""
 
     path: Path | str
-    """The file, or what was asked for where there is none."""
+    """The file, or the argument where no file was found."""
 
     sha256: str = ""
     """Digest of the tensors."""
 
     error: TextgenError | None = None
-    """What is wrong; None if nothing is."""
+    """What is wrong with it; None if nothing is."""
 
 
 def check_files(argument: str) -> list[FileCheck]:
     """
-    Read a model, and of a run its states too, also before it has a model.
+    Read a model in full, and for a run its states, even before it has a model.
 
     Args:
         argument: As for `resolve_checkpoint`.
     """
     try:
-        found = [_of_model(resolve_checkpoint(argument))]
+        checks = [_check_model(resolve_checkpoint(argument))]
     except TextgenError as error:
-        found = [FileCheck(argument, error=error)]
-    run = RunDirectory(Path(argument))  # of a file, nothing is below it
+        checks = [FileCheck(argument, error=error)]
+    run = RunDirectory(Path(argument))  # below a file there are no states
     states = run.state_path, run.previous_state_path
-    return found + [_of_state(state) for state in states if os.path.exists(state)]
+    return checks + [_check_state(state) for state in states if os.path.exists(state)]
 
 
-def summary(verdicts: Sequence[FileCheck]) -> TextgenError:
+def summary(checks: Sequence[FileCheck]) -> TextgenError:
     """
-    The error that stands for all that is bad, of which there is some.
+    One error for all checks, of which at least one has failed.
 
-    Of a single file it is its own. Of several, one that is missing counts less than
-    one that was read and is bad.
+    Of a single check it is its own. Of several, a damaged file decides the kind of
+    error over a missing one.
     """
-    bad = [each for each in verdicts if each.error is not None]
-    errors = [each.error for each in bad if each.error is not None]
-    if len(verdicts) == 1:
-        return errors[0]
-    kinds = [type(error) for error in errors]
+    bad = [(check.path, check.error) for check in checks if check.error is not None]
+    if len(checks) == 1:
+        return bad[0][1]
+    kinds = [type(error) for _, error in bad]
     kind = CheckpointError if CheckpointError in kinds else kinds[0]
-    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
-    names = ", ".join(str(each.path) for each in bad[:NAMED])
-    problem = f"{len(bad)} of {len(verdicts)} files are bad: {names}{more}."
+    more = f" and {len(bad) - MAX_NAMED} more" if len(bad) > MAX_NAMED else ""
+    names = ", ".join(str(path) for path, _ in bad[:MAX_NAMED])
+    problem = f"{len(bad)} of {len(checks)} files are bad: {names}{more}."
     return kind(problem, AGAIN)
 
 
-def _of_model(path: Path) -> FileCheck:
+def _check_model(path: Path) -> FileCheck:
     try:
         return FileCheck(path, tensors_sha256(load_checkpoint(path).tensors))
     except TextgenError as error:
         return FileCheck(path, error=error)
 
 
-def _of_state(path: Path) -> FileCheck:
-    """Whether it is whole and its numbers are finite; not whether it fits the run."""
+def _check_state(path: Path) -> FileCheck:
+    """Check that a state is whole and finite, not that it fits the run."""
     try:
         with open_container(path, STATE) as container:
             tensors = container.read_tensors()
@@ -239,20 +244,9 @@ def _of_state(path: Path) -> FileCheck:
     return FileCheck(path, tensors_sha256(tensors))
 
 
-LOCKS = {".lock", ".lock.pid"}
-
-NEVER = "was never finished"
-
-ARRIVING = re.compile(r"\.[0-9a-f]{16}\.part")
-"""How a folder is called into which a model is being fetched."""
-
-GIVEN_UP_S = 3600.0
-"""A fetched model is written within minutes; after this long its process is dead."""
-
-
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A file that can go."""
+    """A file that can be removed."""
 
     path: Path
     size_bytes: int
@@ -261,72 +255,70 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What can go from some runs."""
+    """What can be removed from some runs."""
 
     removals: tuple[Removal, ...]
     busy: tuple[Path, ...]
-    """Runs that are left alone, because something works in them."""
+    """Runs that are left alone, because another process uses them."""
 
 
 def plan_pruning(
     folder: Path, *, keep: int | None = None, states: bool = False
 ) -> Pruning:
     """
-    What can go from the runs in *folder*. Nothing is changed.
+    What can be removed from the runs in *folder*. Nothing is changed.
 
-    What a killed process was writing or fetching, the state before a newest one that is
-    whole, and runs that never saved anything go always. A model that was not trained
-    here, such as one that was fetched, is no run.
+    Always included are temporary files of killed processes, the previous state where
+    the newest is whole, and runs that never saved anything. A model that was not
+    trained here, such as a downloaded one, is not a run.
 
     Args:
-        folder: Where the runs are.
-        keep: Runs that have a model and are not among this many newest ones go too,
-            0 or more. None keeps all of them.
-        states: The states from which runs go on go too, where the model is whole; it
-            stays. Where it is not, the states hold the last good weights.
+        folder: The folder of the runs.
+        keep: How many of the newest runs with a model to keep, 0 or more; the older
+            ones are included. None keeps all of them.
+        states: Also include the states of runs whose model is whole. Where it is not,
+            the states have the last good weights.
     """
     newest = [run for run in runs_in(folder) if _was_trained(run)]
     old = set() if keep is None else set(newest[keep:])
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError:
-        paths = []
+    paths = _paths_in(folder)
     removals: list[Removal] = []
     busy: list[Path] = []
     for part in filter(_was_given_up, paths):
-        removals += [Removal(file, size_of(file), NEVER) for file in files_of(part)]
+        files = _files_in(part)
+        removals += [Removal(file, _size_bytes(file), UNFINISHED) for file in files]
     for run in filter(_was_trained, paths):
-        found = list(_of_run(run, old=run in old, states=states))
-        if found and _is_busy(run):
+        of_run = list(_removals(run, old=run in old, states=states))
+        if of_run and _is_busy(run):
             busy.append(run)
         else:
-            removals += found
+            removals += of_run
     return Pruning(tuple(removals), tuple(busy))
 
 
 def remove_files(removals: Sequence[Removal]) -> list[Removal]:
     """
-    Remove what was planned, and folders that are empty then.
+    Remove the files of a plan, and the folders that are empty then.
 
-    A run in which something has begun to work in the meantime is left alone.
+    A run that another process has begun to use in the meantime is left alone.
 
     Returns:
-        What is gone.
+        What was removed.
 
     Raises:
         OutputError: A file may not be removed.
         StorageError: The disk fails.
     """
-    gone = []
-    for run in dict.fromkeys(each.path.parent for each in removals):
+    removed = []
+    for run in dict.fromkeys(removal.path.parent for removal in removals):
         with contextlib.suppress(BusyError), RunDirectory(run).lock():
-            for each in removals:
-                if each.path.parent == run:
-                    with translated_errors(each.path):
-                        each.path.unlink(missing_ok=True)
-                    gone.append(each)
+            for removal in removals:
+                if removal.path.parent == run:
+                    with translated_errors(removal.path):
+                        removal.path.unlink(missing_ok=True)
+                    removed.append(removal)
             _remove_if_empty(run)
-    return gone
+    return removed
 
 
 def _was_trained(path: Path) -> bool:
@@ -337,7 +329,7 @@ def _was_trained(path: Path) -> bool:
 
 
 def _was_given_up(path: Path) -> bool:
-    """Whether a model was on its way into *path*, and whoever fetched it was killed."""
+    """Whether *path* is the folder of a download whose process was killed."""
     if not ARRIVING.fullmatch(path.name) or path.is_symlink():
         return False
     try:
@@ -346,39 +338,31 @@ def _was_given_up(path: Path) -> bool:
         return False
 
 
-def _of_run(run: Path, *, old: bool, states: bool) -> Iterable[Removal]:
-    names = RunDirectory(run)
-    both = names.state_path, names.previous_state_path
-    unborn = not any(path.exists() for path in (names.model_path, *both))
-    spare = both if states and _loads(names.model_path) else ()
-    whole = {names.model_path, *both, names.metrics_path, names.settings_path}
-    for path in files_of(run):
-        if path.name.startswith(".") and path.suffix == ".part":
-            why = NEVER
-        elif path in whole and unborn:
+def _removals(path: Path, *, old: bool, states: bool) -> Iterable[Removal]:
+    """The files of one run that can be removed."""
+    run = RunDirectory(path)
+    both = run.state_path, run.previous_state_path
+    unsaved = not any(file.exists() for file in (run.model_path, *both))
+    has_model = states and _check_model(run.model_path).error is None
+    own = {run.model_path, *both, run.metrics_path, run.settings_path}
+    for file in _files_in(path):
+        if file.name.startswith(".") and file.suffix == ".part":
+            why = UNFINISHED
+        elif file in own and unsaved:
             why = "belongs to a run without a model"
-        elif path in whole and old:
+        elif file in own and old:
             why = "belongs to an older run"
-        elif path in spare:
+        elif file in both and has_model:
             why = "is needed only to go on with this run"
-        elif path == names.previous_state_path and _is_whole(names.state_path):
+        elif file == run.previous_state_path and _is_whole(run.state_path):
             why = "is the state before the newest"
         else:
             continue
-        yield Removal(path, size_of(path), why)
-
-
-def _loads(model: Path) -> bool:
-    """Whether *model* is there and whole, so that no state need stand in for it."""
-    try:
-        load_checkpoint(model)
-    except TextgenError:
-        return False
-    return True
+        yield Removal(file, _size_bytes(file), why)
 
 
 def _is_whole(state: Path) -> bool:
-    """Whether a run can go on from *state*; if not, the one before is needed."""
+    """Whether a run can resume from *state*; if not, it needs the previous one."""
     try:
         with open_container(state, STATE) as container:
             container.read_tensors()
@@ -388,7 +372,7 @@ def _is_whole(state: Path) -> bool:
 
 
 def _is_busy(run: Path) -> bool:
-    """Whether another process works in *run*, or nothing may be removed there."""
+    """Whether another process uses *run*, or nothing may be removed there."""
     try:
         RunDirectory(run).check_idle()
     except (BusyError, OutputError):
@@ -397,7 +381,7 @@ def _is_busy(run: Path) -> bool:
 
 
 def _remove_if_empty(run: Path) -> None:
-    """The folder of a run that has nothing but its lock, while that is held."""
+    """Remove the folder of a run that has nothing but its lock, which is held."""
     with contextlib.suppress(OSError):
         if {path.name for path in run.iterdir()} <= LOCKS:
             for name in LOCKS:

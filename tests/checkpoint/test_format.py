@@ -1,8 +1,9 @@
-"""Format 1: what is written and that it comes back."""
+"""Format 1: what is written, that it comes back, and that old files are read."""
 
 import dataclasses
 import json
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,20 @@ import safetensors
 import torch
 
 from lstm_textgen.checkpoint.container import to_bfloat16
-from lstm_textgen.checkpoint.format import KEYS, load_checkpoint, save_checkpoint
+from lstm_textgen.checkpoint.format import (
+    FORMAT,
+    KEYS,
+    load_checkpoint,
+    save_checkpoint,
+    to_metadata,
+)
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.checkpoint.schema import parameter_count, tensor_shapes
-from lstm_textgen.config import ModelConfig
+from lstm_textgen.config import ModelConfig, SampleConfig, to_json
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.weights import build_model, skeleton, to_checkpoint, to_tensors
+from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import ByteTokenizer
 from tests.builders import char_tokenizer
 
@@ -219,3 +227,38 @@ def test_free_texts_have_bounds(checkpoint, field, text):
     """A text that could not be kept is refused where it is given."""
     with pytest.raises(ConfigError, match=field):
         dataclasses.replace(checkpoint, **{field: text})
+
+
+GOLDEN = Path(__file__).with_name("golden")
+VERSIONS = range(1, FORMAT + 1)
+
+
+def golden(number):
+    """A file of that format, written when it was the newest, and what it said then."""
+    written = json.loads((GOLDEN / f"format-{number}.json").read_text(encoding="utf-8"))
+    return GOLDEN / f"format-{number}.safetensors", written
+
+
+def test_every_format_has_its_golden_file():
+    """A new format comes with a file of its own; the old ones stay as they are."""
+    names = {path.name for path in GOLDEN.glob("*.safetensors")}
+
+    assert names == {f"format-{number}.safetensors" for number in VERSIONS}
+
+
+@pytest.mark.parametrize("number", VERSIONS)
+def test_a_golden_file_says_what_it_always_said(number):
+    """Settings, vocabulary, record, and the text that its weights write."""
+    path, written = golden(number)
+    config = SampleConfig(seed=written["seed"])
+
+    about = to_metadata(load_checkpoint(path))
+    text = Writer.load(path).generate(
+        written["prompt"], length=len(written["text"]), config=config
+    )
+
+    # fields added since then have their defaults
+    defaults = to_json(TrainingRecord())
+    written["about"]["training"] = defaults | written["about"]["training"]
+    assert {k: about[k] for k in written["about"]} == written["about"]
+    assert text == written["text"]

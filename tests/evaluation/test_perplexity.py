@@ -52,7 +52,7 @@ def test_evaluate_is_one_pass_by_the_equations(
 
     All but the first character are counted. Lengths lie around the window's end.
     """
-    monkeypatch.setattr(perplexity, "WINDOW", 7)
+    monkeypatch.setattr(perplexity, "MAX_WINDOW", 7)
     model, ids = make_model(V, cell=cell, layers=2), random_text(length)
     progress = []
 
@@ -75,7 +75,7 @@ def test_estimate_is_several_readers(
     The first has nothing before it and begins with the initial state. A limit is
     shared out evenly, rounded up. The shares are 13 and 14 characters long.
     """
-    monkeypatch.setattr(perplexity, "WINDOW", window)
+    monkeypatch.setattr(perplexity, "MAX_WINDOW", window)
     model, ids, warm_up = make_model(V, layers=2), random_text(55), 3
     costs = []
     for b in range(4):
@@ -132,7 +132,7 @@ def test_every_character_is_counted_once(make_model, ids, streams, warm_up, wind
     expected = math.fsum(n * prices[i].item() for i, n in Counter(ids[1:]).items())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(perplexity, "WINDOW", window)
+        patch.setattr(perplexity, "MAX_WINDOW", window)
         found = [
             estimate(model, text, streams=streams, warm_up=warm_up),
             exact_loss(model, text),
@@ -243,7 +243,7 @@ def test_wide_steps_are_read_in_short_windows(read, make_model, monkeypatch):
     whole = read(
         model, ids, **({"streams": 3, "warm_up": 8} if read is estimate else {})
     )
-    monkeypatch.setattr(perplexity, "NUMBERS", 1)
+    monkeypatch.setattr(perplexity, "MAX_ACTIVATIONS", 1)
     narrow = read(
         model, ids, **({"streams": 3, "warm_up": 8} if read is estimate else {})
     )

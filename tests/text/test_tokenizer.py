@@ -1,5 +1,7 @@
-"""Characters and bytes as ids and back."""
+"""Characters and bytes as ids and back; unknown characters and prompts."""
 # ruff: noqa: RUF001 - curly quotes and dashes are the matter of this file
+
+import string
 
 import numpy as np
 import pytest
@@ -11,8 +13,12 @@ from lstm_textgen.text.tokenizer import (
     ByteTokenizer,
     CharTokenizer,
     Tokenizer,
+    close_replacements,
     count_code_points,
+    describe_character,
+    encode_prompt,
     tokenizer_from_json,
+    unknown_character,
 )
 from tests.builders import char_tokenizer
 
@@ -205,3 +211,125 @@ def test_negative_id_does_not_wrap_around():
     """An id below zero is our own mistake, and stops at once."""
     with pytest.raises(AssertionError, match="wrap"):
         CharTokenizer("ab").decode([-1])
+
+
+ASCII = string.printable
+
+
+@pytest.mark.parametrize(
+    ("char", "known", "first"),
+    [
+        ("’", ASCII, "'"),
+        ("'", "abc’‘", "’"),
+        ("“", ASCII, '"'),
+        ('"', "“”", "“"),
+        ("–", ASCII, "-"),
+        ("—", ASCII, "--"),
+        ("—", "–ab", "–"),
+        ("…", ASCII, "..."),
+        ("\u00a0", ASCII, " "),
+        ("\u2028", ASCII, "\n"),
+        ("é", ASCII, "e"),
+        ("É", "e", "e"),
+        ("ﬁ", ASCII, "fi"),
+        ("ß", ASCII, "ss"),
+        ("Ł", ASCII, "L"),
+        ("Q", "abcq", "q"),
+        ("q", "ABCQ", "Q"),
+        ("Ж", "ж", "ж"),
+    ],
+)
+def test_first_replacement_is_what_a_person_would_type(char, known, first):
+    """The closest stands first, and only what the vocabulary has."""
+    assert close_replacements(char, known)[0] == first
+
+
+def test_nothing_comes_close():
+    """A character of another script has no replacement, nor has a lone accent."""
+    assert close_replacements("漢", ASCII) == []
+    assert close_replacements("\u0301", ASCII) == []
+    assert close_replacements("…", "abc") == []
+
+
+@given(st.characters(), st.text())
+def test_replacements_are_known(char, known):
+    """Whatever the character: every replacement can be encoded and is another."""
+    for replacement in close_replacements(char, known):
+        assert replacement not in ("", char)
+        assert set(replacement) <= set(known)
+
+
+def test_character_is_named_three_ways():
+    """A character that prints as nothing is still told apart; a nameless one too."""
+    assert describe_character("\u200b") == r"'\u200b' (U+200B ZERO WIDTH SPACE)"
+    assert describe_character("\x01") == r"'\x01' (U+0001)"
+
+
+def test_error_for_an_unknown_character():
+    """The error says which character, where, and what to write instead."""
+    error = unknown_character("’", 7, ASCII)
+
+    assert error.problem == (
+        "Character '’' (U+2019 RIGHT SINGLE QUOTATION MARK) "
+        "at offset 7 is not in the vocabulary."
+    )
+    assert error.remedy.startswith("Write \"'\" or '`' instead; ")
+
+
+def test_remedies_where_nothing_comes_close():
+    """Without a replacement the remedy is to remove it; a broken byte is named."""
+    assert unknown_character("漢", 0, ASCII).remedy.startswith("Remove it; ")
+    assert "byte of no text" in unknown_character("\udce9", 0, ASCII).remedy
+
+
+KNOWN = char_tokenizer("don't wait... please")
+
+
+def test_replace_writes_what_comes_closest():
+    """One note for each different character, in the order in which they come."""
+    ids, notes = encode_prompt(KNOWN, "don’t wait… don’t 漢", "replace")
+
+    assert KNOWN.decode(ids) == "don't wait... don't "
+    assert notes == [
+        "'’' (U+2019 RIGHT SINGLE QUOTATION MARK) replaced by \"'\"",
+        "'…' (U+2026 HORIZONTAL ELLIPSIS) replaced by '...'",
+        "'漢' (U+6F22 CJK UNIFIED IDEOGRAPH-6F22) skipped",
+    ]
+
+
+def test_skip_leaves_out():
+    """Skipping keeps what is known, and says what is gone."""
+    ids, notes = encode_prompt(KNOWN, "don’t", "skip")
+
+    assert KNOWN.decode(ids) == "dont"
+    assert notes == ["'’' (U+2019 RIGHT SINGLE QUOTATION MARK) skipped"]
+
+
+def test_error_names_the_place():
+    """Without leave to change the prompt the first unknown character stops it."""
+    with pytest.raises(VocabularyError, match="at offset 3"):
+        encode_prompt(KNOWN, "don’t", "error")
+
+
+@given(text=st.text("don't wait."))
+@pytest.mark.parametrize("on_unknown", ["error", "skip", "replace"])
+def test_known_prompt_is_not_touched(text, on_unknown):
+    """Where every character is known there is nothing to note."""
+    ids, notes = encode_prompt(KNOWN, text, on_unknown)
+
+    assert KNOWN.decode(ids) == text
+    assert notes == []
+
+
+def test_tokenizers_that_take_everything():
+    """An unknown mark takes all, and says so; bytes all but half a character."""
+    marked = CharTokenizer("a\ufffd", "\ufffd")
+
+    for on_unknown in ("error", "skip", "replace"):
+        ids, notes = encode_prompt(marked, "abb\ufffd", on_unknown)
+        assert marked.decode(ids) == "a\ufffd\ufffd\ufffd"
+        assert notes == ["'b' (U+0062 LATIN SMALL LETTER B) read as the unknown mark"]
+
+    ids, notes = encode_prompt(ByteTokenizer(), "b\udce9b", "skip")
+    assert ByteTokenizer().decode(ids) == "bb"
+    assert notes == [r"'\udce9' (U+DCE9) skipped"]
