@@ -5,17 +5,18 @@ import pytest
 from tests.cli.hub.server import running_hub
 
 
-@pytest.fixture(scope="session")
-def session_hub():
+@pytest.fixture(scope="module")
+def module_hub():
+    """Not for the session: other tests fork, which goes badly with threads."""
     with running_hub() as hub:
         yield hub
 
 
 @pytest.fixture
-def hub(session_hub):
+def hub(module_hub):
     """An empty hub that behaves."""
-    session_hub.reset()
-    return session_hub
+    module_hub.reset()
+    return module_hub
 
 
 @pytest.fixture
