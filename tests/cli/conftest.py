@@ -52,19 +52,24 @@ class Outcome:
     stdout: str
     stderr: str
 
-    cpu_s: float = 0.0
-    """Seconds of the processor, where a fork was measured."""
-
-    elapsed_s: float = 0.0
-    """Seconds by the clock, where a fork was measured."""
-
     @property
     def json(self):
         """The one object on stdout."""
         return json.loads(self.stdout)
 
-    def assert_refused(self, code, *words):
-        """Two lines for people that hold *words*, nothing on stdout, and *code*."""
+    @property
+    def notes(self):
+        """The notes on stderr, one a line."""
+        return [line for line in self.stderr.splitlines() if line[:6] == "note: "]
+
+    def assert_refused(self, code, *values):
+        """
+        Exit code, nothing on stdout, and an error and its remedy that name *values*.
+
+        Args:
+            code: The exit code.
+            values: Numbers, names, paths and options, never phrases.
+        """
         *before, problem, remedy = self.stderr.splitlines()
 
         assert (self.code, self.stdout) == (code, ""), self.stderr
@@ -72,7 +77,7 @@ class Outcome:
         assert remedy.startswith("  try: ")
         assert min(len(problem), len(remedy)) > len("error: ") + 10
         assert all(line.startswith("note: ") for line in before), before
-        assert [word for word in words if word not in problem + remedy] == []
+        assert [v for v in values if str(v) not in problem + remedy] == []
 
 
 class Warm:
@@ -83,12 +88,12 @@ class Warm:
             [sys.executable, Path(__file__).with_name("warm.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=with_package(environment),
+            env=environment,
         )
 
     def run(self, arguments, *, folder, environment, memory_bytes=None, **files):
         """
-        Exit code, seconds of the processor, seconds by the clock.
+        The exit code.
 
         Args:
             files: The paths of stdin, stdout and stderr.
@@ -139,7 +144,7 @@ class Screen:
         return self._sent.decode("utf-8").replace("\r\n", "\n")
 
 
-def _hear_signals():
+def restore_signals():
     """A shell starts the background deaf to Ctrl-C, and nohup to a closed terminal."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -173,7 +178,7 @@ class Textgen:
         files = {name: folder / name for name in ("stdin", "stdout", "stderr")}
         for path in files.values():
             path.write_bytes(stdin if path.name == "stdin" else b"")
-        code, *spent = self.warm.run(
+        code = self.warm.run(
             arguments,
             folder=self.folder,
             environment=self.environment | (env or {}),
@@ -182,7 +187,7 @@ class Textgen:
             | {name: stream and stream.name for name, stream in streams.items()},
         )
         out, err = (files[name].read_bytes() for name in ("stdout", "stderr"))
-        return Outcome(code, out.decode("utf-8"), err.decode("utf-8"), *spent)
+        return Outcome(code, out.decode("utf-8"), err.decode("utf-8"))
 
     def train(self, *arguments, **more):
         """Train the smallest model that is one."""
@@ -213,7 +218,7 @@ class Textgen:
             cwd=self.folder,
             env=with_package(self.environment),
             encoding="utf-8",
-            preexec_fn=_hear_signals,
+            preexec_fn=restore_signals,
         ) as process:
             alarm = threading.Timer(PATIENCE_S, process.kill)
             alarm.start()
@@ -243,7 +248,7 @@ class Textgen:
 def environment(tmp_path_factory):
     """Nothing of the user's: own cache, own data, one thread, no colour forced."""
     home = tmp_path_factory.mktemp("home")
-    return {
+    variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "LANG": "C.UTF-8",
@@ -252,6 +257,7 @@ def environment(tmp_path_factory):
         "TEXTGEN_CACHE": str(home / "cache"),
         "TEXTGEN_DATA": str(home / "data"),
     }
+    return with_package(variables)
 
 
 @pytest.fixture(scope="session")

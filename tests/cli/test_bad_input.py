@@ -1,8 +1,4 @@
-"""
-What users get wrong: two lines, a code, and nothing left behind.
-
-Each case also shows the words without which the lines would be no help.
-"""
+"""What users get wrong: two lines that name it, a code, and nothing left behind."""
 
 import os
 import time
@@ -13,107 +9,69 @@ TEXT = b"The crow spoke, and the fox heard it. " * 100
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 10
 
 TEXTS = {
-    "empty": (b"", 65, ["empty"]),
-    "one character": (b"a", 65, ["'a'"]),
-    "one character, often": (b"a" * 5000, 65, ["'a'", "5,000 times"]),
-    "shorter than a window": (b"The crow and the fox", 65, ["18", "--window"]),
-    "not UTF-8": (TEXT + b"caf\xe9" + TEXT, 65, ["0xE9", "3803", "--encoding cp1252"]),
-    "a lone continuation byte": (b"\x80" + TEXT, 65, ["0x80", "offset 0"]),
-    "half a character at the end": (TEXT + b"\xe2\x82", 65, ["0xE2", "offset 3800"]),
-    "cp1252": ("café ".encode("cp1252") * 900, 65, ["0xE9", "offset 3", "cp1252"]),
-    "UTF-16": (TEXT.decode().encode("utf-16"), 65, ["offset 0", "--encoding utf-16"]),
-    "NUL": (TEXT + b"\0" + TEXT, 65, ["binary", "NUL"]),
+    "empty": (b"", ["book"]),
+    "one character": (b"a", ["'a'"]),
+    "one character, often": (b"a" * 5000, ["'a'", "5,000"]),
+    "shorter than a window": (b"The crow and the fox", ["18", "--window"]),
+    "not UTF-8": (TEXT + b"caf\xe9" + TEXT, ["0xE9", "3803", "--encoding cp1252"]),
+    "a lone continuation byte": (b"\x80" + TEXT, ["0x80"]),
+    "half a character at the end": (TEXT + b"\xe2\x82", ["0xE2", "3800"]),
+    "cp1252": ("café ".encode("cp1252") * 900, ["0xE9", "cp1252"]),
+    "UTF-16": (TEXT.decode().encode("utf-16"), ["--encoding utf-16"]),
+    "NUL": (TEXT + b"\0" + TEXT, ["book.txt", "NUL"]),
     "300,000 different characters": (
         "".join(map(chr, range(0x10000, 0x10000 + 300_000))).encode(),
-        65,
-        ["300,000 different", "200,000", "--tokenizer byte"],
+        ["300,000", "200,000", "--tokenizer byte"],
     ),
-    "PNG": (PNG, 65, ["PNG image"]),
+    "PNG": (PNG, ["PNG"]),
 }
-"""The content of book.txt, the code, and words of the two lines."""
+"""The content of book.txt, and values that the refusal names."""
 
 OPTIONS = {
-    "--lr nan": ["learning_rate is nan"],
-    "--save-every nan": ["save_every is nan, which is no number of seconds"],
-    "--hidden 8192 --layers 2": ["parameters", "hidden or layers lower"],
-    "--hidden 0": ["hidden is 0", "8192"],
-    "--hidden many": ["--hidden", "integer"],
-    "--layers 17": ["layers is 17", "16"],
-    "--steps 0": ["steps is 0", "above 0"],
-    "--steps 2.5": ["--steps"],
-    "--minutes -1": ["minutes is -1"],
-    "--minutes inf": ["minutes is inf"],
-    "--minutes 1 --steps 5": ["minutes 1.0 and steps 5", "exactly one"],
-    "--dropout 1": ["dropout is 1"],
-    "--validation 0.9": ["validation is 0.9"],
-    "--seed -1": ["seed is -1"],
-    "--threads 0": ["threads is 0"],
-    "--preset huge": ["'huge'", "tiny, small, base, large"],
-    "--cell lsmt": ["'lsmt'", "lstm, gru, rnn"],
-    "--tokenizer word": ["'word'", "char, byte"],
-    "--encoding klingon": ["'klingon'", "utf-8"],
-    "--device gpu": ["'gpu'", "cpu"],
-    "--device meta": ["'meta'", "cpu"],
-    "--precision half": ["'half'", "bfloat16"],
-    "--hiden 8": ["--hiden", "--hidden"],
+    "train book.txt --hidden 8192 --layers 2": ["536,870,912", "hidden", "layers"],
+    "train book.txt --steps 2.5": ["--steps"],
+    "train book.txt --minutes 1 --steps 5": ["minutes 1", "steps 5"],
+    "train book.txt --preset huge": ["'huge'", "tiny, small, base, large"],
+    "train book.txt --cell lsmt": ["'lsmt'", "lstm, gru, rnn"],
+    "train book.txt --tokenizer word": ["'word'", "char, byte"],
+    "train book.txt --encoding klingon": ["'klingon'", "utf-8"],
+    "train book.txt --device gpu": ["'gpu'", "cpu"],
+    "train book.txt --device meta": ["'meta'", "cpu"],
+    "train book.txt --precision half": ["'half'", "bfloat16"],
+    "train book.txt --hiden 8": ["--hiden", "--hidden"],
+    "train": ["corpus", "textgen train --help"],
+    "sample fables --on-unknown guess": ["'guess'", "skip"],
+    "sample fables --precision half": ["'half'", "float32, bfloat16, int8"],
+    "sample fables --int8": ["--int8"],
+    "evaluate model": ["text", "textgen evaluate --help"],
+    "corpora fetch": ["'fetch'", "corpora --help"],
+    "trian": ["'trian'", "train"],
+    "--verson": ["--verson", "--version"],
 }
-"""Options of train that it refuses, and words of the two lines."""
-
-SAMPLING = {
-    "--top-p 0": ["top_p is 0"],
-    "--top-p nan": ["top_p is nan"],
-    "--top-k -1": ["top_k is -1"],
-    "--temperature -1": ["temperature is -1"],
-    "--temperature nan": ["temperature is nan"],
-    "--seed -1": ["seed is -1"],
-    "--length -1": ["length is -1"],
-    "--on-unknown guess": ["'guess'", "skip"],
-    "--precision half": ["precision is 'half'", "float32, bfloat16, int8"],
-    "--int8": ["--int8"],
-}
-"""Options of sample that it refuses, and words of the two lines."""
+"""Commands that are refused with code 2, and values that the refusal names."""
 
 
-@pytest.mark.parametrize(("content", "code", "words"), TEXTS.values(), ids=TEXTS)
-def test_a_text_that_is_none(textgen, content, code, words):
+@pytest.mark.parametrize(("content", "values"), TEXTS.values(), ids=TEXTS)
+def test_a_text_that_is_none(textgen, content, values):
     """It is refused for what is wrong with it, before a run is made."""
     textgen.write("book.txt", content)
 
-    textgen("train", "book.txt").assert_refused(code, *words)
+    textgen("train", "book.txt").assert_refused(65, *values)
     assert textgen.left() == ["book.txt"]
 
 
-@pytest.mark.parametrize("options", OPTIONS)
-def test_an_option_of_train_out_of_range(textgen, options):
-    """The value that was found is named, and what it may be."""
+@pytest.mark.parametrize("command", OPTIONS)
+def test_words_that_are_no_command(textgen, command):
+    """
+    What was given is named, and what there is instead; nothing is written.
+
+    Numbers out of range: `test_bad_settings.py`.
+    """
     textgen.write("book.txt", TEXT)
-    outcome = textgen("train", "book.txt", *options.split())
+    outcome = textgen(*command.split())
 
-    outcome.assert_refused(2, *OPTIONS[options])
+    outcome.assert_refused(2, *OPTIONS[command])
     assert textgen.left() == ["book.txt"]
-
-
-@pytest.mark.parametrize("options", SAMPLING)
-def test_an_option_of_sample_out_of_range(textgen, trained, options):
-    """As for train; no character is written before."""
-    outcome = textgen("sample", trained.run, *options.split())
-
-    outcome.assert_refused(2, *SAMPLING[options])
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (["trian"], ["'trian'", "train"]),
-        (["corpora", "fetch"], ["'fetch'", "corpora --help"]),
-        (["train"], ["corpus", "textgen train --help"]),
-        (["evaluate", "model"], ["text", "textgen evaluate --help"]),
-        (["--verson"], ["--verson", "--version"]),
-    ],
-)
-def test_words_that_are_no_command(textgen, command, words):
-    """The nearest word is offered, or the help."""
-    textgen(*command).assert_refused(2, *words)
 
 
 def test_a_file_that_is_not_there(textgen):
@@ -121,12 +79,12 @@ def test_a_file_that_is_not_there(textgen):
     textgen.write("texts.txt", TEXT)
 
     textgen("train", "text.txt").assert_refused(66, "'text.txt'", "'texts.txt'")
-    textgen("train", "no/book.txt").assert_refused(66, "no folder 'no'")
+    textgen("train", "no/book.txt").assert_refused(66, "'no/book.txt'", "'no'")
     textgen("train", "*.md").assert_refused(66, "*.md")
 
 
 def test_a_folder_without_text(textgen):
-    """What counts as text is told."""
+    """What counts as text is named by its suffix."""
     textgen.write("photos/one.png", PNG)
 
     textgen("train", "photos").assert_refused(65, "photos", ".txt")
@@ -137,16 +95,18 @@ def test_a_text_in_the_place_of_its_name(textgen):
     """`textgen train "$(cat book.txt)"` once was a defect: the name is too long."""
     outcome = textgen("train", TEXT.decode())
 
-    outcome.assert_refused(66, "does not exist", "standard input")
+    outcome.assert_refused(66, "The crow spoke", " - ")
     assert len(outcome.stderr) < 1000
 
 
 def test_what_may_never_end_is_not_opened(textgen):
-    """A pipe without a writer would hang, /dev/zero would fill the disk."""
+    """A pipe without a writer would hang, /dev/zero would fill the disk or memory."""
+    textgen.write("book.txt", TEXT)
     os.mkfifo(textgen.folder / "pipe")
 
-    textgen("train", "pipe").assert_refused(66, "a pipe")
-    textgen("train", "/dev/zero").assert_refused(66, "a device")
+    for name in ("pipe", "/dev/zero"):
+        textgen("train", name).assert_refused(66, name)
+        textgen("train", "book.txt", "--config", name).assert_refused(66, name)
 
 
 def test_links_in_a_circle(textgen):
@@ -156,7 +116,7 @@ def test_links_in_a_circle(textgen):
     textgen.write("texts/book.txt", TEXT)
     (textgen.folder / "texts" / "again").symlink_to(".")
 
-    textgen("train", "one").assert_refused(66, "'one'", "leads back to itself")
+    textgen("train", "one").assert_refused(66, "'one'")
     assert textgen.train("texts").code == 0
 
 
@@ -169,12 +129,12 @@ def test_a_text_that_may_not_be_read(textgen):
     if os.access(secret, os.R_OK):
         secret = "/proc/sysrq-trigger"
 
-    textgen("train", secret).assert_refused(66, str(secret))
+    textgen("train", secret).assert_refused(66, secret)
 
 
 @pytest.mark.parametrize("change", ["grows", "shrinks"])
 def test_a_file_that_changes_while_it_is_read(textgen, outcome_of, change):
-    """It is told, nothing is left behind, and the next try will do."""
+    """It is refused, nothing is left behind, and the next try will do."""
     size = 60 * 2**20
     book = textgen.write("book.txt", TEXT * (size // len(TEXT)))
     with textgen.running("train", book, *textgen.tiny) as process, book.open("ab") as f:
@@ -185,7 +145,7 @@ def test_a_file_that_changes_while_it_is_read(textgen, outcome_of, change):
             time.sleep(0.02)
         outcome = outcome_of(process)
 
-    outcome.assert_refused(65, "changed while it was read")
+    outcome.assert_refused(65, "book.txt")
     assert textgen.left() == ["book.txt"]
 
 
@@ -196,29 +156,22 @@ def test_a_hundred_thousand_different_characters(textgen):
     outcome = textgen.train("book.txt")
 
     assert outcome.code == 0, outcome.stderr
-    assert "of the parameters belong to the 100,000 different" in outcome.stderr
+    assert any("100,000" in note for note in outcome.notes)
     assert textgen("sample", "-n", "3").code == 0
 
 
 @pytest.mark.parametrize(
-    ("output", "words"),
-    [
-        ("book.txt", ["book.txt exists already"]),
-        ("book.txt/run", ["book.txt/run cannot be created", "not a folder"]),
-        ("full", ["full exists already"]),
-        ("a" * 300, ["aaa cannot be written", "shorter name"]),
-        ("round/run", ["round", "Links lead in a circle"]),
-    ],
+    "output", ["book.txt", "book.txt/run", "full", "a" * 300, "round/run"]
 )
 @pytest.mark.parametrize("more", [[], ["--resume"]])
-def test_an_output_that_cannot_be(textgen, output, words, more):
+def test_an_output_that_cannot_be(textgen, output, more):
     """It is refused before the text is read; --resume is no help without a run."""
     textgen.write("book.txt", TEXT)
     textgen.write("full/of.things", "")
     (textgen.folder / "round").symlink_to("round")
     outcome = textgen("train", "book.txt", "-o", output, *more)
 
-    outcome.assert_refused(73, *words)
+    outcome.assert_refused(73, output.removesuffix("/run"))
     assert "--resume" not in outcome.stderr
     assert textgen.left() == ["book.txt", "full", "round"]
 
@@ -230,26 +183,7 @@ def test_an_output_with_a_nul(textgen, more):
     textgen.write("run.toml", 'output = "a\\u0000b"')
     outcome = textgen("train", "book.txt", "--config", "run.toml", *more)
 
-    outcome.assert_refused(2, "--output", "null byte")
-
-
-@pytest.mark.parametrize(
-    ("name", "code", "words"),
-    [
-        ("pipe", 66, ["pipe cannot be read", "not a regular file"]),
-        ("/dev/zero", 66, ["/dev/zero", "not a regular file"]),
-        (".", 66, ["not a regular file"]),
-        ("large.toml", 65, ["large.toml", "more than 1,048,576 bytes"]),
-    ],
-)
-def test_a_settings_file_that_may_never_end(textgen, name, code, words):
-    """A pipe was waited for, and a device filled the memory."""
-    textgen.write("book.txt", TEXT)
-    textgen.write("large.toml", "#" * (2**20 + 1))
-    os.mkfifo(textgen.folder / "pipe")
-    outcome = textgen("train", "book.txt", "--config", name)
-
-    outcome.assert_refused(code, *words)
+    outcome.assert_refused(2, "--output")
 
 
 def test_debug_shows_where(textgen):

@@ -82,7 +82,7 @@ def test_a_run_that_was_terminated_is_saved_and_while_it_goes_nobody_else_may(
         other = textgen(*command, "--resume", "-q")
         seconds, out, err = stop(process, signal.SIGTERM)
 
-    other.assert_refused(75, "checkpoints/book", f"process {process.pid}")
+    other.assert_refused(75, "checkpoints/book", process.pid)
     assert process.returncode == -signal.SIGTERM
     assert seconds < AT_ONCE_S
     assert json.loads(out)["stopped_by"] == "terminated"
@@ -110,23 +110,25 @@ def test_resume_of_a_run_that_is_over_keeps_its_model(textgen, book):
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "words"),
+    ("option", "value", "values"),
     [
-        ("--hidden", "9", ["hidden 8, not 9"]),
-        ("--cell", "gru", ["cell lstm, not gru"]),
-        ("--seed", "7", ["seed 1, not 7"]),
+        ("--hidden", "9", ["hidden 8", "9"]),
+        ("--cell", "gru", ["cell lstm", "gru"]),
+        ("--seed", "7", ["seed 1", "7"]),
     ],
 )
-def test_resume_with_another_setting_is_refused(textgen, trained, option, value, words):
+def test_resume_with_another_setting_is_refused(
+    textgen, trained, option, value, values
+):
     """A run has one set of settings from its beginning to its end."""
     command = ("train", trained.text, "-o", trained.run, "--resume")
     outcome = textgen(*command, option, value)
 
-    outcome.assert_refused(73, *words, str(trained.run), "-o")
+    outcome.assert_refused(73, *values, str(trained.run), "-o")
 
 
 def test_resume_with_another_text_is_refused(textgen, trained):
     """It would spoil what was learned."""
     outcome = textgen.train("fables", "-o", trained.run, "--resume")
 
-    outcome.assert_refused(65, str(trained.run), "sha256")
+    outcome.assert_refused(65, trained.run)

@@ -230,19 +230,23 @@ def test_the_file_takes_an_option_by_any_of_its_names(textgen, book):
 
 
 @pytest.mark.parametrize(
-    ("toml", "words"),
+    ("toml", "values"),
     [
-        ("steps = 2\nhiden = 5", ["hiden", "run.toml", "'hidden'"]),
-        ("steps = ", ["run.toml", "not TOML"]),
-        ("steps = 2\n[model]\nhidden = 5", ["run.toml", "model"]),
-        ("steps = " + "[" * 5_000, ["run.toml", "nested too deeply"]),
+        ("steps = 2\nhiden = 5", ["hiden", "'hidden'"]),
+        ("steps = ", []),
+        ("steps = 2\n[model]\nhidden = 5", ["model"]),
+        ("steps = " + "[" * 5_000, []),
+        ("#" * (2**20 + 1), ["1,048,576"]),
     ],
+    ids=["a slip", "not TOML", "a table", "too deep", "too large"],
 )
-def test_a_settings_file_is_taken_whole_or_not_at_all(textgen, book, toml, words):
+def test_a_settings_file_is_taken_whole_or_not_at_all(textgen, book, toml, values):
     """A slip in it is named, with the nearest setting that exists."""
     textgen.write("run.toml", toml)
 
-    textgen("train", book, "--config", "run.toml").assert_refused(65, *words)
+    textgen("train", book, "--config", "run.toml").assert_refused(
+        65, "run.toml", *values
+    )
     assert textgen.left() == ["book.txt", "run.toml"]
 
 
@@ -250,7 +254,7 @@ def test_a_settings_file_that_is_not_there(textgen, book):
     """It is a missing input."""
     outcome = textgen("train", book, "--config", "nowhere.toml")
 
-    outcome.assert_refused(66, "nowhere.toml", "No such file")
+    outcome.assert_refused(66, "nowhere.toml")
 
 
 def test_a_second_run_of_a_text_gets_a_name_of_its_own(textgen, book):
@@ -270,7 +274,7 @@ def test_a_run_that_is_there_stays_as_it_is(textgen, book, trained):
     before = contents(trained.run)
     outcome = textgen.train(book, "-o", trained.run)
 
-    outcome.assert_refused(73, str(trained.run), "--resume")
+    outcome.assert_refused(73, trained.run, "--resume")
     assert contents(trained.run) == before
 
 
@@ -312,5 +316,5 @@ def test_a_full_disk_behind_stdout_is_an_error_of_its_own(textgen, book):
     with open("/dev/full", "wb") as full:
         outcome = textgen.train(book, "-q", stdout=full)
 
-    outcome.assert_refused(74, "No space left on device")
+    outcome.assert_refused(74)
     assert (textgen.folder / "checkpoints/book/model.safetensors").is_file()

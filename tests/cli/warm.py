@@ -5,8 +5,7 @@ Importing torch takes two seconds, and these tests start the program some hundre
 times. A fork is a process like any other, with its own folder, environment, files,
 signals and exit code; it shares nothing but the imports that are done.
 
-Each line of stdin asks for a run, each line of stdout is how one ended: exit code,
-seconds of the processor, seconds by the clock.
+Each line of stdin asks for a run, each line of stdout is the exit code of one.
 """
 
 import atexit
@@ -113,11 +112,8 @@ def serve():
         child = os.fork()
         if child == 0:
             leave(become(json.loads(line)))
-        began = time.monotonic()
-        _, status, used = os.wait4(child, 0)
-        spent = used.ru_utime + used.ru_stime, time.monotonic() - began
-        answer = [os.waitstatus_to_exitcode(status), *spent]
-        os.write(1, json.dumps(answer).encode() + b"\n")
+        _, status = os.waitpid(child, 0)
+        os.write(1, b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def disturbed(book):
         server.stdin.flush()
         with attached(Path(f"{gate}.pid"), call, what):
             gate.write_bytes(b"")
-            code, *_ = json.loads(server.stdout.readline())
+            code = json.loads(server.stdout.readline())
         told = {name: Path(path).read_text() for name, path in streams.items()}
         return subprocess.CompletedProcess((), code, **told)
 
