@@ -54,32 +54,22 @@ def converse(
         output: Whether to be quiet.
         on_unknown: What to do with characters that the model does not know.
     """
-    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    handler = signal.SIG_IGN if ignored else signal.default_int_handler
-    with _on_interrupt(handler):  # Ctrl-C ends what is being done, not the program
-        _converse(writer, prompt, request, output, on_unknown)
-
-
-def _converse(
-    writer: Writer,
-    prompt: tuple[ReadPrompt[Any], str],
-    request: SampleRequest,
-    output: SampleOutput,
-    on_unknown: OnUnknown,
-) -> None:
+    read, text = prompt
     dialogue = Dialogue(writer, request.config, request.form)
     conversation = Conversation(dialogue, writer, on_unknown)
     if not output.quiet:
         say("Enter lets the model go on, /help lists all, Ctrl-D ends.")
         if output.tell_seed:
             say(f"seed {request.config.seed}")
-    read, text = prompt
     if text:
         dialogue.begin_with(text, read)
         write_text(text)
-    line = "" if text else _next_line()
-    while line is not None and conversation.obey(line):
-        line = _next_line()
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    handler = signal.SIG_IGN if ignored else signal.default_int_handler
+    with _on_interrupt(handler):  # Ctrl-C ends what is being done, not the program
+        line = "" if text else _next_line()
+        while line is not None and conversation.obey(line):
+            line = _next_line()
 
 
 class Conversation:

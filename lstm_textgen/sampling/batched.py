@@ -21,6 +21,9 @@ from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import LayerState, StackState
 from lstm_textgen.model.stack import walk
 
+Stepped = tuple[Float[Tensor, "N V"], StackState]
+"""Logits of the next characters, and the state after a step."""
+
 
 class NetworkBackend:
     """
@@ -97,9 +100,7 @@ class BatchedBackend(NetworkBackend):
         return logits[-1], state
 
     @torch.inference_mode()
-    def step(
-        self, ids: Int64[Tensor, " N"], state: StackState
-    ) -> tuple[Float[Tensor, "N V"], StackState]:
+    def step(self, ids: Int64[Tensor, " N"], state: StackState) -> Stepped:
         """Read one character per sample; *state* is not changed."""
 
         def layer_step(
@@ -174,9 +175,7 @@ def _product(
 # launched together. A graph always reads and writes the same tensors, so ids, state and
 # outputs are copied in and out.
 
-Outputs = tuple[Float[Tensor, "N V"], StackState]
-
-Recorder = Callable[[Callable[[], Outputs]], tuple[Callable[[], None], Outputs]]
+Recorder = Callable[[Callable[[], Stepped]], tuple[Callable[[], None], Stepped]]
 """From a step to a function that repeats it, and to the outputs that it overwrites."""
 
 WARM_UP = 3
@@ -186,7 +185,7 @@ MAX_GRAPHS = 4
 """Graphs that are kept, one for each number of samples."""
 
 
-def record_cuda(step: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
+def record_cuda(step: Callable[[], Stepped]) -> tuple[Callable[[], None], Stepped]:
     """
     Capture *step* as a CUDA graph.
 
@@ -228,9 +227,7 @@ class GraphBackend(BatchedBackend):
         self._recorded: dict[int, _RecordedStep] = {}
 
     @torch.inference_mode()
-    def step(
-        self, ids: Int64[Tensor, " N"], state: StackState
-    ) -> tuple[Float[Tensor, "N V"], StackState]:
+    def step(self, ids: Int64[Tensor, " N"], state: StackState) -> Stepped:
         """Read one character per sample; *state* is not changed."""
         samples = len(ids)
         recorded = self._recorded.pop(samples, None)
@@ -248,7 +245,7 @@ class _RecordedStep:
 
     def __init__(
         self,
-        step: Callable[[Tensor, StackState], Outputs],
+        step: Callable[[Tensor, StackState], Stepped],
         ids: Int64[Tensor, " N"],
         state: StackState,
         record: Recorder,
@@ -257,7 +254,7 @@ class _RecordedStep:
         self._before = state.map(Tensor.clone)
         self._replay, self._outputs = record(lambda: step(self._ids, self._before))
 
-    def __call__(self, ids: Int64[Tensor, " N"], state: StackState) -> Outputs:
+    def __call__(self, ids: Int64[Tensor, " N"], state: StackState) -> Stepped:
         self._ids.copy_(ids)
         given = state.tensors()
         for name, tensor in self._before.tensors().items():

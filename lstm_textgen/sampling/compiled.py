@@ -24,7 +24,7 @@ from lstm_textgen.model.cells import from_input
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import LayerState, StackState
-from lstm_textgen.sampling.batched import BatchedBackend
+from lstm_textgen.sampling.batched import BatchedBackend, Stepped
 
 LSTM, GRU, RNN = range(3)
 
@@ -53,9 +53,7 @@ class CompiledBackend(BatchedBackend):
         self._weights = _kernel_weights(model, int8=int8)
         self._dtype = model.head.weight.detach().numpy().dtype
 
-    def step(
-        self, ids: Int64[Tensor, " N"], state: StackState
-    ) -> tuple[Float[Tensor, "N V"], StackState]:
+    def step(self, ids: Int64[Tensor, " N"], state: StackState) -> Stepped:
         """Read one character per sample; *state* is not changed."""
         if len(ids) != 1:
             return super().step(ids, state)
@@ -76,17 +74,9 @@ class CompiledBackend(BatchedBackend):
         after = logits[0].numpy().copy()
         ids = np.empty(len(uniforms), np.int64)
         nats = np.empty(len(uniforms))
-        kernel_draw(
-            uniforms,
-            self._dtype.type(max(temperature, np.finfo(self._dtype).tiny)),
-            self._weights,
-            hidden,
-            cell,
-            after,
-            self._workspace(),
-            ids,
-            nats,
-        )
+        heat = self._dtype.type(max(temperature, np.finfo(self._dtype).tiny))
+        work = self._workspace()
+        kernel_draw(uniforms, heat, self._weights, hidden, cell, after, work, ids, nats)
         next_logits = torch.from_numpy(after).unsqueeze(0)
         next_state = _to_state(state, hidden, cell)
         return ids.tolist(), nats.tolist(), next_logits, next_state

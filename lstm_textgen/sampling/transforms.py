@@ -19,13 +19,22 @@ from torch import Tensor
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import ConfigError
 
+Logits = Float[Tensor, "*batch V"]
+"""Unnormalized log-probabilities, in nats."""
+
+Rows = Float[Tensor, "N V"]
+"""The logits of N samples."""
+
+HistoryIds = Int64[Tensor, "N K"]
+"""The last characters of N samples."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a transform may depend on beside the logits and the settings."""
 
-    history: Int64[Tensor, "N K"]
-    """The last characters of each sample; empty unless `needs_history`."""
+    history: HistoryIds
+    """Empty unless `needs_history`."""
 
     progress: float
     """How much of the sample is written, 0 to 1."""
@@ -239,9 +248,7 @@ MAX_REPEAT_NATS = 1e4
 """The most that lengthening a repeat costs: nothing is drawn at that price."""
 
 
-def penalize_repetition(
-    logits: Float[Tensor, "N V"], history: Int64[Tensor, "N K"], penalty: float
-) -> Float[Tensor, "N V"]:
+def penalize_repetition(logits: Rows, history: HistoryIds, penalty: float) -> Rows:
     """
     Divide the positive logits of the characters in the history, multiply the negative
     ones.
@@ -249,8 +256,6 @@ def penalize_repetition(
     It depends on where the zero of the logits is, unlike all other transforms.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
-        history: The last characters.
         penalty: Above 0. 1 changes nothing, more discourages, less encourages.
 
     Source:
@@ -262,15 +267,11 @@ def penalize_repetition(
     return torch.where(_counts(logits, history) > 0, weakened, logits)
 
 
-def penalize_frequency(
-    logits: Float[Tensor, "N V"], history: Int64[Tensor, "N K"], nats: float
-) -> Float[Tensor, "N V"]:
+def penalize_frequency(logits: Rows, history: HistoryIds, nats: float) -> Rows:
     """
     Subtract *nats* for every time that a character is in the history.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
-        history: The last characters.
         nats: 0 is off, below 0 encourages.
 
     Source:
@@ -279,15 +280,11 @@ def penalize_frequency(
     return logits - nats * _counts(logits, history)
 
 
-def penalize_presence(
-    logits: Float[Tensor, "N V"], history: Int64[Tensor, "N K"], nats: float
-) -> Float[Tensor, "N V"]:
+def penalize_presence(logits: Rows, history: HistoryIds, nats: float) -> Rows:
     """
     Subtract *nats* once for every character that is in the history.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
-        history: The last characters.
         nats: 0 is off, below 0 encourages.
 
     Source:
@@ -296,17 +293,13 @@ def penalize_presence(
     return logits - nats * (_counts(logits, history) > 0)
 
 
-def ban_repeated_ngrams(
-    logits: Float[Tensor, "N V"], history: Int64[Tensor, "N K"], size: int
-) -> Float[Tensor, "N V"]:
+def ban_repeated_ngrams(logits: Rows, history: HistoryIds, size: int) -> Rows:
     """
     Mask every character that would complete a run that is in the history already.
 
     Where that leaves nothing, nothing is masked.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
-        history: The last characters.
         size: Characters of a run that may not come twice, 1 or more.
 
     Source:
@@ -327,13 +320,13 @@ def ban_repeated_ngrams(
 
 
 def penalize_continued_repeats(
-    logits: Float[Tensor, "N V"],
-    history: Int64[Tensor, "N K"],
+    logits: Rows,
+    history: HistoryIds,
     *,
     multiplier: float,
     base: float,
     allowed: int,
-) -> Float[Tensor, "N V"]:
+) -> Rows:
     """
     DRY: the longer a repeat has become, the more it costs to continue it.
 
@@ -345,8 +338,6 @@ def penalize_continued_repeats(
     nats, for the longest such repeat.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
-        history: The last characters.
         multiplier: Nats at the length *allowed*, 0 or more. 0 is off.
         base: What each further character multiplies that by, 1 or more.
         allowed: The shortest repeat that costs something to lengthen, 1 or more.
@@ -365,14 +356,11 @@ def penalize_continued_repeats(
     return logits - highest
 
 
-def repeat_lengths(
-    history: Int64[Tensor, "N K"], *, longest: int
-) -> Int64[Tensor, "N K1"]:
+def repeat_lengths(history: HistoryIds, *, longest: int) -> Int64[Tensor, "N K1"]:
     """
     How many characters up to each place are those at the end of the history.
 
     Args:
-        history: The last characters.
         longest: Where to stop counting.
 
     Returns:
@@ -393,9 +381,7 @@ def repeat_lengths(
     return lengths
 
 
-def _counts(
-    logits: Float[Tensor, "N V"], history: Int64[Tensor, "N K"]
-) -> Float[Tensor, "N V"]:
+def _counts(logits: Rows, history: HistoryIds) -> Rows:
     """How often each character is in the history."""
     ones = torch.ones_like(history, dtype=logits.dtype)
     return torch.zeros_like(logits).scatter_add_(1, history, ones)
@@ -404,14 +390,11 @@ def _counts(
 # Temperature.
 
 
-def apply_temperature(
-    logits: Float[Tensor, "*batch V"], config: SampleConfig, progress: float
-) -> Float[Tensor, "*batch V"]:
+def apply_temperature(logits: Logits, config: SampleConfig, progress: float) -> Logits:
     """
     Divide by the temperature of this moment, or keep the most likely character.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
         config: The first temperature and the last one.
         progress: How much of the sample is written, 0 to 1.
     """
@@ -421,14 +404,11 @@ def apply_temperature(
     return divide_by_temperature(logits, first + (last - first) * progress)
 
 
-def divide_by_temperature(
-    logits: Float[Tensor, "*batch V"], temperature: float
-) -> Float[Tensor, "*batch V"]:
+def divide_by_temperature(logits: Logits, temperature: float) -> Logits:
     """
     Sharpen or flatten the distribution.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
         temperature: Below 1 sharpens, above 1 flattens, 1 changes nothing, 0 leaves
             the most likely characters alone.
 
@@ -448,9 +428,7 @@ def divide_by_temperature(
 # Masks: each sets the logits of what it leaves out to -inf. Something is always left.
 
 
-def keep_top_k(
-    logits: Float[Tensor, "*batch V"], top_k: int
-) -> Float[Tensor, "*batch V"]:
+def keep_top_k(logits: Logits, top_k: int) -> Logits:
     """
     Mask all but the *top_k* most likely characters.
 
@@ -458,7 +436,6 @@ def keep_top_k(
     remain.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
         top_k: How many to keep. 0, and V or more, keep everything.
 
     Source:
@@ -472,14 +449,11 @@ def keep_top_k(
     return torch.empty_like(logits).scatter_(-1, ids, ranked)
 
 
-def keep_min_p(
-    logits: Float[Tensor, "*batch V"], min_p: float
-) -> Float[Tensor, "*batch V"]:
+def keep_min_p(logits: Logits, min_p: float) -> Logits:
     """
     Mask every character that is much less likely than the most likely one.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
         min_p: The least share of the highest probability, in [0, 1]. 0 keeps all.
 
     Source:
@@ -490,9 +464,7 @@ def keep_min_p(
     return _mask(logits, probs < min_p * probs.amax(dim=-1, keepdim=True))
 
 
-def keep_typical(
-    logits: Float[Tensor, "*batch V"], mass: float
-) -> Float[Tensor, "*batch V"]:
+def keep_typical(logits: Logits, mass: float) -> Logits:
     """
     Keep the characters whose surprise is nearest to the expected one.
 
@@ -501,7 +473,6 @@ def keep_typical(
     need not be among them.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
         mass: Probability to keep, in (0, 1]. 1 keeps everything.
 
     Source:
@@ -523,9 +494,7 @@ def keep_typical(
     )
 
 
-def keep_eta(
-    logits: Float[Tensor, "*batch V"], epsilon: float
-) -> Float[Tensor, "*batch V"]:
+def keep_eta(logits: Logits, epsilon: float) -> Logits:
     """
     Mask what is unlikely, and less strictly so where everything is unlikely.
 
@@ -534,7 +503,6 @@ def keep_eta(
     A character stays whose probability is at least eta.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
         epsilon: The least probability where the next character is nearly certain,
             in [0, 1). 0 keeps everything.
 
@@ -548,9 +516,7 @@ def keep_eta(
     return _mask(logits, probs < eta)
 
 
-def keep_top_p(
-    logits: Float[Tensor, "*batch V"], top_p: float
-) -> Float[Tensor, "*batch V"]:
+def keep_top_p(logits: Logits, top_p: float) -> Logits:
     """
     Mask every character outside the nucleus.
 
@@ -559,7 +525,6 @@ def keep_top_p(
     id goes first.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
         top_p: Probability mass to keep, in (0, 1]. 1 keeps everything.
 
     Source:
@@ -577,9 +542,7 @@ def keep_top_p(
     return torch.empty_like(logits).scatter_(-1, ids, ranked)
 
 
-def keep_below_limit(
-    logits: Float[Tensor, "N V"], limits: Float64[Tensor, " N"]
-) -> Float[Tensor, "N V"]:
+def keep_below_limit(logits: Rows, limits: Float64[Tensor, " N"]) -> Rows:
     """
     Mirostat: mask every character that would surprise more than the limit.
 
@@ -587,7 +550,6 @@ def keep_below_limit(
     (`next_limits`), so that the surprise of the text stays at a level.
 
     Args:
-        logits: Unnormalized log-probabilities, in nats.
         limits: The highest -ln p that is allowed in each row. The most likely
             character always stays.
 
@@ -632,9 +594,7 @@ def next_limits(
     return limits - rate * (surprise - target)
 
 
-def _mask(
-    logits: Float[Tensor, "*batch V"], outside: Bool[Tensor, "*batch V"]
-) -> Float[Tensor, "*batch V"]:
+def _mask(logits: Logits, outside: Bool[Tensor, "*batch V"]) -> Logits:
     """Set what is outside to -inf, but never the most likely character."""
     best = logits.argmax(dim=-1, keepdim=True)
     return logits.masked_fill(outside.scatter(-1, best, False), -torch.inf)
