@@ -232,7 +232,7 @@ class SampleConfig:
     """Growth of that penalty for each further character of the repeat, 1 to 10."""
 
     dry_allowed: int = 12
-    """Length of the longest repeat without a penalty, 1 to 65536."""
+    """Length of the shortest repeat that it costs to extend, 1 to 65536."""
 
     penalty_window: int = 256
     """How many recent characters all of the above look at, 1 to 65536."""

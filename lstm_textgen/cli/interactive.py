@@ -17,7 +17,7 @@ from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import OnUnknown, encode_prompt
 from lstm_textgen.ui.terminal import say, write_text
 
-HELP = """\
+COMMANDS = """\
 Enter              the model goes on
 some words         are added, then the model goes on
 /undo              take back the last turn, yours or the model's
@@ -59,7 +59,7 @@ def converse(
     conversation = Conversation(dialogue, writer, on_unknown)
     if not output.quiet:
         say("Enter lets the model go on, /help lists all, Ctrl-D ends.")
-        if output.tell_seed:
+        if output.show_seed:
             say(f"seed {request.config.seed}")
     if text:
         dialogue.begin_with(text, read)
@@ -97,7 +97,7 @@ class Conversation:
             "length": self._length,
             "show": lambda argument: write_text(self._dialogue.text + "\n"),
             "save": self._save,
-            "help": lambda argument: say(HELP),
+            "help": lambda argument: say(COMMANDS),
         }
 
     def obey(self, line: str) -> bool:

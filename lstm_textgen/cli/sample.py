@@ -217,8 +217,8 @@ def sample(
         json=json,
         quiet=quiet,
         echo=not no_echo,
-        colour=colour,
-        tell_seed=seed is None,
+        color=colour,
+        show_seed=seed is None,
     )
     source = PromptSource(
         text=prompt,
@@ -304,7 +304,7 @@ def _check_interactive(
         ConfigError: Something was asked for that has no meaning there.
     """
     many = len(request.numbers) > 1 or request.first_sample or request.beam
-    if many or request.alternatives or output.json or output.colour:
+    if many or request.alternatives or output.json or output.color:
         raise ConfigError(
             "A session in turns is one text on a terminal.",
             "Leave out --json, --colour, --alternatives, --samples, --first-sample, "

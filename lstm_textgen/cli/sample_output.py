@@ -78,12 +78,12 @@ class SampleOutput:
     quiet: bool = False
     echo: bool = True
     """Repeat the prompt before its text."""
-    colour: str | None = None
-    tell_seed: bool = True
+    color: str | None = None
+    show_seed: bool = True
     """The seed was chosen here, and whoever wants the text again needs it."""
 
     def __post_init__(self) -> None:
-        check("colour", self.colour, self.colour in (None, "surprise"), "surprise")
+        check("colour", self.color, self.color in (None, "surprise"), "surprise")
 
 
 def show_chain(config: SampleConfig, form: FormConfig) -> None:
@@ -135,9 +135,9 @@ def write_samples(
         else:
             for sample in samples:
                 _put(sample, text, request, output)
-    if output.colour and not (output.quiet or output.json):
+    if output.color and not (output.quiet or output.json):
         legend()
-    if output.tell_seed and not (output.quiet or output.json or request.beam):
+    if output.show_seed and not (output.quiet or output.json or request.beam):
         say(f"seed {request.config.seed}")
 
 
@@ -192,7 +192,7 @@ def _cost(sample: Sample) -> float:
 
 
 def _show(character: Character, output: SampleOutput) -> None:
-    style = shade(character.nats) if output.colour else None
+    style = shade(character.nats) if output.color else None
     write_text(character.text, style=style)
 
 

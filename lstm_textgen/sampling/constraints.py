@@ -70,8 +70,7 @@ def constraint_for(tokenizer: Tokenizer, form: FormConfig) -> Automaton | None:
         ConfigError: Nothing is left to write, or nothing of this length matches.
         UnavailableError: The library that reads patterns is not installed.
     """
-    unknown = getattr(tokenizer, "unknown", None)
-    if not (form.only or form.ban or form.match or unknown):
+    if not (form.only or form.ban or form.match or tokenizer.unknown):
         return None
     allowed = allowed_ids(tokenizer, form.only, form.ban)
     if not form.match:
@@ -122,12 +121,11 @@ def allowed_ids(tokenizer: Tokenizer, only: str, ban: str) -> Bool[np.ndarray, "
     if tokenizer.kind == "byte":
         _check_ascii(only, wanted)
         _check_ascii(ban, banned)
-    unknown = getattr(tokenizer, "unknown", None)
     allowed = np.array(
         [
             (not wanted or _is_in(char, wanted))
             and not _is_in(char, banned)
-            and (unknown is None or char != unknown)
+            and char != tokenizer.unknown
             for char in characters_of(tokenizer)
         ]
     )

@@ -254,6 +254,6 @@ class Writer:
         return np.array([max(line_end, 0)], dtype=np.uint32)
 
 
-def first_line(writer: Writer, prompt: str, length: int, config: SampleConfig) -> str:
+def single_line(writer: Writer, prompt: str, length: int, config: SampleConfig) -> str:
     """A sample as a single line, its line ends shown as spaces."""
     return " ".join(writer.generate(prompt, length=length, config=config).split())

@@ -43,6 +43,10 @@ class Tokenizer(Protocol):
         """V, how many different ids there are."""
 
     @property
+    def unknown(self) -> str | None:
+        """The mark that stands for every unknown character; None without one."""
+
+    @property
     def dtype(self) -> "np.dtype[Any]":
         """The smallest unsigned type that holds every id."""
 
@@ -198,6 +202,7 @@ class ByteTokenizer:
 
     kind: ClassVar[TokenizerKind] = "byte"
     size: ClassVar[int] = 256
+    unknown: ClassVar[None] = None
     dtype: ClassVar["np.dtype[Any]"] = np.dtype(np.uint8)
     begins: ClassVar[Bool[np.ndarray, " V"]] = (np.arange(256) & 0xC0) != 0x80
 

@@ -38,7 +38,7 @@ from lstm_textgen.paths import default_cache
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.runs.find import RUNS, free_name
 from lstm_textgen.runs.metrics import MetricsLog
-from lstm_textgen.sampling.writer import Writer, first_line
+from lstm_textgen.sampling.writer import Writer, single_line
 from lstm_textgen.signals import BY_SIGNAL, polite_signals
 from lstm_textgen.text.encode import EncodedText, encode_source, encode_with
 from lstm_textgen.text.source import Source
@@ -616,5 +616,5 @@ class _Training:
 
     def _sample(self, loop: Loop) -> Sampled:
         writer = Writer(loop.network, self._run.text.tokenizer)
-        line = first_line(writer, "", PREVIEW_LENGTH, PREVIEW)
+        line = single_line(writer, "", PREVIEW_LENGTH, PREVIEW)
         return Sampled(step=loop.position.step, text=line)

@@ -12,7 +12,7 @@ from lstm_textgen.sampling import writer as writer_module
 from lstm_textgen.sampling.batched import BatchedBackend
 from lstm_textgen.sampling.generate import DrawnId
 from lstm_textgen.sampling.stream import Character
-from lstm_textgen.sampling.writer import Writer, first_line
+from lstm_textgen.sampling.writer import Writer, single_line
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
 CHARS = CharTokenizer("\t\n abcdä😀")
@@ -184,11 +184,11 @@ def test_a_missing_checkpoint_is_named(tmp_path):
         Writer.load(tmp_path / "none.safetensors")
 
 
-def test_a_first_line_is_one_line(dictated):
+def test_a_single_line_has_no_line_ends(dictated):
     """Line ends and runs of spaces become single spaces."""
     writer = dictated(b"\n a\tb \n\nc")
 
-    assert first_line(writer, "x", 9, EVEN) == "a b c"
+    assert single_line(writer, "x", 9, EVEN) == "a b c"
 
 
 def test_samples_are_those_drawn_alone(writer, monkeypatch):
