@@ -2,6 +2,7 @@
 
 import torch
 
+from lstm_textgen.checkpoint.container import to_bfloat16
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.network import CharModel, initialize
@@ -34,3 +35,18 @@ def tiny_model(vocabulary=5, *, seed=7, **shape):
     model = CharModel(ModelConfig(**{"hidden": 3, "embedding": 2, **shape}), vocabulary)
     initialize(model, torch.Generator().manual_seed(seed))
     return model
+
+
+def wrong_tensors(tensors):
+    """One tensor more, one less, renamed, transposed, of another shape or format."""
+    bias, weight = tensors["head.bias"], tensors["head.weight"]
+    others = {name: array for name, array in tensors.items() if name != "head.bias"}
+    return (
+        {**tensors, "more": bias},
+        {**tensors, "more": bias[:0]},
+        others,
+        {**others, "head.bais": bias},
+        {**others, "head.bias": bias.reshape(-1, 1)},
+        {**tensors, "head.weight": weight.T},
+        {**others, "head.bias": to_bfloat16(bias)},
+    )

@@ -20,15 +20,14 @@ from lstm_textgen.config import from_json, to_json
 from lstm_textgen.errors import TextgenError
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.runs.find import resolve_checkpoint
-from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.source import Source, find_source
 from lstm_textgen.text.tokenizer import CharTokenizer, tokenizer_from_json
 from lstm_textgen.training.run import check_free
-from tests.fuzzing.bases import good_files, good_states
+from tests.fuzzing.bases import good_states
 from tests.fuzzing.mutations import mutated
 from tests.fuzzing.values import VALUES, change
 
-FILES, STATES = good_files(), good_states()
+STATES = good_states()
 
 many = settings(
     max_examples=200,
@@ -81,17 +80,6 @@ def here(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "ab")
     (tmp_path / "aa").symlink_to("aa")
     return tmp_path
-
-
-@many
-@given(numbers)
-def test_a_model_file(tmp_path, number):
-    """Anything in the place of a model, for reading it and for writing with it."""
-    path = tmp_path / "model"
-    path.write_bytes(mutated(FILES, 11, number)[0])
-    with contextlib.suppress(TextgenError):
-        load_checkpoint(path)
-        Writer.load(path)
 
 
 @many

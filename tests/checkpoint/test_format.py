@@ -10,7 +10,6 @@ import pytest
 import safetensors
 import torch
 
-from lstm_textgen.checkpoint.container import to_bfloat16
 from lstm_textgen.checkpoint.format import (
     FORMAT,
     KEYS,
@@ -26,7 +25,7 @@ from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.weights import build_model, skeleton, to_checkpoint, to_tensors
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import ByteTokenizer
-from tests.builders import char_tokenizer
+from tests.builders import char_tokenizer, wrong_tensors
 
 
 def same_values(one, other):
@@ -200,20 +199,10 @@ def test_a_model_that_ran_away_is_not_saved(tmp_path, checkpoint, value):
 def test_only_the_tensors_of_the_settings_are_saved(tmp_path, checkpoint):
     """One more, one less, another shape, another type: none is written."""
     tensors = checkpoint.tensors
-    bias = tensors["head.bias"]
-    rest = {k: v for k, v in tensors.items() if k != "head.bias"}
+    halves = {name: array.astype(np.float16) for name, array in tensors.items()}
+    double = {**tensors, "head.bias": tensors["head.bias"].astype(np.float64)}
 
-    for wrong in (
-        {**tensors, "more": bias},
-        {**tensors, "more": bias[:0]},
-        rest,
-        {},
-        {**rest, "head.bais": bias},
-        {**rest, "head.bias": bias.reshape(1, 5)},
-        {**rest, "head.bias": bias.astype(np.float64)},
-        {**rest, "head.bias": to_bfloat16(bias)},
-        {k: v.astype(np.float16) for k, v in tensors.items()},
-    ):
+    for wrong in (*wrong_tensors(tensors), {}, halves, double):
         changed = dataclasses.replace(checkpoint, tensors=wrong)
         with pytest.raises(CheckpointError) as caught:
             save_checkpoint(tmp_path / "model", changed)
