@@ -1,7 +1,9 @@
 """`textgen compare`: what the gates of an LSTM buy, measured on a text."""
 
+import contextlib
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -21,17 +23,13 @@ from lstm_textgen.ui.options import (
 )
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from lstm_textgen.compare.design import CompareConfig, StudyDesign
-    from lstm_textgen.compare.experiments import Experiment, ResultStore
+    from lstm_textgen.compare.experiments import ResultStore
     from lstm_textgen.compare.results import StudyResult
     from lstm_textgen.compare.study import ExperimentDone, StudyText
     from lstm_textgen.training.machine import Machine
 
 EXIT_CODES = {"interrupted": 130, "terminated": 143, "hung up": 129}
-
-BAR = "{percentage:3.0f}%|{bar:10}| {desc}"
 
 
 def _refuse_png(is_given: bool) -> None:
@@ -164,11 +162,11 @@ def _run(
         design = load_design(config, text, store, machine)
         if not quiet:
             _announce(design, text, missing_seconds(design, store))
-        with StudyProgress(quiet=quiet) as progress:
+        with _progress(quiet) as show:
             for event in run_study(design, text, store, stop):
                 if isinstance(event, StudyResult):
                     return event
-                progress.show(event)
+                show(event)
     if not quiet:
         say(f"Stopped; what is done is kept in {store.folder.parent}.")
         say("Go on: run the same command again.")
@@ -208,51 +206,44 @@ def _duration(seconds: float) -> str:
     return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
 
 
-class StudyProgress:
-    """A bar or now and then a line on stderr. Use it as a context manager."""
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[["ExperimentDone"], None]]:
+    """A bar on a terminal, elsewhere a line on stderr now and then."""
+    from tqdm import tqdm
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._bar: tqdm[NoReturn] | None = None
-        self._last_line_s = -float("inf")
+    from lstm_textgen.ui.run_view import BAR, LINE_EVERY_S
+    from lstm_textgen.ui.terminal import say
 
-    def __enter__(self) -> "StudyProgress":
-        from tqdm import tqdm
+    last_line_s = -LINE_EVERY_S
 
-        if sys.stderr.isatty() and not self._quiet:
-            self._bar = tqdm(
-                total=1.0, bar_format=BAR, dynamic_ncols=True, file=sys.stderr
-            )
-            self._bar.set_description_str("first network ...")
-        return self
+    def say_line(event: "ExperimentDone") -> None:
+        nonlocal last_line_s
+        if not quiet and time.monotonic() - last_line_s >= LINE_EVERY_S:
+            last_line_s = time.monotonic()
+            say(f"{event.progress:4.0%}  {_describe(event)}")
 
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+    if quiet or not sys.stderr.isatty():
+        yield say_line
+        return
+    bar: tqdm[NoReturn]
+    with tqdm(total=1.0, bar_format=BAR, dynamic_ncols=True, file=sys.stderr) as bar:
+        bar.set_description_str("first network ...")
 
-    def show(self, event: "ExperimentDone") -> None:
-        """Draw how far the comparison is after one experiment."""
-        from lstm_textgen.ui.model_facts import clock
-        from lstm_textgen.ui.run_view import LINE_EVERY_S
-        from lstm_textgen.ui.terminal import say
+        def move_bar(event: "ExperimentDone") -> None:
+            bar.n = round(event.progress, 4)
+            bar.set_description_str(_describe(event))
 
-        if self._quiet:
-            return
-        words = f"{_describe(event.experiment)}, {clock(event.left_s)} left"
-        if self._bar is not None:
-            self._bar.n = round(event.progress, 4)
-            self._bar.set_description_str(words)
-        elif time.monotonic() - self._last_line_s >= LINE_EVERY_S:
-            self._last_line_s = time.monotonic()
-            say(f"{event.progress:4.0%}  {words}")
+        yield move_bar
 
 
-def _describe(experiment: "Experiment") -> str:
-    from lstm_textgen.ui.model_facts import CELL_NAMES
+def _describe(event: "ExperimentDone") -> str:
+    """Which network is done, and how long the remaining ones take."""
+    from lstm_textgen.ui.model_facts import CELL_NAMES, clock
 
+    experiment = event.experiment
     return (
         f"{experiment.subject}, {CELL_NAMES[experiment.cell]}, "
-        f"rate {experiment.rate:g}, seed {experiment.seed}"
+        f"rate {experiment.rate:g}, seed {experiment.seed}, {clock(event.left_s)} left"
     )
 
 

@@ -250,7 +250,7 @@ def run_study(
                 )
             if stop.is_set():
                 return
-    yield _put_together(design, text, results)
+    yield put_together(design, text, results)
 
 
 def _finish(
@@ -271,9 +271,8 @@ def _finish(
         yield experiment, result, False
 
 
-def _put_together(
-    design: StudyDesign, text: StudyText, results: Results
-) -> StudyResult:
+def put_together(design: StudyDesign, text: StudyText, results: Results) -> StudyResult:
+    """What the results of all trials and finals amount to."""
     choices = choose_rates(design, results)
     texts = tuple(
         text_result(planned.cell, choices[TEXT, planned.cell], results)

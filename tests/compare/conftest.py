@@ -1,4 +1,4 @@
-"""A made-up result, and a study so small that it takes a second."""
+"""A result of made-up figures, and a study so small that it takes a second."""
 
 import threading
 from dataclasses import replace
@@ -14,119 +14,55 @@ from lstm_textgen.compare.design import (
     recurrent_parameters,
     with_equal_parameters,
 )
-from lstm_textgen.compare.experiments import ResultStore
-from lstm_textgen.compare.measure import TextData
-from lstm_textgen.compare.results import (
-    CellOnTask,
-    Curve,
-    RateChoice,
-    Spread,
-    StudyResult,
-    TaskResult,
-    TextResult,
-    TriedRate,
-)
-from lstm_textgen.compare.study import StudyText, run_study
+from lstm_textgen.compare.experiments import ResultStore, finals, trials
+from lstm_textgen.compare.measure import CONTEXT_LENGTHS, TextData
+from lstm_textgen.compare.study import StudyText, put_together, run_study
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.training.loop import Cadence
 
-DISTANCES = (8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
-CHOICE = RateChoice(
-    rate=3e-3,
-    at_edge=False,
-    by_chance=False,
-    tried=(
-        TriedRate(rate=1e-3, score=2.1),
-        TriedRate(rate=3e-3, score=2.0),
-        TriedRate(rate=9e-3, score=None),
-    ),
-)
+RATE = 3e-3
+FIGURES = {
+    "lstm": (1.6, (0.995, 0.99), [1.0] * 6),
+    "gru": (1.62, (0.98, 0.98), [1.0] * 6),
+    "rnn": (1.7, (0.9, 0.9), [1.0, 1.0, 0.9, 0.55, 0.5, 0.5]),
+}
+"""Nats per character, decay of the gradient by seed, and accuracy by distance."""
 
 
-def _on_text(cell, nats, decay):
-    norms = tuple(decay**k for k in range(512))
-    reach = Curve(x=tuple(map(float, range(512))), y=(norms, norms))
-    losses = ((nats + 0.5, nats), (nats + 0.6, nats + 0.02))
-    return TextResult(
-        cell=cell,
-        choice=CHOICE,
-        nats_per_char=Spread.over((nats, nats + 0.02)),
-        seconds=Spread.over((30.0, 32.0)),
-        by_characters=Curve(x=(1e5, 2e5), y=losses),
-        by_seconds=Curve(x=(15.0, 31.0), y=losses),
-        untrained=reach,
-        trained=reach,
-        reach_untrained=Spread.over((20.0, 22.0)),
-        reach_trained=Spread.over((None, 90.0)),
-        context=Curve(x=(1.0, 512.0), y=((3.0, nats), (3.0, nats))),
-        context_end=Spread.over((64.0, 128.0)),
-        seeds=(1, 2),
-        diverged=0,
-    )
-
-
-def _on_task(cell, accuracies, half_way=(None, None)):
-    return CellOnTask(
-        cell=cell,
-        choice=CHOICE,
-        accuracy=Curve(x=DISTANCES, y=(accuracies, accuracies)),
-        half_way=Spread.over(half_way),
-        seeds=(1, 2),
-        diverged=0,
-    )
-
-
-def _terms(cell, hidden=128, parameters=99_328):
-    return CellTerms(
-        cell=cell,
-        hidden=hidden,
-        recurrent_parameters=parameters,
-        parameters=111_873,
-        task_hidden=64,
-        task_parameters=20_992,
-        kernel="oneDNN, fused",
-    )
+def _made_up(experiment):
+    """The middle rate is best; the lower one is worse, the higher one diverges."""
+    nats, decays, accuracies = FIGURES[experiment.cell]
+    if experiment.rate > RATE:
+        return {"diverged": True}
+    if experiment.rate < RATE:
+        nats, accuracies = nats + 1, [0.5] * 6
+    seed = max(1, experiment.seed)
+    nats += 0.02 * (seed - 1)
+    norms = [decays[seed - 1] ** k for k in range(512)]
+    on_text = {
+        "nats_per_char": nats,
+        "curve": [[100_000, 15.0, nats + 0.5], [204_800, 28.0 + 2 * seed, nats]],
+        "untrained": norms,
+        "trained": norms,
+        "context": [nats + seed / length for length in CONTEXT_LENGTHS],
+    }
+    return on_text if experiment.subject == "text" else {"accuracies": accuracies}
 
 
 @pytest.fixture
-def result():
+def result(tiny_design, text):
     """An LSTM that remembers, and an RNN that forgets after 32 characters."""
-    forgets = (1.0, 1.0, 0.9, 0.55, 0.5, 0.5)
-    agreement = TaskResult(
-        name="agreement",
-        title="agreement of subject and verb",
-        example="the child was",
-        baseline=0.5,
-        steps=100,
-        cells=(
-            _on_task("lstm", (1.0,) * 6),
-            _on_task("gru", (1.0,) * 6),
-            _on_task("rnn", forgets, (50.0, 52.0)),
-        ),
-    )
-    return StudyResult(
-        corpus="book",
-        characters=1_000_000,
-        vocabulary=65,
-        held_out=100_000,
-        text="ab" * 32,
-        machine="2 cores, one a network",
-        seeds=2,
-        characters_read=200_000,
+    design = replace(
+        tiny_design,
+        cells=tuple(map(_planned, FIGURES)),
+        tasks=(PlannedTask(name="agreement", steps=100),),
+        text_steps=100,
         questions=500,
-        terms=tuple(_terms(cell) for cell in ("lstm", "gru", "rnn")),
-        texts=(
-            _on_text("lstm", 1.6, 0.99),
-            _on_text("gru", 1.62, 0.98),
-            _on_text("rnn", 1.7, 0.9),
-        ),
-        tasks=(agreement,),
-        reach_ratios=(
-            ("gru", Spread.over((2.7, 2.8))),
-            ("rnn", Spread.over((1e4, 2e4))),
-        ),
-        reach_ratios_untrained=(),
     )
+    rates = {(on, cell): RATE for on in ("text", "agreement") for cell in FIGURES}
+    experiments = trials(design) + finals(design, rates)
+    results = {experiment: _made_up(experiment) for experiment in experiments}
+    return put_together(design, text, results)
 
 
 @pytest.fixture
@@ -168,8 +104,17 @@ def text():
 
 def _planned(cell):
     text = with_equal_parameters(ModelConfig(hidden=4, embedding=3), cell)
+    parameters = recurrent_parameters(text)
     return PlannedCell(
-        terms=_terms(cell, text.hidden, recurrent_parameters(text)),
+        terms=CellTerms(
+            cell=cell,
+            hidden=text.hidden,
+            recurrent_parameters=parameters,
+            parameters=1000,
+            task_hidden=text.hidden,
+            task_parameters=parameters,
+            kernel="oneDNN, fused",
+        ),
         text=text,
         task=text,
         text_speed=1e5,
