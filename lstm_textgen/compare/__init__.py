@@ -1,1 +1,1 @@
-"""Cells under equal terms: trained, measured, and kept piece by piece."""
+"""Compare LSTM, GRU and RNN on equal terms: train, measure, report."""

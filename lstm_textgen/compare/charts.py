@@ -146,12 +146,12 @@ def learning_charts(result: StudyResult) -> list[Chart]:
 def _relative(norms: Curve) -> Curve:
     """From k = 1 on, each seed as a fraction of its own k = 1, as far as visible."""
     rows = [[norm / row[1] for norm in row[1:]] for row in norms.y if row[1] > 0]
-    means = Curve(x=(), y=tuple(map(tuple, rows))).mean()
+    means = Curve.over((), rows).mean()
     visible = max(
         (k for k, mean in enumerate(means) if mean >= MIN_GRADIENT), default=0
     )
     count = visible + 2
-    return Curve(x=norms.x[1:][:count], y=tuple(tuple(row[:count]) for row in rows))
+    return Curve.over(norms.x[1 : count + 1], (row[:count] for row in rows))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

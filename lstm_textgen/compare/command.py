@@ -25,8 +25,9 @@ from lstm_textgen.ui.options import (
 if TYPE_CHECKING:
     from lstm_textgen.compare.design import CompareConfig, StudyDesign
     from lstm_textgen.compare.experiments import ResultStore
+    from lstm_textgen.compare.measure import StudyText
     from lstm_textgen.compare.results import StudyResult
-    from lstm_textgen.compare.study import ExperimentDone, StudyText
+    from lstm_textgen.compare.study import ExperimentDone
     from lstm_textgen.training.machine import Machine
 
 EXIT_CODES = {"interrupted": 130, "terminated": 143, "hung up": 129}
@@ -179,7 +180,7 @@ def _announce(design: "StudyDesign", text: "StudyText", seconds: float) -> None:
 
     say(
         f"text     {text.name}: {text.characters:,} characters; the last "
-        f"{len(text.data.held_out):,} judge"
+        f"{len(text.held_out):,} judge"
     )
     for planned in design.cells:
         say(

@@ -58,9 +58,13 @@ FINAL_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class TextData:
-    """What every network of a comparison reads."""
+class StudyText:
+    """The text of a comparison, which every network reads."""
 
+    name: str
+    sha256: str
+    characters: int
+    """Of the whole text."""
     train: NDArray[np.unsignedinteger[Any]]
     held_out: NDArray[np.unsignedinteger[Any]]
     vocabulary: int
@@ -76,7 +80,7 @@ class TextData:
 
 def measure_on_text(
     config: TrainConfig,
-    data: TextData,
+    text: StudyText,
     *,
     device: torch.device,
     context_positions: int,
@@ -87,7 +91,7 @@ def measure_on_text(
 
     Args:
         config: The network, its optimizer, steps and seed.
-        data: The text.
+        text: What it reads.
         device: Where to compute.
         context_positions: Held-out characters at which useful context is measured; 0
             measures neither that nor gradient reach.
@@ -102,11 +106,11 @@ def measure_on_text(
     Raises:
         DivergedError: The loss is not finite.
     """
-    loop = _loop(config, data, device)
+    loop = _loop(config, text, device)
     measured: dict[str, Any] = {}
     if context_positions:
         count = reach_windows(context_positions)
-        windows = _draw_windows(data, count, config.seed).to(device)
+        windows = _draw_windows(text, count, config.seed).to(device)
         reach = gradient_reach(loop.network, windows, check_interrupt)
         measured["untrained"] = reach.tolist()
     curve: list[tuple[int, float, float]] = []
@@ -118,35 +122,35 @@ def measure_on_text(
         if isinstance(event, Evaluated):
             characters = loop.position.characters
             curve.append((characters, elapsed_s, event.loss.nats_per_char))
-    loss = estimate(loop.network, data.held_out, characters=FINAL_CHARACTERS)
+    loss = estimate(loop.network, text.held_out, characters=FINAL_CHARACTERS)
     if context_positions:
         reach = gradient_reach(loop.network, windows, check_interrupt)
         measured["trained"] = reach.tolist()
         losses = context_losses(
             loop.network,
-            data.held_out,
-            _spread_positions(data, context_positions),
+            text.held_out,
+            _spread_positions(text, context_positions),
             check_interrupt=check_interrupt,
         )
         measured["context"] = losses.tolist()
     return {"nats_per_char": loss.nats_per_char, "curve": curve} | measured
 
 
-def _loop(config: TrainConfig, data: TextData, device: torch.device) -> Loop:
+def _loop(config: TrainConfig, text: StudyText, device: torch.device) -> Loop:
     streams = Streams(
-        ids=data.train,
+        ids=text.train,
         streams=config.optimizer.streams,
         window=config.optimizer.window,
         seed=config.seed,
     )
     machine = Machine(device, torch.get_num_threads())
     spec = RunSpec.for_ids(
-        config, len(data.train), evaluation_sample=ESTIMATE_CHARACTERS
+        config, len(text.train), evaluation_sample=ESTIMATE_CHARACTERS
     )
     return Loop(
         spec,
-        initial_state(spec, vocabulary=data.vocabulary, machine=machine),
-        TrainingData(streams=streams, held_out=data.held_out),
+        initial_state(spec, vocabulary=text.vocabulary, machine=machine),
+        TrainingData(streams=streams, held_out=text.held_out),
         machine,
         meter=Meter(config.budget, ticks=streams.ticks, started_s=time.monotonic()),
         control=Control(),
@@ -159,18 +163,18 @@ def reach_windows(context_positions: int) -> int:
     return max(16, min(64, context_positions // 32))
 
 
-def _spread_positions(data: TextData, count: int) -> Int64[np.ndarray, " P"]:
+def _spread_positions(text: StudyText, count: int) -> Int64[np.ndarray, " P"]:
     """Held-out characters with enough context before them, spread evenly."""
-    last = len(data.held_out) - 1
+    last = len(text.held_out) - 1
     return np.linspace(CONTEXT_LENGTHS[-1], last, count).astype(np.int64)
 
 
-def _draw_windows(data: TextData, count: int, seed: int) -> Int64[Tensor, "T1 B"]:
+def _draw_windows(text: StudyText, count: int, seed: int) -> Int64[Tensor, "T1 B"]:
     """Held-out windows at random positions: inputs, and the character after them."""
     random = np.random.Generator(np.random.Philox(seed))
-    starts = random.integers(0, len(data.held_out) - REACH_WINDOW, count)
+    starts = random.integers(0, len(text.held_out) - REACH_WINDOW, count)
     positions = starts + np.arange(REACH_WINDOW + 1)[:, None]
-    return torch.from_numpy(data.held_out[positions].astype(np.int64))
+    return torch.from_numpy(text.held_out[positions].astype(np.int64))
 
 
 @torch.inference_mode()

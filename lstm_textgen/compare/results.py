@@ -27,7 +27,12 @@ from lstm_textgen.compare.experiments import (
     subjects,
     trials,
 )
-from lstm_textgen.compare.measure import CONTEXT_LENGTHS, reach_end, useful_context
+from lstm_textgen.compare.measure import (
+    CONTEXT_LENGTHS,
+    REACH_WINDOW,
+    reach_end,
+    useful_context,
+)
 from lstm_textgen.compare.recall import half_way_distance
 from lstm_textgen.compare.tasks import DISTANCES, TASKS
 from lstm_textgen.config import Cell
@@ -81,6 +86,11 @@ class Curve:
 
     x: tuple[float, ...]
     y: tuple[tuple[float, ...], ...]
+
+    @staticmethod
+    def over(x: Iterable[Any], rows: Iterable[Iterable[float]]) -> "Curve":
+        """The curve of *rows*, one for each seed."""
+        return Curve(x=tuple(map(float, x)), y=tuple(map(tuple, rows)))
 
     def mean(self) -> tuple[float, ...]:
         """Over the seeds, at every point; empty without seeds."""
@@ -320,34 +330,26 @@ def text_result(cell: Cell, choice: RateChoice, results: Results) -> TextResult:
     kept = {e.seed: result for e, result in every if "diverged" not in result}
     rows = list(kept.values())
     curves = [list(zip(*row["curve"], strict=True)) for row in rows]
-    nats = tuple(tuple(curve[2]) for curve in curves)
-    seconds = np.mean([curve[1] for curve in curves], axis=0) if curves else []
+    characters = curves[0][0] if curves else ()
+    seconds = np.mean([curve[1] for curve in curves], axis=0) if curves else ()
+    nats = [curve[2] for curve in curves]
+    back = range(REACH_WINDOW) if rows else ()
     return TextResult(
         cell=cell,
         choice=choice,
         nats_per_char=Spread.over(row["nats_per_char"] for row in rows),
         seconds=Spread.over(curve[1][-1] for curve in curves),
-        by_characters=Curve(
-            x=tuple(map(float, curves[0][0] if curves else ())), y=nats
-        ),
-        by_seconds=Curve(x=tuple(map(float, seconds)), y=nats),
-        untrained=_reach_curve([row["untrained"] for row in rows]),
-        trained=_reach_curve([row["trained"] for row in rows]),
+        by_characters=Curve.over(characters, nats),
+        by_seconds=Curve.over(seconds, nats),
+        untrained=Curve.over(back, (row["untrained"] for row in rows)),
+        trained=Curve.over(back, (row["trained"] for row in rows)),
         reach_untrained=Spread.over(reach_end(np.array(r["untrained"])) for r in rows),
         reach_trained=Spread.over(reach_end(np.array(r["trained"])) for r in rows),
-        context=Curve(
-            x=tuple(map(float, CONTEXT_LENGTHS)),
-            y=tuple(tuple(row["context"]) for row in rows),
-        ),
+        context=Curve.over(CONTEXT_LENGTHS, (row["context"] for row in rows)),
         context_end=Spread.over(useful_context(row["context"]) for row in rows),
         seeds=tuple(kept),
         diverged=len(every) - len(kept),
     )
-
-
-def _reach_curve(norms: Sequence[Sequence[float]]) -> Curve:
-    x = range(len(norms[0])) if norms else ()
-    return Curve(x=tuple(map(float, x)), y=tuple(map(tuple, norms)))
 
 
 def task_result(
@@ -385,9 +387,7 @@ def _cell_on_task(
     return CellOnTask(
         cell=cell,
         choice=choice,
-        accuracy=Curve(
-            x=tuple(map(float, DISTANCES)), y=tuple(map(tuple, kept.values()))
-        ),
+        accuracy=Curve.over(DISTANCES, kept.values()),
         half_way=Spread.over(
             half_way_distance(distances, np.array(row), baseline)
             for row in kept.values()

@@ -44,7 +44,7 @@ from lstm_textgen.compare.experiments import (
     finals,
     seconds_of,
 )
-from lstm_textgen.compare.measure import TextData, measure_on_text
+from lstm_textgen.compare.measure import StudyText, measure_on_text
 from lstm_textgen.compare.recall import measure_accuracy, train_on_task
 from lstm_textgen.compare.results import (
     Results,
@@ -75,16 +75,6 @@ STUDIES = Path("comparisons")
 """Where the folders are without `-o`, below the current folder."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class StudyText:
-    """The text of a comparison."""
-
-    name: str
-    sha256: str
-    characters: int
-    data: TextData
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExperimentDone:
     """A network is trained and measured, or was already."""
@@ -106,13 +96,13 @@ def split_study_text(text: EncodedText) -> StudyText:
     """
     split = split_text(len(text.ids), HELD_OUT, 0.0)
     start, stop = split.train
-    data = TextData(
+    return StudyText(
+        name=text.name,
+        sha256=text.sha256,
+        characters=len(text.ids),
         train=np.array(text.ids[start : min(stop, MAX_TRAIN_IDS)]),
         held_out=np.array(text.ids[with_context(split.validation)]),
         vocabulary=text.tokenizer.size,
-    )
-    return StudyText(
-        name=text.name, sha256=text.sha256, characters=len(text.ids), data=data
     )
 
 
@@ -172,8 +162,8 @@ def load_design(
             return from_json(StudyDesign, stored)
     design = design_study(
         config,
-        characters=len(text.data.train),
-        vocabulary=text.data.vocabulary,
+        characters=len(text.train),
+        vocabulary=text.vocabulary,
         text_sha256=text.sha256,
         machine=machine,
     )
@@ -189,7 +179,7 @@ def missing_seconds(design: StudyDesign, store: ResultStore) -> float:
         results |= stored
         if len(stored) < len(experiments):
             break
-    missing = [each for each in experiments if each not in results]
+    missing = [e for e in experiments if e not in results]
     if missing and missing[0].is_trial:  # and then what it decides
         missing += finals(design)
     whole_s = _total_seconds(expected_experiments(design), design)
@@ -230,7 +220,7 @@ def run_study(
     whole_s = _total_seconds(expected_experiments(design), design)
     done_s = trained_s = 0.0
     started_s = time.monotonic()
-    with Workers(text.data, workers=design.workers, stop=stop) as workers:
+    with Workers(text, workers=design.workers, stop=stop) as workers:
         while experiments := next_experiments(design, results):
             done = _finish(experiments, design, store, workers)
             for experiment, result, was_stored in done:
@@ -285,8 +275,8 @@ def put_together(design: StudyDesign, text: StudyText, results: Results) -> Stud
     return StudyResult(
         corpus=text.name,
         characters=text.characters,
-        vocabulary=text.data.vocabulary,
-        held_out=len(text.data.held_out),
+        vocabulary=text.vocabulary,
+        held_out=len(text.held_out),
         text=text.sha256,
         machine=_machine_in_words(design),
         seeds=design.seeds,
@@ -307,7 +297,7 @@ def _machine_in_words(design: StudyDesign) -> str:
 
 
 def run_experiment(
-    experiment: Experiment, data: TextData, check_interrupt: Callable[[], None]
+    experiment: Experiment, text: StudyText, check_interrupt: Callable[[], None]
 ) -> Result:
     """
     Train and measure one network.
@@ -316,7 +306,7 @@ def run_experiment(
 
     Args:
         experiment: What to do.
-        data: The text.
+        text: What they read.
         check_interrupt: Called often; may raise to stop.
 
     Returns:
@@ -340,7 +330,7 @@ def run_experiment(
             return {"accuracies": _accuracies(model, task, experiment, check_interrupt)}
         result = measure_on_text(
             config,
-            data,
+            text,
             device=device,
             context_positions=experiment.context_positions,
             check_interrupt=check_interrupt,
@@ -388,13 +378,13 @@ class Workers:
     Use it as a context manager.
 
     Args:
-        data: The text.
+        text: What they read.
         workers: Processes, 1 or more; 1 works in this one.
         stop: Once it is set, work ends within some tenths of a second.
     """
 
-    def __init__(self, data: TextData, *, workers: int, stop: threading.Event) -> None:
-        self.data = data
+    def __init__(self, text: StudyText, *, workers: int, stop: threading.Event) -> None:
+        self.text = text
         self.workers = workers
         self.stop = stop
         # a fork of a process that has used torch may hang
@@ -428,7 +418,7 @@ class Workers:
         with contextlib.suppress(Interrupted):
             for experiment in experiments:
                 check_interrupt()
-                yield experiment, run_experiment(experiment, self.data, check_interrupt)
+                yield experiment, run_experiment(experiment, self.text, check_interrupt)
 
     def _run_in_processes(
         self, experiments: Sequence[Experiment]
@@ -438,7 +428,7 @@ class Workers:
                 self.workers,
                 mp_context=self._context,
                 initializer=_start_process,
-                initargs=(self.data, self._stop_processes),
+                initargs=(self.text, self._stop_processes),
             )
         pending = {
             self._executor.submit(_run_in_process, experiment): experiment
@@ -452,26 +442,26 @@ class Workers:
                 yield pending.pop(future), result
 
 
-_process_data: TextData | None = None
+_process_text: StudyText | None = None
 
 _stop_process: SharedEvent | None = None
 """What a process of the pool is given once, for all its experiments."""
 
 
-def _start_process(data: TextData, stop: SharedEvent) -> None:
-    global _process_data, _stop_process
-    _process_data, _stop_process = data, stop
+def _start_process(text: StudyText, stop: SharedEvent) -> None:
+    global _process_text, _stop_process
+    _process_text, _stop_process = text, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     torch.set_num_threads(1)
 
 
 def _run_in_process(experiment: Experiment) -> Result | None:
     """The result of *experiment*; None if it was interrupted."""
-    assert _process_data is not None
+    assert _process_text is not None
     assert _stop_process is not None
     check_interrupt = _interrupt_check(_stop_process)
     try:
         check_interrupt()
-        return run_experiment(experiment, _process_data, check_interrupt)
+        return run_experiment(experiment, _process_text, check_interrupt)
     except Interrupted:
         return None

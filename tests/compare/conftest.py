@@ -15,8 +15,8 @@ from lstm_textgen.compare.design import (
     with_equal_parameters,
 )
 from lstm_textgen.compare.experiments import ResultStore, finals, trials
-from lstm_textgen.compare.measure import CONTEXT_LENGTHS, TextData
-from lstm_textgen.compare.study import StudyText, put_together, run_study
+from lstm_textgen.compare.measure import CONTEXT_LENGTHS, StudyText
+from lstm_textgen.compare.study import put_together, run_study
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.training.loop import Cadence
 
@@ -77,13 +77,6 @@ def with_task_cells(result):
 
 
 @pytest.fixture
-def kept_up(result, with_task_cells):
-    """The same, but the RNN is as good on the task."""
-    lstm, gru, _ = result.tasks[0].cells
-    return with_task_cells(lstm, gru, replace(lstm, cell="rnn"))
-
-
-@pytest.fixture
 def few_evaluations(monkeypatch):
     """A run evaluates the held-out text three times only."""
     monkeypatch.setattr("lstm_textgen.compare.measure.CADENCE", Cadence(evaluations=3))
@@ -94,12 +87,14 @@ def text():
     """A text of seven letters in which the one before last says the next."""
     random = np.random.RandomState(5)
     ids = np.cumsum(random.randint(0, 3, 6000)) % 7
-    data = TextData(
+    return StudyText(
+        name="seven",
+        sha256="5" * 64,
+        characters=6000,
         train=ids[:4500].astype(np.uint8),
         held_out=ids[4500:].astype(np.uint8),
         vocabulary=7,
     )
-    return StudyText(name="seven", sha256="5" * 64, characters=6000, data=data)
 
 
 def _planned(cell):

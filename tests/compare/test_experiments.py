@@ -37,11 +37,9 @@ def saved(store):
 def test_every_cell_is_compared_on_equal_terms(tiny_design):
     """All read as many characters, try the same rates, and have the same seeds."""
     terms = {"lstm": [], "rnn": []}
-    for each in trials(tiny_design) + finals(tiny_design):
-        streams, window = each.optimizer.streams, each.optimizer.window
-        terms[each.cell].append(
-            (each.subject, each.steps, streams, window, each.rate, each.seed)
-        )
+    for e in trials(tiny_design) + finals(tiny_design):
+        batch = (e.optimizer.streams, e.optimizer.window)
+        terms[e.cell].append((e.subject, e.steps, batch, e.rate, e.seed))
 
     assert terms["lstm"] == terms["rnn"]
     assert {rate for *_, rate, seed in terms["rnn"] if seed == 0} == set(RATES)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lstm_textgen.compare.findings import (
+    NOTHING,
     TaskVerdict,
     cautions,
     finding_sentences,
@@ -17,6 +18,8 @@ from lstm_textgen.compare.findings import (
 from lstm_textgen.compare.results import Spread
 
 AGREEMENT = "agreement of subject and verb"
+TASK_GAP = f"{AGREEMENT} from 32 characters on"
+TEXT_GAP = "the text, by 0.100 nats per character"
 
 
 def rnn_findings(result):
@@ -113,56 +116,41 @@ def test_a_network_that_never_learned_is_seen(result, with_task_cells):
     assert "8 to over 256" in sentence
 
 
-def test_where_the_rnn_falls_behind_is_said(result):
-    """From 32 characters on it is more than five points behind."""
-    assert rnn_findings(result) == {
-        "behind": [
-            f"{AGREEMENT} from 32 characters on",
-            "the text, by 0.100 nats per character",
-        ]
-    }
+@pytest.mark.parametrize(
+    ("on_task", "on_text", "expected"),
+    [
+        ("lstm rnn", "lstm rnn", {"behind": [TASK_GAP, TEXT_GAP]}),
+        ("lstm lstm", "lstm rnn", {"keeps up": [AGREEMENT], "behind": [TEXT_GAP]}),
+        (
+            "lstm lstm",
+            "lstm lstm",
+            {"keeps up": [AGREEMENT, "the text"], "behind": [NOTHING]},
+        ),
+        ("rnn lstm", "rnn lstm", {"behind": [NOTHING], "ahead": [TASK_GAP, TEXT_GAP]}),
+    ],
+)
+def test_where_the_rnn_keeps_up_is_behind_or_ahead(
+    result, with_task_cells, on_task, on_text, expected
+):
+    """Given are the cells whose figures the LSTM and the RNN have."""
+
+    def exchanged(cells, names):
+        by_name = {cell.cell: cell for cell in cells}
+        lstm, rnn = (by_name[name] for name in names.split())
+        return replace(lstm, cell="lstm"), by_name["gru"], replace(rnn, cell="rnn")
+
+    cells = exchanged(result.tasks[0].cells, on_task)
+    texts = exchanged(result.texts, on_text)
+
+    assert rnn_findings(replace(with_task_cells(*cells), texts=texts)) == expected
 
 
-def test_where_the_rnn_keeps_up_is_said_too(kept_up):
-    """And then where it does not."""
-    assert rnn_findings(kept_up) == {
-        "keeps up": [AGREEMENT],
-        "behind": ["the text, by 0.100 nats per character"],
-    }
-
-
-def test_where_nothing_differs_nothing_is_claimed(kept_up):
-    """Equal figures make no winner."""
-    lstm, gru, rnn = kept_up.texts
-    same = replace(rnn, nats_per_char=lstm.nats_per_char)
-    findings = rnn_findings(replace(kept_up, texts=(lstm, gru, same)))
-
-    assert findings.keys() == {"keeps up", "behind"}
-    assert findings["keeps up"] == [AGREEMENT, "the text"]
-    assert findings["behind"] == ["nothing that was measured here"]
-
-
-def test_where_the_rnn_is_ahead_is_said(result, with_task_cells):
-    """In a task and on the text; no sentence hides that."""
-    lstm, gru, rnn = result.tasks[0].cells
-    swapped = with_task_cells(replace(rnn, cell="lstm"), gru, replace(lstm, cell="rnn"))
-    lstm, gru, rnn = result.texts
-    texts = (replace(rnn, cell="lstm"), gru, replace(lstm, cell="rnn"))
-
-    findings = rnn_findings(replace(swapped, texts=texts))
-    assert findings["ahead"] == [
-        f"{AGREEMENT} from 32 characters on",
-        "the text, by 0.100 nats per character",
-    ]
-    assert "neither" not in findings
-
-
-def test_what_neither_has_learned_is_no_tie(kept_up, with_task_cells):
+def test_what_neither_has_learned_is_no_tie(result, with_task_cells):
     """Both at chance says nothing about memory."""
     chance = ((0.5,) * 6,) * 2
     cells = [
         replace(cell, accuracy=replace(cell.accuracy, y=chance))
-        for cell in kept_up.tasks[0].cells
+        for cell in result.tasks[0].cells
     ]
     findings = rnn_findings(with_task_cells(*cells))
 
@@ -188,7 +176,7 @@ def test_diverged_cells_are_neither_ahead_nor_behind(result, with_task_cells):
         reach_ratios=(),
     )
 
-    assert rnn_findings(diverged) == {"behind": ["nothing that was measured here"]}
+    assert rnn_findings(diverged) == {"behind": [NOTHING]}
     assert [note.split(":")[0] for note in cautions(diverged)] == [
         "classic RNN, the text",
         f"classic RNN, {AGREEMENT}",
