@@ -4,6 +4,7 @@ An inspection as named arrays for NumPy, and as JSON.
 Shapes: T characters, N units that are asked for, P properties, K guesses.
 """
 
+import io
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from lstm_textgen.config import Cell
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.inspect.gates import SIGNAL_NAMES, Unit, unit_name
+from lstm_textgen.inspect.gates import CELL_SIGNALS, Unit, unit_name
 from lstm_textgen.inspect.inspection import Inspection
 
 MAX_JSON_NUMBERS = 4_000_000
@@ -42,7 +43,7 @@ def inspection_arrays(
         "guess_probabilities": trace.guess_probs,
         "units": np.array(units, np.int64).reshape(-1, 2),
     }
-    for name in SIGNAL_NAMES[trace.cell]:
+    for name in CELL_SIGNALS[trace.cell].names:
         arrays[name] = np.stack([inspection.signal(unit, name) for unit in units])
     if inspection.half_life is not None:
         arrays["half_life"] = inspection.half_life[indices]
@@ -52,6 +53,14 @@ def inspection_arrays(
         arrays["auc_null"] = np.stack([finding.null[indices] for finding in findings])
         arrays["auc_chance"] = np.array([finding.chance for finding in findings])
     return arrays
+
+
+def npz_bytes(inspection: Inspection, units: Sequence[Unit]) -> bytes:
+    """The file that `numpy.load` opens, with `inspection_arrays`."""
+    file = io.BytesIO()
+    arrays: dict[str, Any] = inspection_arrays(inspection, units)
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
 def inspection_json(inspection: Inspection, units: Sequence[Unit]) -> dict[str, Any]:
@@ -80,7 +89,7 @@ def inspection_json(inspection: Inspection, units: Sequence[Unit]) -> dict[str, 
         "units": [unit_name(unit) for unit in units],
         **{
             name: [_json_numbers(inspection.signal(unit, name)) for unit in units]
-            for name in SIGNAL_NAMES[trace.cell]
+            for name in CELL_SIGNALS[trace.cell].names
         },
         "half_life": None if lives is None else _json_numbers(lives[indices]),
         "saturation": gate_saturation(inspection),
@@ -104,7 +113,7 @@ def check_json_size(characters: int, units: int, cell: Cell) -> None:
     Raises:
         ConfigError: It would be too large.
     """
-    size = units * characters * len(SIGNAL_NAMES[cell])
+    size = units * characters * len(CELL_SIGNALS[cell].names)
     if size > MAX_JSON_NUMBERS:
         raise ConfigError(
             f"{units:,} units over {characters:,} characters are {size:,} numbers, "

@@ -18,20 +18,13 @@ from torch import Tensor
 
 from lstm_textgen.config import BLOCKS, Cell, ModelConfig
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.inspect.gates import GATE_NAMES, check_unit
+from lstm_textgen.inspect.gates import CELL_SIGNALS, check_unit
 from lstm_textgen.model.cells import UPDATES, CellWeights, from_input, from_memory
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import LayerState, StackState
 from lstm_textgen.model.stack import walk
 from lstm_textgen.sampling.batched import NetworkBackend
-
-HOLDING_GATES: dict[Cell, dict[str, float]] = {
-    "lstm": {"forget": 1.0, "input": 0.0},
-    "gru": {"update": 1.0},
-    "rnn": {},
-}
-"""Gates at which a step leaves the memory as it is. An RNN always overwrites it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ def parse_clamp(text: str, model: ModelConfig) -> Clamp:
 
 def _parse_value(text: str, gate: str, number: str, cell: Cell) -> float:
     """The value after the equals sign, if it is in the range of the signal."""
-    gates, low, high = GATE_NAMES[cell], -1.0, 1.0
+    gates, low, high = CELL_SIGNALS[cell].gates, -1.0, 1.0
     if gate in gates:
         low = 0.0
     elif gate == "memory" and cell == "lstm":
@@ -120,7 +113,7 @@ class ClampedLayer:
             units = slice(None) if clamp.unit is None else clamp.unit
             if clamp.gate is None:
                 self._memory[units] = clamp.value
-                gates = HOLDING_GATES[cell] or {"candidate": clamp.value}
+                gates = CELL_SIGNALS[cell].holding_gates or {"candidate": clamp.value}
             else:
                 gates = {clamp.gate: clamp.value}
             for gate, value in gates.items():

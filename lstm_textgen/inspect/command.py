@@ -1,6 +1,5 @@
 """`textgen inspect`: what happens inside a model while it reads a text."""
 
-import io
 import os
 import secrets
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from lstm_textgen.config import ModelConfig, SampleConfig, check, choice
 from lstm_textgen.errors import ConfigError, CorpusError, OutputError
 from lstm_textgen.inspect.gates import (
-    SIGNAL_NAMES,
+    CELL_SIGNALS,
     Unit,
     check_unit,
     parse_unit,
@@ -319,7 +318,7 @@ def _check_memory(characters: int, model: ModelConfig, bytes_each: int) -> None:
         ConfigError: They take more than `MAX_SIGNAL_BYTES`.
     """
     units = model.layers * model.hidden
-    needed = characters * units * len(SIGNAL_NAMES[model.cell]) * bytes_each
+    needed = characters * units * len(CELL_SIGNALS[model.cell].names) * bytes_each
     if needed > MAX_SIGNAL_BYTES:
         fitting = characters * MAX_SIGNAL_BYTES // needed
         raise ConfigError(
@@ -433,7 +432,7 @@ def _put_out(
 ) -> None:
     """Write the files that were named, else print to the terminal."""
     from lstm_textgen.files import write_durably
-    from lstm_textgen.inspect.arrays import inspection_json
+    from lstm_textgen.inspect.arrays import inspection_json, npz_bytes
     from lstm_textgen.inspect.heatmap_svg import heatmap_svg
     from lstm_textgen.inspect.page import make_page
     from lstm_textgen.inspect.view import heat_rows
@@ -451,7 +450,7 @@ def _put_out(
         picture = heatmap_svg(inspection.text, rows, title=title)
         write_durably(request.svg, picture.encode("utf-8"))
     if request.npz is not None:
-        write_durably(request.npz, _npz_bytes(inspection, listed))
+        write_durably(request.npz, npz_bytes(inspection, listed))
     if request.json:
         extra = {} if found.unclamped is None else {"unclamped": found.unclamped}
         print_json(inspection_json(inspection, listed) | extra)
@@ -459,16 +458,6 @@ def _put_out(
         say(f"written: {path}") if request.json else write_text(f"{path}\n")
     if not (request.json or request.outputs):
         _show(inspection, found, request, shown, rows)
-
-
-def _npz_bytes(inspection: "Inspection", units: Sequence[Unit]) -> bytes:
-    import numpy as np
-
-    from lstm_textgen.inspect.arrays import inspection_arrays
-
-    file = io.BytesIO()
-    np.savez(file, **inspection_arrays(inspection, units))  # type: ignore[arg-type]
-    return file.getvalue()
 
 
 def _show(

@@ -7,34 +7,58 @@ the names of the weights.
 """
 
 import re
+from dataclasses import dataclass
 
 from lstm_textgen.config import Cell, ModelConfig
 from lstm_textgen.errors import ConfigError
 
-GATE_NAMES: dict[Cell, tuple[str, ...]] = {
-    "lstm": ("forget", "input", "output"),
-    "gru": ("reset", "update"),
-    "rnn": (),
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellSignals:
+    """What can be inspected in one kind of cell."""
+
+    names: tuple[str, ...]
+    """
+    Every signal in display order.
+
+    Gates are 0 to 1; `candidate` is what the cell would write, -1 to 1; `memory` the
+    LSTM's cell state, of any size; `hidden` the output of a unit, -1 to 1.
+    """
+
+    gates: tuple[str, ...]
+    memory: str
+    """The signal that is carried from one character to the next."""
+
+    retention_gate: str | None
+    """The gate that says how much of the memory is kept. The RNN has none."""
+
+    holding_gates: dict[str, float]
+    """Gates at which a step leaves the memory as it is. An RNN always overwrites it."""
+
+
+CELL_SIGNALS: dict[Cell, CellSignals] = {
+    "lstm": CellSignals(
+        names=("forget", "input", "output", "candidate", "memory", "hidden"),
+        gates=("forget", "input", "output"),
+        memory="memory",
+        retention_gate="forget",
+        holding_gates={"forget": 1.0, "input": 0.0},
+    ),
+    "gru": CellSignals(
+        names=("reset", "update", "candidate", "hidden"),
+        gates=("reset", "update"),
+        memory="hidden",
+        retention_gate="update",
+        holding_gates={"update": 1.0},
+    ),
+    "rnn": CellSignals(
+        names=("hidden",),
+        gates=(),
+        memory="hidden",
+        retention_gate=None,
+        holding_gates={},
+    ),
 }
-"""The gates of each cell, 0 to 1."""
-
-SIGNAL_NAMES: dict[Cell, tuple[str, ...]] = {
-    "lstm": ("forget", "input", "output", "candidate", "memory", "hidden"),
-    "gru": ("reset", "update", "candidate", "hidden"),
-    "rnn": ("hidden",),
-}
-"""
-Everything that can be inspected, in display order.
-
-`candidate` is what the cell would write, -1 to 1; `memory` the LSTM's cell state, of
-any size; `hidden` the output of a unit, -1 to 1.
-"""
-
-MEMORY_SIGNAL: dict[Cell, str] = {"lstm": "memory", "gru": "hidden", "rnn": "hidden"}
-"""The signal that is carried from one character to the next."""
-
-RETENTION_GATE: dict[Cell, str] = {"lstm": "forget", "gru": "update"}
-"""The gate that says how much of the memory is kept. The RNN has none."""
 
 Unit = tuple[int, int]
 """Layer and unit, both from 0."""

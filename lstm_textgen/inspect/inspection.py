@@ -25,13 +25,7 @@ from torch import Tensor
 
 from lstm_textgen.config import Cell, ModelConfig
 from lstm_textgen.inspect.clamp import Clamp, ClampedLayer, clamped_layers
-from lstm_textgen.inspect.gates import (
-    GATE_NAMES,
-    MEMORY_SIGNAL,
-    RETENTION_GATE,
-    SIGNAL_NAMES,
-    Unit,
-)
+from lstm_textgen.inspect.gates import CELL_SIGNALS, Unit
 from lstm_textgen.inspect.probes import Finding, probe_units
 from lstm_textgen.model.cells import gru_gates, lstm_gates
 from lstm_textgen.model.network import CharModel
@@ -97,9 +91,9 @@ class HabitCounter:
     """
 
     def __init__(self, cell: Cell, hidden: int) -> None:
-        self._retention = RETENTION_GATE.get(cell)
-        self._shut = {gate: np.zeros(hidden) for gate in GATE_NAMES[cell]}
-        self._open = {gate: np.zeros(hidden) for gate in GATE_NAMES[cell]}
+        self._retention = CELL_SIGNALS[cell].retention_gate
+        self._shut = {gate: np.zeros(hidden) for gate in CELL_SIGNALS[cell].gates}
+        self._open = {gate: np.zeros(hidden) for gate in CELL_SIGNALS[cell].gates}
         self._logs = np.zeros(hidden)
         self._count = 0
 
@@ -140,7 +134,7 @@ class Trace:
 
     cell: Cell
     layers: tuple[dict[str, Shaped[np.ndarray, "T H"]], ...]
-    """The `SIGNAL_NAMES` of each layer after every character, lowest layer first."""
+    """The `CELL_SIGNALS` of each layer after every character, lowest layer first."""
 
     bits: Float[np.ndarray, " T"]
     """The surprise at each character; NaN where nothing came before it."""
@@ -172,7 +166,7 @@ class Trace:
 
     def memory(self) -> Shaped[np.ndarray, "T U"]:
         """The memory of every unit after each character."""
-        name = MEMORY_SIGNAL[self.cell]
+        name = CELL_SIGNALS[self.cell].memory
         return np.concatenate([layer[name] for layer in self.layers], axis=1)
 
 
@@ -196,16 +190,12 @@ class Inspection:
     @cached_property
     def half_life(self) -> Float[np.ndarray, " U"] | None:
         """Characters after which half of a memory is left; None for an RNN."""
-        lives = [habits.half_life for habits in self.trace.habits]
-        known = [life for life in lives if life is not None]
-        return np.concatenate(known) if known else None
+        return _joined([habits.half_life for habits in self.trace.habits])
 
     @cached_property
     def saturation(self) -> Float[np.ndarray, " U"] | None:
         """Share of the time that the gates were shut or open; None for an RNN."""
-        shares = [habits.saturation() for habits in self.trace.habits]
-        known = [share for share in shares if share is not None]
-        return np.concatenate(known) if known else None
+        return _joined([habits.saturation() for habits in self.trace.habits])
 
     @cached_property
     def interest(self) -> Float[np.ndarray, " U"]:
@@ -246,7 +236,7 @@ class Inspection:
         return [unit for unit in units if not layers or unit[0] in layers]
 
     def signal(self, unit: Unit, name: str) -> Shaped[np.ndarray, " T"]:
-        """One of the `SIGNAL_NAMES` of a unit after each character."""
+        """One of the `CELL_SIGNALS` of a unit after each character."""
         layer, column = unit
         return np.asarray(self.trace.layers[layer][name][:, column])
 
@@ -283,6 +273,13 @@ class Inspection:
         turns = itertools.zip_longest(*(ranking[:FEATURED] for ranking in best))
         featured = [n for turn in turns for n in turn if n is not None]
         return [self.unit_at(n) for n in dict.fromkeys(featured + by_interest)]
+
+
+def _joined(
+    layers: Sequence[Float[np.ndarray, " H"] | None],
+) -> Float[np.ndarray, " U"] | None:
+    known = [values for values in layers if values is not None]
+    return np.concatenate(known) if known else None
 
 
 def inspect_text(
@@ -361,7 +358,7 @@ def trace_text(
     layers: tuple[dict[str, NDArray[Any]], ...] = tuple(
         {
             name: np.empty((count, config.hidden), dtype)
-            for name in SIGNAL_NAMES[config.cell]
+            for name in CELL_SIGNALS[config.cell].names
         }
         for _ in range(config.layers)
     )
@@ -436,6 +433,6 @@ def read_layer(
     signals = {"memory": memory, "hidden": hidden}
     if cell in GATE_EQUATIONS:
         gates = GATE_EQUATIONS[cell](a, m)
-        for name in (*GATE_NAMES[cell], "candidate"):
+        for name in (*CELL_SIGNALS[cell].gates, "candidate"):
             signals[name] = getattr(gates, name)
-    return {name: signals[name] for name in SIGNAL_NAMES[cell]}, state
+    return {name: signals[name] for name in CELL_SIGNALS[cell].names}, state

@@ -22,13 +22,7 @@ from numpy.typing import NDArray
 
 from lstm_textgen.config import Cell
 from lstm_textgen.inspect.arrays import gate_saturation, units_above_chance
-from lstm_textgen.inspect.gates import (
-    GATE_NAMES,
-    MEMORY_SIGNAL,
-    RETENTION_GATE,
-    SIGNAL_NAMES,
-    Unit,
-)
+from lstm_textgen.inspect.gates import CELL_SIGNALS, Unit
 from lstm_textgen.inspect.inspection import Inspection
 from lstm_textgen.inspect.probes import MIN_TEXT, SHIFTS
 from lstm_textgen.ui.html import (
@@ -99,10 +93,10 @@ def make_page(inspection: Inspection, *, title: str, ranked: Sequence[Unit]) -> 
         "script": script,
         "style_digest": csp_digest(style),
         "script_digest": csp_digest(script),
-        "signals": str(len(SIGNAL_NAMES[cell])),
+        "signals": str(len(CELL_SIGNALS[cell].names)),
         "min_text": f"{MIN_TEXT:,}",
         "shifts": str(SHIFTS),
-        "retention_gate": RETENTION_GATE.get(cell, ""),
+        "retention_gate": CELL_SIGNALS[cell].retention_gate or "",
     }
     used = sum(len(value.encode()) for value in values.values())
     data = page_arrays(inspection, ranked, room_bytes=PAGE_CAP_BYTES - used - 10_000)
@@ -199,10 +193,10 @@ def _common(inspection: Inspection, count: int) -> dict[str, Any]:
         "cell": model.cell,
         "layers": model.layers,
         "hidden": model.hidden,
-        "memory": MEMORY_SIGNAL[model.cell],
+        "memory": CELL_SIGNALS[model.cell].memory,
         "signals": [
             {"name": name, "title": TITLES[name], "kind": _kind(name, model.cell)}
-            for name in SIGNAL_NAMES[model.cell]
+            for name in CELL_SIGNALS[model.cell].names
         ],
         "shipped": list(_shipped_signals(model.cell)),
         "names": [sanitize(inspection.id_names[id]) for id in guessed_ids],
@@ -225,15 +219,15 @@ def _common(inspection: Inspection, count: int) -> dict[str, Any]:
 
 def _shipped_signals(cell: Cell) -> tuple[str, ...]:
     """What a page includes; an LSTM's output follows from its gate and its memory."""
-    names = SIGNAL_NAMES[cell]
+    names = CELL_SIGNALS[cell].names
     return names[:-1] if cell == "lstm" else names
 
 
 def _kind(name: str, cell: Cell) -> str:
     """How its levels are meant: `share`, `signed`, or `memory`, scaled by the unit."""
-    if name == MEMORY_SIGNAL[cell]:
+    if name == CELL_SIGNALS[cell].memory:
         return "memory"
-    return "share" if name in GATE_NAMES[cell] else "signed"
+    return "share" if name in CELL_SIGNALS[cell].gates else "signed"
 
 
 def _unit_levels(

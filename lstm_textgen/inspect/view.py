@@ -20,14 +20,7 @@ from jaxtyping import Float
 from rich.cells import cell_len
 
 from lstm_textgen.inspect.arrays import gate_saturation, units_above_chance
-from lstm_textgen.inspect.gates import (
-    GATE_NAMES,
-    MEMORY_SIGNAL,
-    RETENTION_GATE,
-    SIGNAL_NAMES,
-    Unit,
-    unit_name,
-)
+from lstm_textgen.inspect.gates import CELL_SIGNALS, Unit, unit_name
 from lstm_textgen.inspect.inspection import Inspection
 from lstm_textgen.inspect.probes import MIN_TEXT
 from lstm_textgen.ui.table import Column, print_table
@@ -92,14 +85,15 @@ def heat_rows(
         units: Whose rows.
         all_signals: Every signal of each unit, not its memory alone.
     """
-    cell, rows = inspection.model.cell, []
+    signals, rows = CELL_SIGNALS[inspection.model.cell], []
+    names = signals.names if all_signals else (signals.memory,)
     for unit in units:
-        for name in SIGNAL_NAMES[cell] if all_signals else (MEMORY_SIGNAL[cell],):
+        for name in names:
             values = inspection.signal(unit, name).astype(np.float64)
             if name == "memory":  # of any size: as a part of its largest
                 values = values / (float(np.abs(values).max()) or 1.0)
             label = f"{unit_name(unit)} {name}" if all_signals else unit_name(unit)
-            rows.append(HeatRow(label, values, name not in GATE_NAMES[cell]))
+            rows.append(HeatRow(label, values, name not in signals.gates))
     return rows
 
 
@@ -247,7 +241,7 @@ def show_habits(inspection: Inspection) -> None:
             "", "An RNN has no gates: its memory is written anew at every character."
         )
     else:
-        gate = f"{RETENTION_GATE[inspection.model.cell]} gate"
+        gate = f"{CELL_SIGNALS[inspection.model.cell].retention_gate} gate"
         _write(
             "", "share of the time that a gate is shut (below 0.1), open (above 0.9)"
         )

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.model.cells import lstm_gates
+from lstm_textgen.inspect.inspection import inspect_text
 from lstm_textgen.model.weights import build_model
 
 LINE = "Said the crow to the fox, \"It's 7 o'clock,\" and slept.\n"
@@ -22,30 +22,19 @@ def inspect(textgen, trained):
 
 
 def test_json_has_the_arrays_of_the_equations(inspect, trained):
-    """Character by character in float64, to what float32 loses."""
+    """The arrays of a trace in float64, to six decimals."""
     result = inspect("--text", LINE, "--json").json
 
     checkpoint = load_checkpoint(trained.model)
     model = build_model(checkpoint, dtype=torch.float64)
-    (layer,), (h, c) = model.layers, (torch.zeros(1, 8).double() for _ in range(2))
-    with torch.no_grad():
-        for t, id in enumerate(checkpoint.tokenizer.encode(LINE).tolist()):
-            x = model.embedding.weight[id][None]
-            a = x @ layer.weight_ih_l0.T + layer.bias_ih_l0
-            gates = lstm_gates(a, h @ layer.weight_hh_l0.T + layer.bias_hh_l0)
-            c = gates.forget * c + gates.input * gates.candidate
-            h = gates.output * c.tanh()
-            signals = {"memory": c, "hidden": h, "forget": gates.forget}
-            signals |= {"input": gates.input, "output": gates.output}
-            signals |= {"candidate": gates.candidate}
-            for name, values in signals.items():
-                column = [result[name][unit][t] for unit in range(8)]
-                assert column == pytest.approx(values[0].tolist(), abs=2e-6)
+    trace = inspect_text(model, checkpoint.tokenizer, LINE, dtype=np.float64).trace
+    for name, values in trace.layers[0].items():
+        np.testing.assert_allclose(result[name], values.T, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(result["bits"][1:], trace.bits[1:], atol=2e-5)
+    assert result["bits"][0] is None
     assert result["units"] == [f"0:{unit}" for unit in range(8)]
     assert result["text"] == LINE
-    assert result["bits"][0] is None
-    assert len(result["bits"]) == len(result["guesses"]) == len(LINE)
-    assert len(result["half_life"]) == 8
+    assert (len(result["guesses"]), len(result["half_life"])) == (len(LINE), 8)
 
 
 def test_the_bits_are_those_of_evaluate(inspect, textgen, trained):
@@ -115,9 +104,10 @@ def test_a_terminal_shows_colors_unless_told_not_to(inspect, textgen):
 def test_a_hostile_text_steers_no_terminal(textgen, trained_on_bytes):
     """A model of bytes reads and writes what clears a screen; it is not let through."""
     with textgen.screen() as screen:
-        textgen("inspect", trained_on_bytes.run, "--file", trained_on_bytes.text,
-                "--first", "50", stdout=screen)  # fmt: skip
-        textgen("inspect", trained_on_bytes.run, "--sample", "40", stdout=screen)
+        command = ("inspect", trained_on_bytes.run)
+        read = ("--file", trained_on_bytes.text, "--first", "50")
+        textgen(*command, *read, stdout=screen)
+        textgen(*command, "--sample", "40", stdout=screen)
     ours = re.sub(r"\x1b\[[\d;]*m", "", screen.text)
 
     assert "é" in ours

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lstm_textgen.config import ModelConfig
-from lstm_textgen.inspect.gates import GATE_NAMES, SIGNAL_NAMES
+from lstm_textgen.inspect.gates import CELL_SIGNALS
 from lstm_textgen.inspect.inspection import Habits, Inspection, Trace
 from lstm_textgen.inspect.probes import Finding
 
@@ -25,13 +25,15 @@ def make_inspection():
         layers_signals, habits = [], []
         for depth in range(layers):
             signals = {}
-            for turn, name in enumerate(SIGNAL_NAMES[cell]):
-                kind = "share" if name in GATE_NAMES[cell] else "signed"
+            for turn, name in enumerate(CELL_SIGNALS[cell].names):
+                kind = "share" if name in CELL_SIGNALS[cell].gates else "signed"
                 kind = "memory" if name == "memory" else kind
                 moved = (17 * depth, turn + 5 * depth)
                 signals[name] = np.roll(kinds[kind], moved, axis=(0, 1))
             layers_signals.append(signals)
-            shares = {gate: rng.uniform(0, 0.5, hidden) for gate in GATE_NAMES[cell]}
+            shares = {
+                gate: rng.uniform(0, 0.5, hidden) for gate in CELL_SIGNALS[cell].gates
+            }
             lives = rng.uniform(0, 99, hidden) if shares else None
             habits.append(Habits(shares, shares, lives))
         guesses = rng.integers(0, len(id_names), (count, min(5, len(id_names))))

@@ -11,7 +11,12 @@ from lstm_textgen.inspect.inspection import trace_text
 
 MODEL = ModelConfig(layers=2, hidden=20)
 CELLS = ["lstm", "gru", "rnn"]
-IDS = np.random.default_rng(5).integers(0, 5, 12, dtype=np.uint8)
+IDS = np.random.default_rng(5).integers(0, 5, 12)
+
+
+def trace_with(model, *clamps):
+    """The trace of the same ids under some clamps, in float64."""
+    return trace_text(model, IDS, clamps=clamps, dtype=np.float64)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +37,7 @@ def test_what_is_held_is_written_by_place_and_name(text, clamp):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "value"),
     [
         ("", "''"),
         ("forget", "'forget'"),
@@ -40,25 +45,24 @@ def test_what_is_held_is_written_by_place_and_name(text, clamp):
         ("17=2", "'17=2'"),
         ("0:=2", "'0:=2'"),
         ("0:17:forget:x=1", "0:17:forget:x=1"),
-        ("2:0=1", "no layer 2"),
-        ("0:20=1", "no unit 20"),
+        ("2:0=1", "2"),
+        ("0:20=1", "20"),
         ("0:99999999=1", "99999999"),
-        ("forget=1.1", "the forget gate at 1.1"),
-        ("forget=-0.1", "the forget gate at -0.1"),
-        ("candidate=2", "the candidate at 2"),
-        ("0:1=nan", "the memory at nan"),
-        ("0:1=1e9", "the memory at 1e9"),
-        ("0:1=", "at nothing"),
-        ("reset=1", "no 'reset'"),
+        ("forget=1.1", "1.1"),
+        ("forget=-0.1", "-0.1"),
+        ("candidate=2", "2"),
+        ("0:1=nan", "nan"),
+        ("0:1=1e9", "1e9"),
+        ("0:1=", "'0:1='"),
+        ("reset=1", "reset"),
     ],
 )
-def test_what_cannot_be_held_is_refused(text, words):
-    """With the value that was found, and what to write instead."""
-    with pytest.raises(ConfigError) as caught:
+def test_what_cannot_be_held_is_refused(text, value):
+    """With the value; a number must be in the range of its signal."""
+    with pytest.raises(ConfigError) as refusal:
         parse_clamp(text, MODEL)
 
-    assert words in caught.value.problem
-    assert caught.value.remedy.startswith(("Write", "Name", "Set"))
+    assert value in refusal.value.problem
 
 
 @pytest.mark.parametrize("cell", ["gru", "rnn"])
@@ -67,7 +71,7 @@ def test_what_a_cell_gives_out_is_at_most_one(cell):
     model = ModelConfig(cell=cell)
 
     assert parse_clamp("0:1=1", model).value == 1.0
-    with pytest.raises(ConfigError, match=r"memory at 1\.5"):
+    with pytest.raises(ConfigError, match=r"1\.5"):
         parse_clamp("0:1=1.5", model)
 
 
@@ -75,7 +79,7 @@ def test_what_a_cell_gives_out_is_at_most_one(cell):
 def test_with_nothing_held_it_is_the_model(make_model, assert_same_state, cell):
     """Logits and memory, over a prompt and over steps."""
     model = make_model(cell=cell, layers=2)
-    ids = torch.from_numpy(IDS.astype(np.int64))
+    ids = torch.from_numpy(IDS)
     backend = ClampedBackend(model, [])
 
     logits, state = backend.read(ids[:8], backend.initial())
@@ -95,8 +99,8 @@ def test_a_held_memory_stays_from_the_first_character_on(make_model, cell, value
     model = make_model(cell=cell, layers=2)
     name = "memory" if cell == "lstm" else "hidden"
 
-    held = trace_text(model, IDS, clamps=[Clamp(1, 2, None, value)], dtype=np.float64)
-    free = trace_text(model, IDS, dtype=np.float64)
+    held = trace_with(model, Clamp(1, 2, None, value))
+    free = trace_with(model)
 
     np.testing.assert_allclose(held.layers[1][name][:, 2], value, atol=1e-12)
     np.testing.assert_array_equal(held.layers[0][name], free.layers[0][name])
@@ -106,9 +110,7 @@ def test_a_held_memory_stays_from_the_first_character_on(make_model, cell, value
 
 def test_a_held_memory_of_an_lstm_is_given_out_by_its_gate(make_model):
     """h = o tanh(c), with c beyond 1, which no candidate could reach."""
-    held = trace_text(
-        make_model(), IDS, clamps=[Clamp(0, 1, None, 3.0)], dtype=np.float64
-    )
+    held = trace_with(make_model(), Clamp(0, 1, None, 3.0))
     layer = held.layers[0]
 
     np.testing.assert_allclose(layer["memory"][:, 1], 3.0)
@@ -128,9 +130,7 @@ def test_a_held_gate_stays_and_the_equations_go_on(make_model, cell, gate, value
     """The gate of all units of all layers; what it moves moves by the equations."""
     model = make_model(cell=cell, layers=2)
 
-    held = trace_text(
-        model, IDS, clamps=[Clamp(None, None, gate, value)], dtype=np.float64
-    )
+    held = trace_with(model, Clamp(None, None, gate, value))
 
     for layer in held.layers:
         np.testing.assert_allclose(layer[gate], value, atol=1e-12)
@@ -149,12 +149,10 @@ def test_a_held_reset_gate_changes_what_is_noted(make_model):
     model = make_model(cell="gru")
     weights = model.layers[0]
 
-    held = trace_text(
-        model, IDS, clamps=[Clamp(None, None, "reset", 0.0)], dtype=np.float64
-    )
+    held = trace_with(model, Clamp(None, None, "reset", 0.0))
 
     with torch.no_grad():
-        x = model.embedding.weight[IDS.astype(np.int64)]
+        x = model.embedding.weight[IDS]
         a = x @ weights.weight_ih_l0.T + weights.bias_ih_l0
     alone = a.chunk(3, dim=-1)[2].tanh().numpy()
     np.testing.assert_allclose(held.layers[0]["candidate"], alone)
@@ -165,7 +163,7 @@ def test_a_memory_wins_over_its_gates(make_model):
     memory, gate = Clamp(0, 0, None, 2.0), Clamp(None, None, "forget", 0.0)
 
     for clamps in ([memory, gate], [gate, memory]):
-        held = trace_text(make_model(), IDS, clamps=clamps, dtype=np.float64)
+        held = trace_with(make_model(), *clamps)
         np.testing.assert_allclose(held.layers[0]["memory"][:, 0], 2.0)
 
 
@@ -174,13 +172,9 @@ def test_writing_and_reading_are_held_alike(make_model, cell):
     """What the backend expects next is what the trace says."""
     model = make_model(cell=cell, layers=2)
     clamps = [Clamp(0, 3, None, 0.5), Clamp(1, None, "candidate", 0.2)]
-    backend, seen = (
-        ClampedBackend(model, clamps),
-        torch.from_numpy(IDS.astype(np.int64)),
-    )
+    backend = ClampedBackend(model, clamps)
 
-    logits, _ = backend.read(seen, backend.initial())
-    trace = trace_text(model, IDS, clamps=clamps)
+    logits, _ = backend.read(torch.from_numpy(IDS), backend.initial())
 
-    probs = logits.softmax(dim=-1)[0].numpy()
-    np.testing.assert_allclose(trace.guess_probs[-1], np.sort(probs)[::-1])
+    probs = np.sort(logits.softmax(dim=-1)[0].numpy())[::-1]
+    np.testing.assert_allclose(trace_with(model, *clamps).guess_probs[-1], probs)

@@ -1,6 +1,7 @@
 """A trace is the equations at every character; habits and ranking follow from it."""
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -8,6 +9,13 @@ import torch
 
 from lstm_textgen.inspect import inspection as under_test
 from lstm_textgen.inspect.inspection import HabitCounter, inspect_text, trace_text
+from lstm_textgen.model.cells import (
+    UPDATES,
+    from_input,
+    from_memory,
+    gru_gates,
+    lstm_gates,
+)
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
@@ -22,44 +30,23 @@ def text_of(length, vocabulary=5):
     return np.random.default_rng(3).integers(0, vocabulary, length, dtype=np.uint8)
 
 
-def lstm(a, m, h, c):
-    """The LSTM as in the papers; gates by name, then what is remembered."""
-    i, f, g, o = (a + m).chunk(4)
-    i, f, o = (1 / (1 + (-gate).exp()) for gate in (i, f, o))
-    g = g.tanh()
-    c = f * c + i * g
-    h = o * c.tanh()
-    names = {"input": i, "forget": f, "candidate": g, "output": o}
-    return names | {"memory": c, "hidden": h}
-
-
-def gru(a, m, h, c):
-    (ar, az, an), (mr, mz, mn) = a.chunk(3), m.chunk(3)
-    r, z = 1 / (1 + (-ar - mr).exp()), 1 / (1 + (-az - mz).exp())
-    n = (an + r * mn).tanh()
-    return {"reset": r, "update": z, "candidate": n, "hidden": (1 - z) * n + z * h}
-
-
-def rnn(a, m, h, c):
-    return {"hidden": (a + m).tanh()}
-
-
 def character_by_character(model, ids):
     """Every signal of every layer, and the logits, one character after the other."""
-    step = {"lstm": lstm, "gru": gru, "rnn": rnn}[model.config.cell]
-    state = [(w.hidden, getattr(w, "cell", None)) for w in model.initial]
+    cell, states = model.config.cell, list(model.initial_state(1).layers)
+    gates_of = {"lstm": lstm_gates, "gru": gru_gates}.get(cell)
     signals, logits = [[] for _ in model.layers], []
     for id in ids.tolist():
-        x = model.embedding.weight[id]
+        x = model.embedding.weight[[id]]
         for depth, layer in enumerate(model.layers):
-            w, (h, c) = cell_weights(layer), state[depth]
-            a, m = w.inputs @ x + w.bias, w.recurrent @ h + w.recurrent_bias
-            after = step(a, m, h, c)
-            state[depth] = after["hidden"], after.get("memory", c)
-            signals[depth].append(after)
-            residual = depth and model.config.residual
-            x = x + after["hidden"] if residual else after["hidden"]
-        logits.append(model.head.weight @ x + model.head.bias)
+            weights, before = cell_weights(layer), states[depth]
+            a, m = from_input(x, weights), from_memory(before.hidden, weights)
+            states[depth] = after = UPDATES[cell](a, m, before)
+            now = asdict(gates_of(a, m)) if gates_of else {}
+            now |= {"hidden": after.hidden}
+            now |= {"memory": after.cell} if cell == "lstm" else {}
+            signals[depth].append({name: values[0] for name, values in now.items()})
+            x = x + after.hidden if depth and model.config.residual else after.hidden
+        logits.append(model.head(x)[0])
     return signals, torch.stack(logits)
 
 
