@@ -168,11 +168,18 @@ def to_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
         "min_reader": FORMAT,
         "model": _model_json(checkpoint.model),
         "vocabulary": checkpoint.tokenizer.to_json(),
-        "training": to_json(checkpoint.training) | NEWLINE,
+        "training": _training_json(checkpoint.training),
         "made_by": checkpoint.made_by,
         "licence": checkpoint.licence,
         "note": checkpoint.note,
     }
+
+
+def _training_json(training: TrainingRecord) -> dict[str, Any]:
+    """The record, with the constant after the text's other facts, its usual place."""
+    record = to_json(training)
+    text = {key: record[key] for key in ("corpus", "characters", "sha256", "encoding")}
+    return text | NEWLINE | record
 
 
 def _model_json(model: ModelConfig) -> dict[str, Any]:

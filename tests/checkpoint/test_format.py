@@ -44,6 +44,18 @@ def test_a_checkpoint_comes_back(saved, checkpoint):
     assert same_values(load_checkpoint(saved), checkpoint)
 
 
+def test_the_record_keeps_the_order_of_its_keys(checkpoint):
+    """
+    The same model gives the same config.json, so pushing it again adds no commit.
+
+    `newline`, which is no setting any more, once moved to the end.
+    """
+    keys = list(to_metadata(checkpoint)["training"])
+
+    assert keys[:4] == ["corpus", "characters", "sha256", "encoding"]
+    assert keys[4:6] == ["newline", "train_start"]
+
+
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("tokenizer", [ByteTokenizer(), char_tokenizer("ab")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
