@@ -1,4 +1,4 @@
-"""What travels with the package: texts in `corpora`, models in `checkpoints`."""
+"""Folders: bundled texts and models, downloaded corpora, the cache."""
 
 import os
 from pathlib import Path

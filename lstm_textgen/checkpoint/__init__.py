@@ -1,1 +1,1 @@
-"""Checkpoints: one safetensors file, and the directory of a run."""
+"""Checkpoints: one safetensors file, read strictly; NumPy, no torch."""

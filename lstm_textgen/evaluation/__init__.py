@@ -1,1 +1,1 @@
-"""Evaluation: how many nats a model needs for a text."""
+"""Evaluation: the loss of a model on a text."""

@@ -1,1 +1,1 @@
-"""Models for other programs."""
+"""Export: a model for other programs."""

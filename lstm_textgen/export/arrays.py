@@ -1,8 +1,4 @@
-"""
-A model as arrays of numpy, for readers without torch; and as an `.npz` file.
-
-A model in 8 bits, as one block of bytes and a table of what stands where in it.
-"""
+"""A model as float32 arrays, as an `.npz` file, and in 8 bits as one block of bytes."""
 
 import io
 from typing import Any
@@ -18,7 +14,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 def float_arrays(checkpoint: Checkpoint) -> Arrays:
-    """Every parameter under its name, in float32: numpy knows no bfloat16."""
+    """Every parameter under its name, in float32: NumPy has no bfloat16."""
     return {
         name: widen(checkpoint.tensors[name]) for name in sorted(checkpoint.tensors)
     }
@@ -26,10 +22,10 @@ def float_arrays(checkpoint: Checkpoint) -> Arrays:
 
 def npz_bytes(checkpoint: Checkpoint) -> bytes:
     """
-    The file that `numpy.load` opens: the parameters under their names, in float32.
+    A file for `numpy.load`: the parameters under their names, in float32.
 
-    Under `metadata` stands what the checkpoint says of itself: JSON, as bytes. The
-    same model gives the same bytes. `docs/format.md` has a reader of it.
+    Under `metadata` is the JSON of the checkpoint, as bytes. The same model gives the
+    same bytes. `docs/format.md` has a reader for it.
     """
     # as bytes, because an array of text drops a NUL at its end
     metadata = np.frombuffer(
@@ -46,13 +42,13 @@ Places = dict[str, dict[str, Any]]
 
 def packed_int8(checkpoint: Checkpoint) -> tuple[Places, bytes]:
     """
-    Matrices in 8 bits, row by row, and the rest as it is.
+    Matrices in 8 bits, row by row, and vectors in float32.
 
     Returns:
-        For each tensor by its name the `shape`, and at which byte its numbers begin:
-        for a matrix `steps`, int8 in the order of rows, and `scales`, what a step
-        stands for in each row; for a vector `numbers`. Then the bytes: first all
-        float32, little-endian, then all int8.
+        For each tensor by its name the `shape`, and the byte offsets of its numbers:
+        for a matrix `steps`, int8 and row by row, and `scales`, the step of each row;
+        for a vector `numbers`. Then the bytes: first all float32, little-endian, then
+        all int8.
     """
     arrays = float_arrays(checkpoint)
     rounded = {k: rounded_rows(array) for k, array in arrays.items() if array.ndim == 2}

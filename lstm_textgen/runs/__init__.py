@@ -1,1 +1,1 @@
-"""Training runs on disk."""
+"""Runs on disk: their folders, and how to find them."""

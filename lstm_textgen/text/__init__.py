@@ -1,1 +1,1 @@
-"""Bytes, characters, ids and streams: from files to training windows, numpy only."""
+"""Text: from files to characters, ids and training windows; NumPy, no torch."""

@@ -1,12 +1,13 @@
 """
-B read heads over a text, equally far apart; a position is (epoch, tick).
+The split of a text, its calibration slice, and B streams of windows over it.
 
 Letters: N ids that are read, B streams, T steps, L characters of the longest stream.
 
-The text is read as a circle, with a part of it passed over. Each epoch begins at a
-fresh offset, or where it must so that the end of the text is read when it should be;
+The training text is read as a circle, without its calibration slice. Each epoch begins
+at a new offset, or at the one by which the end of the text is read at a given time;
 stream b reads from offset + floor(b N / B) to where stream b + 1 began. An epoch is cut
-into ticks of nearly the same number of steps, so that no tail is dropped.
+into ticks, windows of nearly the same number of steps, so that no tail is dropped. A
+position is (epoch, tick).
 """
 
 import math
@@ -19,41 +20,41 @@ from jaxtyping import Int64, UInt
 from lstm_textgen.errors import ConfigError, CorpusError
 
 MAX_CALIBRATION = 16_384
-"""The most characters kept apart: the temperature is known to a hundredth by then."""
+"""The largest calibration slice: it fits the temperature to a hundredth."""
 
 MIN_CALIBRATION = 1024
-"""Fewer would tell of themselves only; a text too short for them keeps none apart."""
+"""The smallest calibration slice; a text too short for it has none."""
 
 CALIBRATION_ONE_IN = 50
-"""One character of so many is kept apart."""
+"""The calibration slice is one of this many characters of the training part."""
 
 
 def calibration_length(characters: int) -> int:
-    """How many *characters* of a training part are kept apart."""
+    """The length of the calibration slice of a training part, 0 for none."""
     length = min(MAX_CALIBRATION, characters // CALIBRATION_ONE_IN)
     return length if is_calibration_length(length) else 0
 
 
 def is_calibration_length(length: int) -> bool:
-    """Whether so many characters tell a temperature."""
+    """Whether a calibration slice may have this length."""
     return MIN_CALIBRATION <= length <= MAX_CALIBRATION
 
 
 def calibration_slice(characters: int, length: int) -> tuple[int, int]:
-    """Where they stand in it: from start, up to but without stop."""
+    """The slice in the middle of a training part: from start up to stop, exclusive."""
     start = (characters - length) // 2
     return (start, start + length) if length else (0, 0)
 
 
 IGNORE = -100
-"""Target where a stream has ended; the value that torch's cross entropy skips."""
+"""Target where a stream has ended; the value that torch's cross entropy ignores."""
 
 ALL = slice(None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
-    """Which ids train, validate and test: from start, up to but without stop."""
+    """The parts of a text: from start up to stop, exclusive."""
 
     train: tuple[int, int]
     validation: tuple[int, int]
@@ -104,9 +105,9 @@ def split_text(length: int, validation: float, test: float) -> Split:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Streams:
     """
-    Windows of inputs and targets, each found from its position alone.
+    Windows of inputs and targets, each a function of its position alone.
 
-    In an epoch every character that is not apart is a target exactly once.
+    In an epoch every character outside the calibration slice is a target exactly once.
 
     Raises:
         CorpusError: The text has fewer than two characters.
@@ -114,22 +115,22 @@ class Streams:
     """
 
     ids: UInt[np.ndarray, " whole"]
-    """The text, with what is apart; only what a window needs is read."""
+    """The training text with its calibration slice, usually memory-mapped."""
 
     streams: int
-    """B, how many places are read side by side."""
+    """B, how many positions are read side by side."""
 
     window: int
-    """The longest window: most steps of a tick."""
+    """The largest number of steps of a window."""
 
     seed: int
-    """Decides where each epoch begins, 0 or more."""
+    """Seed of the offset at which each epoch begins, 0 or more."""
 
-    apart: tuple[int, int] = (0, 0)
-    """A part that is passed over: from start, up to but without stop."""
+    calibration: tuple[int, int] = (0, 0)
+    """A slice that is not read: from start up to stop, exclusive."""
 
     def __post_init__(self) -> None:
-        assert 0 <= self.apart[0] <= self.apart[1] <= len(self.ids)
+        assert 0 <= self.calibration[0] <= self.calibration[1] <= len(self.ids)
         count = self.characters
         if count < 2:
             raise CorpusError(
@@ -149,7 +150,7 @@ class Streams:
     @property
     def characters(self) -> int:
         """N, how many ids an epoch reads."""
-        start, stop = self.apart
+        start, stop = self.calibration
         return len(self.ids) - (stop - start)
 
     @property
@@ -175,9 +176,9 @@ class Streams:
         Args:
             epoch: 0 or more.
             tick: From 0 to `ticks` - 1.
-            columns: The share of the streams that is wanted.
-            end_at: After which share of the epoch, from 0 to 1, a stream comes to the
-                end of the text. None: where the seed has it.
+            columns: The streams to read.
+            end_at: The fraction of the epoch, from 0 to 1, after which a stream reaches
+                the end of the text. None: as the seed has it.
 
         Returns:
             Characters, and the characters that follow them. On the last tick
@@ -195,20 +196,20 @@ class Streams:
 
     def read(self, places: Int64[np.ndarray, "..."]) -> Int64[np.ndarray, "..."]:
         """
-        The ids at some places, which are counted without what is apart.
+        The ids at some places, which are counted without the calibration slice.
 
-        The last character of the text is followed by its first, and what stands before
-        the part that is apart by what stands after it. These seams are false, but they
-        are two among N, and moving them would lose characters.
+        The last character of the text is followed by its first, and the one before the
+        calibration slice by the one after it. These two transitions of N do not occur
+        in the text, but avoiding them would lose characters.
         """
         places = places % self.characters
-        begin, end = self.apart
+        begin, end = self.calibration
         places = places + (places >= begin) * (end - begin)
         return np.asarray(self.ids[places], dtype=np.int64)
 
     def _offset(self, epoch: int, end_at: float | None) -> int:
-        """Where *epoch* begins; SeedSequence is stable over versions of numpy."""
+        """Where *epoch* begins; SeedSequence is stable across versions of NumPy."""
         if end_at is not None:
             return round((1 - end_at) * self.characters / self.streams)
-        drawn = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
-        return int(drawn.generate_state(1, np.uint64)[0]) % self.characters
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
+        return int(sequence.generate_state(1, np.uint64)[0]) % self.characters

@@ -129,7 +129,7 @@ class TrainingData:
         return cls(
             streams=Streams(
                 ids=text.ids[slice(*spec.split.train)],
-                apart=spec.calibration,
+                calibration=spec.calibration,
                 streams=config.optimizer.streams,
                 window=config.optimizer.window,
                 seed=config.seed,

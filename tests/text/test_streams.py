@@ -27,7 +27,7 @@ def any_streams(draw) -> Streams:
     before, after = np.split(np.arange(count, dtype=np.uint16), [start])
     return Streams(
         ids=np.concatenate([before, np.full(gap, 999, np.uint16), after]),
-        apart=(start, start + gap),
+        calibration=(start, start + gap),
         streams=draw(st.integers(1, count)),
         window=draw(st.integers(1, 40)),
         seed=draw(st.integers(0, 2**63 - 1)),
@@ -40,8 +40,8 @@ def test_every_character_is_a_target_once(streams, epoch, end_at):
     """
     In an epoch each character is predicted once, from the one before it.
 
-    The text is a circle, so the first character follows the last; what is apart is
-    passed over. What a head reads next is what it predicted, over all ticks.
+    The text is a circle, so the first character follows the last; the calibration
+    slice is skipped. What a head reads next is what it predicted, over all ticks.
     """
     count = streams.characters
     windows = [
@@ -82,7 +82,7 @@ def test_columns_are_a_share_of_the_whole(streams, data):
     columns = data.draw(st.slices(streams.streams))
     again = Streams(
         ids=streams.ids,
-        apart=streams.apart,
+        calibration=streams.calibration,
         streams=streams.streams,
         window=streams.window,
         seed=streams.seed,

@@ -121,7 +121,7 @@ class TestTemperature:
 
 
 def streams(ids, calibration=(0, 0)):
-    return Streams(ids=ids, streams=1, window=1, seed=0, apart=calibration)
+    return Streams(ids=ids, streams=1, window=1, seed=0, calibration=calibration)
 
 
 @torch.no_grad()
@@ -275,7 +275,7 @@ class TestRuns:
 
         assert stop - start == CALIBRATION > 1024
         assert start == (TRAINED - CALIBRATION) // 2
-        assert run.data.streams.apart == run.spec.calibration
+        assert run.data.streams.calibration == run.spec.calibration
         assert (run.data.streams.ids == run.text.ids[:TRAINED]).all()
         assert (run.data.calibration == run.text.ids[start - 1 : stop]).all()
         assert model.model.initial_state == "learned"
