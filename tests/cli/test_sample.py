@@ -1,5 +1,6 @@
-"""`textgen sample`: what is written, where it goes, and what a prompt may hold."""
+"""`textgen sample`: prompts, texts, where they go, several texts and several models."""
 
+import json
 import os
 import re
 import signal
@@ -7,8 +8,15 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-FAR = ("-n", "60", "--temperature", "1")
+from lstm_textgen.cli.sample import model_loader
+from lstm_textgen.cli.sample_output import SampleRequest
+from lstm_textgen.config import FormConfig, SampleConfig
+from lstm_textgen.training import speed
+
+EVEN = ("-n", "60", "--temperature", "1")
+FIRST = (*EVEN, "--seed", "1")
 
 
 @pytest.fixture
@@ -17,59 +25,396 @@ def sample(textgen, trained):
     return lambda *arguments, **more: textgen("sample", trained.run, *arguments, **more)
 
 
+def objects(outcome):
+    assert outcome.code == 0, outcome.stderr
+    return [json.loads(line) for line in outcome.stdout.splitlines()]
+
+
+# One text
+
+
 def test_a_seed_makes_it_repeatable(sample):
-    """The same seed gives the same text, another one another text."""
-    one, again, other = (sample(*FAR, "--seed", seed) for seed in (1, 1, 2))
+    """
+    The same seed gives the same text, another one another text.
 
-    assert one.code == 0
-    assert one.stdout == again.stdout
-    assert one.stdout != other.stdout
+    Sample 3 of five is the text that is drawn as the only one, and a greedy text
+    depends on no seed.
+    """
+    one, again, other = (sample(*EVEN, "--seed", seed) for seed in (1, 1, 2))
+    many = objects(sample(*FIRST, "--samples", "5", "--json"))
+    (alone,) = objects(sample(*FIRST, "--first-sample", "3", "--json"))
+    greedy = {sample("-t", "0", "-n", "40", "--seed", n).stdout for n in (1, 2, 3)}
+
+    assert (one.code, one.stderr) == (0, "")
+    assert one.stdout == again.stdout != other.stdout
     assert len(one.stdout) == 60 + len("\n")
-    assert one.stderr == ""
+    assert [text["sample"] for text in many] == [0, 1, 2, 3, 4]
+    assert len({text["text"] for text in many}) == 5
+    assert alone["text"] == many[3]["text"]
+    assert alone["nats"] == pytest.approx(many[3]["nats"], rel=1e-5)
+    assert len(greedy) == 1
 
 
-def test_without_a_seed_the_one_that_was_drawn_is_told(sample):
+def test_without_a_seed_the_one_that_was_drawn_is_shown(sample):
     """On stderr, and it gives the text again."""
-    first = sample(*FAR)
+    first = sample(*EVEN)
     seed = re.fullmatch(r"seed (\d+)\n", first.stderr)[1]
 
-    assert sample(*FAR, "--seed", seed).stdout == first.stdout
-    assert sample(*FAR, "-q").stderr == ""
-
-
-def test_greedy_text_has_no_chance_in_it(sample):
-    """At temperature 0 every seed writes the same."""
-    texts = {sample("-t", "0", "-n", "40", "--seed", seed).stdout for seed in (1, 2, 3)}
-
-    assert len(texts) == 1
+    assert sample(*EVEN, "--seed", seed).stdout == first.stdout
+    assert sample(*EVEN, "-q").stderr == ""
 
 
 def test_the_prompt_comes_first(sample):
-    """Then what the model adds to it, exactly as many characters as asked for."""
+    """Then what the model adds to it, as many characters as asked for, or none."""
     outcome = sample("--prompt", "Said the ", "-n", "30", "--seed", "1")
 
     assert outcome.stdout.startswith("Said the ")
     assert len(outcome.stdout) == len("Said the ") + 30 + len("\n")
-
-
-def test_nothing_may_be_asked_for(sample):
-    """-n 0 gives the prompt back."""
-    outcome = sample("-p", "Said", "-n", "0")
-
-    assert (outcome.code, outcome.stdout) == (0, "Said\n")
+    assert sample("-p", "Said", "-n", "0").stdout == "Said\n"
 
 
 def test_json_is_one_object(sample):
     """With the keys that are promised; the nats are those of the text alone."""
-    told = sample("-p", "Said ", *FAR, "--seed", "3", "--json").json
-    plain = sample("-p", "Said ", *FAR, "--seed", "3").stdout
+    fields = sample("-p", "Said ", *FIRST, "--json").json
+    plain = sample("-p", "Said ", *FIRST).stdout
 
     promised = ["prompt", "text", "seed", "sample", "nats", "stopped_by"]
-    assert list(told) == promised
-    assert told["prompt"] + told["text"] + "\n" == plain
-    assert (told["seed"], told["stopped_by"]) == (3, "length")
+    assert list(fields) == promised
+    assert fields["prompt"] + fields["text"] + "\n" == plain
+    assert (fields["seed"], fields["stopped_by"]) == (1, "length")
     # 39 characters, all nearly as likely after three steps: 60 times ln 39 is 220
-    assert told["nats"] == pytest.approx(220, rel=0.05)
+    assert fields["nats"] == pytest.approx(220, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "pattern", "reason"),
+    [
+        (("--until", "newline", "-n", "5000"), r"[^\n]*", "until"),
+        (("--stop", "e", "--stop", "a", "-n", "5000"), "[^ea]*", "stop"),
+        (("--only", "a-z", "-n", "80"), "[a-z]{80}", "length"),
+        (("--ban", "eE ", "-n", "80"), "[^eE ]{80}", "length"),
+        (
+            ("--min-length", "20", "--until", "newline", "-n", "5000"),
+            "(?s).{20,}",
+            "until",
+        ),
+    ],
+)
+def test_the_form_of_a_text_and_why_it_ends(sample, options, pattern, reason):
+    """Asked for on the command line, and reported in the JSON."""
+    (fields,) = objects(sample(*options, "-t", "1", "--seed", "4", "--json"))
+
+    assert re.fullmatch(pattern, fields["text"])
+    assert fields["stopped_by"] == reason
+
+
+def test_a_pattern_holds_for_the_whole_text(sample):
+    """An acrostic: three lines that begin with the letters of FOX."""
+    pytest.importorskip("greenery")
+    pattern = r"f[a-z ]{5,20}\no[a-z ]{5,20}\nx[a-z ]{5,20}"
+
+    outcome = sample("--match", pattern, "--seed", "2", "-n", "100")
+
+    assert re.fullmatch(pattern + "\n", outcome.stdout)
+    sample("--match", "Q+", "-n", "100").assert_refused(2, "'Q+'")
+
+
+def test_the_chain_can_be_shown(textgen):
+    """In the order of action, without a model."""
+    shown = textgen(
+        *("sample", "--show-chain", "--top-p", "0.9", "-t", "1:0.5"),
+        *("--dry", "2", "--min-p", "0.05", "--only", "a-z"),
+    )
+    bare = textgen("sample", "--show-chain", "-t", "1")
+
+    assert [line.rpartition(": ")[0] for line in shown.stdout.splitlines()] == [
+        "1. only a-z",
+        "2. dry 2",
+        "3. temperature 1:0.5",
+        "4. min-p 0.05",
+        "5. top-p 0.9",
+    ]
+    assert not re.search(r"\d", bare.stdout)
+
+
+# Prompts
+
+
+def test_an_unknown_character_of_the_prompt_is_named(sample):
+    """Sign, code point, place, and what the vocabulary has in its stead."""
+    sample("-p", "Said “the").assert_refused(65, "'“'", "U+201C", "offset 5", "'\"'")
+
+
+@pytest.mark.parametrize(
+    ("choice", "same_as"), [("skip", "Said the"), ("replace", 'Said "the"')]
+)
+def test_unknown_characters_can_be_skipped_or_replaced(sample, choice, same_as):
+    """Every one is noted, and the model reads what is left."""
+    options = ("-n", "30", "--seed", "1", "--json")
+
+    outcome = sample("-p", "Said “the”", "--on-unknown", choice, *options)
+
+    assert outcome.code == 0
+    assert len(outcome.notes) == 2
+    assert outcome.json["text"] == sample("-p", same_as, *options).json["text"]
+
+
+def test_the_prompt_may_be_a_file_of_any_size(textgen, sample):
+    """Read in parts; what follows is what follows the same text as --prompt."""
+    prompt = "Said the fox to the crow, " * 3
+    textgen.write("start.txt", prompt)
+
+    by_file = sample(*FIRST, "--prompt-file", "start.txt")
+    by_pipe = sample(*FIRST, "--prompt-file", "-", stdin=prompt.encode())
+    by_hand = sample(*FIRST, "--prompt", prompt)
+    alone = sample(*FIRST, "--prompt-file", "start.txt", "--no-echo")
+
+    assert by_file.stdout == by_pipe.stdout == by_hand.stdout
+    assert by_file.stdout == prompt + alone.stdout
+    sample("--prompt-file", "none.txt").assert_refused(66, "none.txt")
+    sample("-p", "a", "--prompt-file", "start.txt").assert_refused(2, "--prompt-file")
+
+
+def test_an_unknown_character_deep_in_a_file_is_found(textgen, sample):
+    """With its place in the file, which is read in parts of 4 MB."""
+    textgen.write("start.txt", "Said " * 900_000 + "“")
+
+    outcome = sample("--prompt-file", "start.txt", "-n", "0", "-q", "--no-echo")
+
+    outcome.assert_refused(65, "4500000")
+
+
+def test_a_prompt_file_may_have_another_encoding(textgen, sample):
+    """Named by --encoding; a wrong one is reported."""
+    textgen.write("start.txt", "Said “".encode("cp1252"))
+    options = ("--prompt-file", "start.txt", "-n", "0", "--on-unknown", "replace", "-q")
+
+    assert sample(*options, "--encoding", "cp1252").stdout == "Said “\n"
+    sample(*options).assert_refused(65, "--encoding cp1252")
+
+
+# Several texts
+
+
+def test_several_texts_are_separate_lines(sample):
+    """On stdout one text after the other, their surprise on stderr."""
+    outcome = sample(*FIRST, "-p", "Said ", "--samples", "2")
+    texts = objects(sample(*FIRST, "-p", "Said ", "--samples", "2", "--json"))
+
+    assert outcome.stdout == "".join(f"Said {text['text']}\n" for text in texts)
+    numbers = re.findall(r"^sample (\d), ([\d.]+) ", outcome.stderr, re.MULTILINE)
+    assert numbers == [
+        (str(n), f"{text['nats'] / 60:.3f}") for n, text in enumerate(texts)
+    ]
+
+
+def test_best_of_is_the_most_likely(sample):
+    """
+    The fewest nats a character of all that were drawn.
+
+    An empty text, whose mean would be of nothing, is never the best.
+    """
+    line = ("--until", "newline", "-n", "200", "-t", "1", "--seed", "1")
+    for options, count in ((FIRST, "6"), (line, "300")):
+        many = objects(sample(*options, "--samples", count, "--json"))
+        (best,) = objects(sample(*options, "--best-of", count, "--json"))
+
+        texts = [text for text in many if text["text"]]
+        costs = {text["sample"]: text["nats"] / len(text["text"]) for text in texts}
+        assert best["sample"] == min(costs, key=costs.__getitem__)
+    assert len(texts) < len(many)
+
+
+def test_a_beam_finds_a_text_at_least_as_likely_as_greedy_sampling(sample):
+    """And reports its surprise."""
+    (greedy,) = objects(sample("-t", "0", "-n", "30", "--json"))
+    (best,) = objects(sample("--beam", "8", "-n", "30", "--json"))
+
+    assert len(best["text"]) == 30
+    assert best["nats"] <= greedy["nats"] + 1e-6
+    assert best["stopped_by"] == "length"
+
+
+def test_alternatives_stand_beside_every_character(sample):
+    """In the JSON, with their probabilities; those of the first sum to less than 1."""
+    (fields,) = objects(sample(*FIRST, "--json", "--alternatives", "3"))
+    characters = fields["characters"]
+
+    probs = [one["probability"] for one in characters[0]["alternatives"]]
+    nats = sum(character["nats"] for character in characters)
+    assert "".join(character["text"] for character in characters) == fields["text"]
+    assert nats == pytest.approx(fields["nats"])
+    assert probs == sorted(probs, reverse=True)
+    assert 0 < sum(probs) < 1
+
+
+# Models
+
+
+def test_without_a_checkpoint_the_newest_run_writes(textgen, trained, trained_on_bytes):
+    """Newest is the one whose model was saved last, whatever its name."""
+    for name, source, age_s in (("a", trained, 0), ("b", trained_on_bytes, 1000)):
+        model = textgen.write(
+            f"checkpoints/{name}/model.safetensors", source.model.read_bytes()
+        )
+        os.utime(model, (2e9 - age_s, 2e9 - age_s))
+    options = ("-n", "30", "--seed", "1")
+
+    newest = textgen("sample", *options).stdout
+    assert newest == textgen("sample", "checkpoints/a", *options).stdout
+    assert newest != textgen("sample", "checkpoints/b", *options).stdout
+
+
+def test_without_any_run_the_bundled_model_writes(textgen):
+    """Straight after installation; it says so, unless it is to be quiet."""
+    options = ("--prompt", "ROMEO:", "-n", "40", "--seed", "1")
+    noted = textgen("sample", *options)
+    quiet = textgen("sample", *options, "-q")
+    named = textgen("sample", "shakespeare", *options)
+
+    assert noted.code == quiet.code == named.code == 0
+    assert noted.stdout == quiet.stdout == named.stdout
+    assert noted.stdout.startswith("ROMEO:")
+    assert "shakespeare" in noted.stderr
+    assert quiet.stderr == named.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("nowhere", ["nowhere"]),
+        ("book", ["checkpoints/book"]),
+        ("checkpoints", ["checkpoints/book"]),
+    ],
+)
+def test_a_checkpoint_that_is_not_there(textgen, trained, name, values):
+    """The nearest thing that could be meant is named."""
+    textgen.write("checkpoints/book/model.safetensors", trained.model.read_bytes())
+
+    textgen("sample", name).assert_refused(66, *values)
+
+
+def test_models_can_be_mixed(textgen, trained):
+    """A model with itself writes what it writes alone; others add their characters."""
+    model = trained.model
+    other = textgen.write("other.txt", "xyz " * 300)
+    textgen.train(other, "-o", "other")
+
+    def mix(*models):
+        options = [word for name in models for word in ("--mix", name)]
+        return textgen("sample", *options, *FIRST)
+
+    one = textgen("sample", trained.run, *FIRST)
+    assert mix(f"{model}:0.5", f"{model}:0.5").stdout == one.stdout
+    union = mix(f"{model}:1", "other:3").stdout
+    assert set("xyz") & set(union)
+    assert set("abcde") & set(union)
+    mix(f"{model}:x").assert_refused(2, f"{model}:x")
+    mix(f"{model}:0").assert_refused(2, "0")
+    both = textgen("sample", trained.run, "--mix", f"{model}:1")
+    both.assert_refused(2, str(trained.run), "--mix")
+
+
+# Precision
+
+
+@pytest.mark.parametrize(
+    ("precision", "samples"),
+    [("float32", 1), ("bfloat16", 1), ("bfloat16", 4), ("int8", 4)],
+)
+def test_every_precision_is_repeatable(sample, precision, samples):
+    """As long as asked for and the same the next time; float32 is the default."""
+    if precision == "int8":
+        pytest.importorskip("numba")
+    options = (*FIRST, "--json", "--samples", samples)
+    default = () if precision == "float32" else ("--precision", precision)
+
+    texts, again = (
+        [text["text"] for text in objects(sample(*options, *chosen))]
+        for chosen in (("--precision", precision), default)
+    )
+
+    assert [len(text) for text in texts] == [60] * samples
+    assert texts == again
+
+
+@pytest.fixture
+def _threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_threads")
+@pytest.mark.parametrize(
+    ("precision", "pays", "quiet", "noted"),
+    [
+        ("bfloat16", False, False, True),
+        ("bfloat16", False, True, False),
+        ("bfloat16", True, False, False),
+        ("float32", False, False, False),
+    ],
+)
+def test_bfloat16_that_does_not_pay_is_noted(
+    precision, pays, quiet, noted, trained, monkeypatch, capsys
+):
+    """In one line, unless it is to be quiet; the model is opened all the same."""
+    monkeypatch.setattr(speed, "products_pay", lambda machine: pays)
+    load = model_loader(
+        SampleRequest(config=SampleConfig(), form=FormConfig()),
+        device="cpu",
+        threads=1,
+        precision=precision,
+        quiet=quiet,
+    )
+
+    writer = load(trained.model)
+
+    note = capsys.readouterr().err
+    assert len(writer.generate(length=5)) == 5
+    assert note.count("\n") == note.startswith("note: ") == noted
+    assert ("--precision float32" in note) == noted
+
+
+# Terminals, pipes and signals
+
+
+def test_text_is_exact_in_a_pipe_and_harmless_on_a_terminal(textgen, trained_on_bytes):
+    """Control characters of a prompt and of a model reach a file only."""
+    command = ("sample", trained_on_bytes.run, "-p", "\x1b[2Jé\x9b", "--seed", "1")
+    command += ("-n", "300", "-t", "2")
+    piped = textgen(*command).stdout
+    with textgen.screen() as screen:
+        textgen(*command, stdout=screen)
+
+    control = {chr(code) for code in (*range(32), *range(127, 160))} - {"\t", "\n"}
+    assert piped.startswith("\x1b[2Jé\x9b")
+    assert control & set(piped[len("\x1b[2Jé\x9b") :])
+    assert screen.text.startswith("\ufffd[2Jé\ufffd")
+    assert not control & set(screen.text)
+
+
+def test_surprise_is_a_color_on_a_terminal(textgen, trained):
+    """Every character in its shade, and what the shades mean; in a pipe plain text."""
+    command = ("sample", trained.run, *FIRST, "--colour", "surprise")
+    plain = textgen(*command)
+    with textgen.screen() as screen:
+        textgen(*command, stdout=screen)
+    with textgen.screen() as colorless:
+        textgen(*command, stdout=colorless, env={"NO_COLOR": "1"})
+
+    assert "\x1b" not in plain.stdout + colorless.text
+    assert plain.stderr != ""
+    assert re.sub(r"\x1b\[[\d;]*m", "", screen.text) == plain.stdout
+    assert screen.text.count("\x1b[") == 2 * sum(c != "\n" for c in plain.stdout)
+
+
+def test_a_full_disk_behind_stdout(sample):
+    """It is a failure to write, not a defect of the program."""
+    with open("/dev/full", "wb") as full:
+        outcome = sample("-n", "10", stdout=full)
+
+    outcome.assert_refused(74)
 
 
 def test_a_reader_who_has_enough_ends_it_quietly(textgen, trained):
@@ -103,95 +448,24 @@ def test_ctrl_c_ends_it_without_a_traceback(textgen, trained):
     assert err == ""
 
 
-def test_an_unknown_character_of_the_prompt_is_named(sample):
-    """Sign, code point, place, and what the vocabulary has in its stead."""
-    outcome = sample("-p", "Said “the")
-
-    outcome.assert_refused(65, "'“' (U+201C", "at offset 5", "Write '\"' instead")
-
-
 @pytest.mark.parametrize(
-    ("choice", "fate", "same_as"),
-    [("skip", "skipped", "Said the"), ("replace", "replaced by '\"'", 'Said "the"')],
-)
-def test_unknown_characters_can_be_skipped_or_replaced(sample, choice, fate, same_as):
-    """Every one is noted, and the model reads what is left."""
-    told = ("-n", "30", "--seed", "1", "--json")
-    outcome = sample("-p", "Said “the”", "--on-unknown", choice, *told)
-    notes = outcome.stderr.splitlines()
-
-    assert outcome.code == 0
-    assert [note.endswith(fate) for note in notes] == [True, True]
-    assert outcome.json["text"] == sample("-p", same_as, *told).json["text"]
-
-
-def test_without_a_checkpoint_the_newest_run_writes(textgen, trained, trained_on_bytes):
-    """Newest is the one whose model was saved last, whatever its name."""
-    for name, source, age_s in (("a", trained, 0), ("b", trained_on_bytes, 1000)):
-        model = textgen.write(
-            f"checkpoints/{name}/model.safetensors", source.model.read_bytes()
-        )
-        os.utime(model, (2e9 - age_s, 2e9 - age_s))
-    options = ("-n", "30", "--seed", "1")
-
-    newest = textgen("sample", *options).stdout
-    assert newest == textgen("sample", "checkpoints/a", *options).stdout
-    assert newest != textgen("sample", "checkpoints/b", *options).stdout
-
-
-def test_without_any_run_the_bundled_model_writes(textgen):
-    """Straight after installation; it says so, unless it is to be quiet."""
-    told = textgen("sample", "--prompt", "ROMEO:", "-n", "40", "--seed", "1")
-    quiet = textgen("sample", "-p", "ROMEO:", "-n", "40", "--seed", "1", "-q")
-    named = textgen("sample", "shakespeare", "-p", "ROMEO:", "-n", "40", "--seed", "1")
-
-    assert told.code == quiet.code == named.code == 0
-    assert told.stdout == quiet.stdout == named.stdout
-    assert told.stdout.startswith("ROMEO:")
-    assert "the bundled model shakespeare" in told.stderr
-    assert quiet.stderr == named.stderr == ""
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
+    ("options", "values"),
     [
-        ("nowhere", ["nowhere does not exist"]),
-        ("book", ["Did you mean checkpoints/book?"]),
-        ("checkpoints", ["not one of a run", "checkpoints/book"]),
+        (("-t", "warm"), ["'warm'", "1:0.5"]),
+        (("-t", "1:2:3"), ["'1:2:3'"]),
+        (("--until", "noon"), ["'noon'", "sentence"]),
+        (("--stop", ""), ["stop"]),
+        (("--only", "z-a"), ["z-a", "a-z"]),
+        (("--samples", "2", "--best-of", "3"), ["--samples", "--best-of"]),
+        (("--match", "a", "--until", "newline"), ["match"]),
+        (("--no-repeat", "300"), ["300", "penalty_window"]),
+        (("--beam", "2", "-t", "1"), ["--beam"]),
+        (("--beam", "2", "--samples", "2"), ["--samples"]),
+        (("-i", "--json"), ["--json"]),
+        (("-i", "--prompt-file", "-"), ["--prompt-file -"]),
+        (("--colour", "red"), ["'red'", "surprise"]),
     ],
 )
-def test_a_checkpoint_that_is_not_there(textgen, trained, name, words):
-    """The nearest thing that could be meant is named."""
-    textgen.write("checkpoints/book/model.safetensors", trained.model.read_bytes())
-
-    textgen("sample", name).assert_refused(66, *words)
-
-
-def test_text_is_exact_in_a_pipe_and_harmless_on_a_terminal(textgen, trained_on_bytes):
-    """An escape that would clear the screen reaches a file only."""
-    command = ("sample", trained_on_bytes.run, "-p", "\x1b[2Jé\x9b", "-n", "0")
-    piped = textgen(*command)
-    with textgen.screen() as screen:
-        textgen(*command, stdout=screen)
-
-    assert piped.stdout == "\x1b[2Jé\x9b\n"
-    assert screen.text == "\ufffd[2Jé\ufffd\n"
-
-
-def test_what_a_model_writes_is_harmless_on_a_terminal(textgen, trained_on_bytes):
-    """Of hundreds of bytes drawn nearly evenly, no control character comes through."""
-    command = ("sample", trained_on_bytes.run, "-n", "300", "--seed", "1", "-t", "2")
-    with textgen.screen() as screen:
-        textgen(*command, stdout=screen)
-    control = [chr(code) for code in (*range(32), *range(127, 160))]
-
-    assert set(control) & set(textgen(*command).stdout) - {"\t", "\n"}
-    assert not set(control) & set(screen.text) - {"\t", "\n"}
-
-
-def test_a_full_disk_behind_stdout(sample):
-    """It is a failure to write, not a defect of the program."""
-    with open("/dev/full", "wb") as full:
-        outcome = sample("-n", "10", stdout=full)
-
-    outcome.assert_refused(74, "No space left on device")
+def test_options_that_cannot_be(sample, options, values):
+    """Two lines: the value, and what to do."""
+    sample(*options).assert_refused(2, *values)
