@@ -270,8 +270,8 @@ def inspect_model(request: InspectRequest) -> None:
         check_unit(layer, None, config)
     clamps = [parse_clamp(text, config) for text in request.clamps]
     model = build_model(checkpoint, choose_machine("cpu", request.threads).device)
-    found = _find_text(request, checkpoint, model, clamps)
-    length = len(found.text)
+    source = _find_text(request, checkpoint, model, clamps)
+    length = len(source.text)
     if request.json:
         layers = len(set(request.layers)) or config.layers
         check_json_size(length, len(chosen) or layers * config.hidden, config.cell)
@@ -284,14 +284,14 @@ def inspect_model(request: InspectRequest) -> None:
         inspection = inspect_text(
             model,
             checkpoint.tokenizer,
-            found.text,
-            opening=found.opening,
+            source.text,
+            opening=source.opening,
             clamps=clamps,
             dtype=dtype,
             progress=progress,
         )
     name = path.parent.name if path.stem == "model" else path.stem
-    _put_out(inspection, found, chosen, request, title=f"{name} reads {found.name}")
+    _put_out(inspection, source, chosen, request, title=f"{name} reads {source.name}")
 
 
 def _check_outputs(request: InspectRequest) -> None:
@@ -424,7 +424,7 @@ def _sample_text(
 
 def _put_out(
     inspection: "Inspection",
-    found: InspectText,
+    source: InspectText,
     chosen: list[Unit],
     request: InspectRequest,
     *,
@@ -452,17 +452,17 @@ def _put_out(
     if request.npz is not None:
         write_durably(request.npz, npz_bytes(inspection, listed))
     if request.json:
-        extra = {} if found.unclamped is None else {"unclamped": found.unclamped}
+        extra = {} if source.unclamped is None else {"unclamped": source.unclamped}
         print_json(inspection_json(inspection, listed) | extra)
     for path in request.outputs:
         say(f"written: {path}") if request.json else write_text(f"{path}\n")
     if not (request.json or request.outputs):
-        _show(inspection, found, request, shown, rows)
+        _show(inspection, source, request, shown, rows)
 
 
 def _show(
     inspection: "Inspection",
-    found: InspectText,
+    source: InspectText,
     request: InspectRequest,
     units: Sequence[Unit],
     rows: Sequence["HeatRow"],
@@ -471,8 +471,8 @@ def _show(
     from lstm_textgen.inspect.view import describe_unit, show_habits, show_heat
     from lstm_textgen.ui.terminal import write_text
 
-    if found.unclamped is not None:
-        write_text(f"-- as it is\n{found.unclamped}\n")
+    if source.unclamped is not None:
+        write_text(f"-- as it is\n{source.unclamped}\n")
         write_text(f"-- with {', '.join(request.clamps)}\n{inspection.text}\n\n")
     for unit in units:
         write_text(f"{unit_name(unit):7} {describe_unit(inspection, unit)}\n")
