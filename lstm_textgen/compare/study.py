@@ -218,6 +218,7 @@ def run_study(
     """
     results: dict[Experiment, Result] = {}
     whole_s = _total_seconds(expected_experiments(design), design)
+    pace = expected_seconds(design) / whole_s  # until something is trained
     done_s = trained_s = 0.0
     started_s = time.monotonic()
     with Workers(text, workers=design.workers, stop=stop) as workers:
@@ -227,10 +228,8 @@ def run_study(
                 results[experiment] = result
                 seconds = seconds_of(experiment, design)
                 done_s += seconds
-                pace = expected_seconds(design) / whole_s
                 if not was_stored:
                     trained_s += seconds
-                if trained_s:
                     pace = (time.monotonic() - started_s) / trained_s
                 yield ExperimentDone(
                     experiment=experiment,
