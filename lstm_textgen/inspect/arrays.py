@@ -55,7 +55,7 @@ def inspection_arrays(
     return arrays
 
 
-def npz_bytes(inspection: Inspection, units: Sequence[Unit]) -> bytes:
+def inspection_npz(inspection: Inspection, units: Sequence[Unit]) -> bytes:
     """The file that `numpy.load` opens, with `inspection_arrays`."""
     file = io.BytesIO()
     arrays: dict[str, Any] = inspection_arrays(inspection, units)

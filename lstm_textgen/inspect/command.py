@@ -432,7 +432,7 @@ def _put_out(
 ) -> None:
     """Write the files that were named, else print to the terminal."""
     from lstm_textgen.files import write_durably
-    from lstm_textgen.inspect.arrays import inspection_json, npz_bytes
+    from lstm_textgen.inspect.arrays import inspection_json, inspection_npz
     from lstm_textgen.inspect.heatmap_svg import heatmap_svg
     from lstm_textgen.inspect.page import make_page
     from lstm_textgen.inspect.view import heat_rows
@@ -450,7 +450,7 @@ def _put_out(
         picture = heatmap_svg(inspection.text, rows, title=title)
         write_durably(request.svg, picture.encode("utf-8"))
     if request.npz is not None:
-        write_durably(request.npz, npz_bytes(inspection, listed))
+        write_durably(request.npz, inspection_npz(inspection, listed))
     if request.json:
         extra = {} if source.unclamped is None else {"unclamped": source.unclamped}
         print_json(inspection_json(inspection, listed) | extra)
