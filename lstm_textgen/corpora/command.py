@@ -1,16 +1,17 @@
 """`textgen corpora`: list the texts that have a name, and download them."""
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lstm_textgen.errors import MissingError
 from lstm_textgen.text.registry import (
-    CorpusEntry,
-    all_corpora,
+    CORPORA,
+    Corpus,
     corpus_named,
-    similar_names,
+    corpus_path,
+    similar_name,
 )
 from lstm_textgen.ui.options import AsJson, Debug, Quiet, print_json
 from lstm_textgen.ui.table import Column, in_bytes, print_table
@@ -34,19 +35,18 @@ def list_corpora(
     """
     if context.invoked_subcommand is not None:
         return
-    entries = all_corpora()
     if json:
-        rows = [
-            dataclasses.asdict(entry.corpus)
-            | {"path": str(entry.path) if entry.path else None}
-            for entry in entries
-        ]
-        print_json({"corpora": rows})
+        print_json({"corpora": [_to_json(corpus) for corpus in CORPORA]})
     else:
-        show_corpora(entries)
+        show_corpora()
 
 
-def show_corpora(entries: list[CorpusEntry]) -> None:
+def _to_json(corpus: Corpus) -> dict[str, Any]:
+    path = corpus_path(corpus)
+    return dataclasses.asdict(corpus) | {"path": str(path) if path else None}
+
+
+def show_corpora() -> None:
     """A table of all corpora that have a name."""
     columns = [
         Column("name", wraps=False),
@@ -57,14 +57,14 @@ def show_corpora(entries: list[CorpusEntry]) -> None:
         Column("what it is"),
     ]
     rows = []
-    for entry in entries:
-        corpus = entry.corpus
-        size_bytes = entry.path.stat().st_size if entry.path else corpus.size_bytes
+    for corpus in CORPORA:
+        path = corpus_path(corpus)
+        size_bytes = path.stat().st_size if path else corpus.size_bytes
         row = (
             corpus.name,
             corpus.language,
             in_bytes(size_bytes),
-            "bundled" if corpus.bundled else ("yes" if entry.path else "no"),
+            "bundled" if corpus.bundled else ("yes" if path else "no"),
             corpus.licence,
             corpus.about,
         )
@@ -93,10 +93,8 @@ def get(
 
     corpus = corpus_named(name)
     if corpus is None:
-        similar = similar_names(name)
-        remedy = (
-            f"Did you mean {similar[0]}?" if similar else "See them: textgen corpora"
-        )
+        similar = similar_name(name)
+        remedy = f"Did you mean {similar}?" if similar else "See them: textgen corpora"
         raise MissingError(f"There is no corpus {name!r}.", remedy)
     with download_bar(name, quiet=quiet) as progress:
         installed = install_corpus(corpus, progress=progress)

@@ -10,7 +10,7 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,6 @@ def download(
     expected: Expected,
     *,
     progress: DownloadProgress | None = None,
-    timeout_s: float = TIMEOUT_S,
-    pauses_s: Sequence[float] = RETRY_PAUSES_S,
 ) -> str:
     """
     Download the file at *address* to *target*, whole and checked, or not at all.
@@ -86,8 +84,6 @@ def download(
 
     Args:
         address: An http or https URL.
-        timeout_s: Longest silence of the server.
-        pauses_s: Seconds to wait before each retry of an interrupted transfer.
 
     Returns:
         The sha256 of the file.
@@ -102,13 +98,13 @@ def download(
         raise ConfigError(
             f"The address is {address!r}.", "Give one with http or https."
         )
-    transfer = _Transfer(address, target, expected, progress, timeout_s)
+    transfer = _Transfer(address, target, expected, progress)
     with translated_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         sha256 = expected.sha256
         if sha256 is None or not target.is_file() or digest_of(target) != sha256:
             try:
-                transfer.run(pauses_s)
+                transfer.run()
                 sha256 = check_and_rename(transfer.part, target, expected)
             except CorpusError:
                 transfer.discard()
@@ -158,7 +154,6 @@ class _Transfer:
     target: Path
     expected: Expected
     progress: DownloadProgress | None
-    timeout_s: float
 
     @property
     def part(self) -> Path:
@@ -173,9 +168,9 @@ class _Transfer:
         self.part.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
 
-    def run(self, pauses_s: Sequence[float]) -> None:
+    def run(self) -> None:
         """Fill the .part, with one retry for each pause once bytes have arrived."""
-        pauses = iter(pauses_s)
+        pauses = iter(RETRY_PAUSES_S)
         begun = False
         while True:
             try:
@@ -237,7 +232,7 @@ class _Transfer:
         try:
             opener = urllib.request.build_opener(_WebRedirects)
             request = urllib.request.Request(self.address, headers=headers)
-            return opener.open(request, timeout=self.timeout_s)
+            return opener.open(request, timeout=TIMEOUT_S)
         except urllib.error.HTTPError as error:
             if error.code == 416 and start:
                 return error

@@ -1,11 +1,10 @@
 """Install a registered corpus: download, unpack or join it, and keep it checked."""
 
-import contextlib
 import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,41 +57,38 @@ def install_corpus(
         CorpusError, UnavailableError, OutputError, StorageError: As `download`.
     """
     if corpus.bundled:
-        path = corpus_path(corpus.name)
+        path = corpus_path(corpus)
         if path is None:
             raise missing_corpus(corpus)
         note = f"{corpus.name} is bundled; nothing was fetched."
         return InstalledCorpus(path=path, notes=(note,))
     target = data_folder() / corpus.file_name
-    with _locked(target.parent, corpus.name):
+    with _lock(target.parent, corpus.name):
         if corpus.sha256 is None:
-            return _install_unpublished(corpus, target, progress)
-        _, notes = _install(corpus, target, corpus.sha256, progress)
-        return InstalledCorpus(path=target, notes=notes)
+            notes = _install_unpublished(corpus, target, progress)
+        else:
+            _, notes = _install(corpus, target, corpus.sha256, progress)
+    return InstalledCorpus(path=target, notes=notes)
 
 
-@contextlib.contextmanager
-def _locked(folder: Path, name: str) -> Iterator[None]:
-    lock = filelock.FileLock(folder / f"{name}.lock")
+def _lock(folder: Path, name: str) -> AbstractContextManager[object]:
+    """A lock that is held until the `with` block around it ends."""
+    lock = filelock.FileLock(folder / f"{name}.lock", timeout=LOCK_TIMEOUT_S)
     with translated_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock.acquire(timeout=LOCK_TIMEOUT_S)
+            return lock.acquire()
         except filelock.Timeout as error:
             raise BusyError(
                 f"Another process has been fetching {name} for "
                 f"{LOCK_TIMEOUT_S:.0f} seconds.",
                 "Wait until it ends, or stop it.",
             ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _install_unpublished(
     corpus: Corpus, target: Path, progress: DownloadProgress | None
-) -> InstalledCorpus:
+) -> tuple[str, ...]:
     """Install a text whose only known digest is that of its first download."""
     name, digest_file = corpus.name, target.with_suffix(".sha256")
     first_sha256 = _recorded_digest(digest_file)
@@ -114,7 +110,7 @@ def _install_unpublished(
             f"No digest of {name} is published, so nobody vouches for these bytes. "
             f"Their sha256 {sha256} is kept, and later fetches must equal it."
         )
-    return InstalledCorpus(path=target, notes=(*notes, note))
+    return *notes, note
 
 
 def _recorded_digest(digest_file: Path) -> str | None:

@@ -10,7 +10,6 @@ images inside the text, or diagrams.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,8 +17,14 @@ from lstm_textgen.checkpoint.format import Checkpoint
 from lstm_textgen.checkpoint.schema import parameter_count
 from lstm_textgen.config import OptimizerConfig, TrainConfig
 from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.remote.repository import Repository
 from lstm_textgen.ui.model_facts import CELL_NAMES, clock
 from lstm_textgen.ui.terminal import sanitize
+
+SAMPLE_LENGTH = 400
+"""Characters of the sample in a card."""
+
+SAMPLE_SEED = 1
 
 HUB_LICENSES = frozenset(
     "apache-2.0 mit openrail afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause "  # noqa: SIM905
@@ -38,51 +43,36 @@ often. What it writes may repeat its training text word for word, with names and
 that were in it. Do not share a model of a text that you would not share."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CardDetails:
-    """What a card says beyond what is in the model itself."""
+def model_card(
+    checkpoint: Checkpoint,
+    repository: Repository,
+    sample: str,
+    *,
+    language: str | None = None,
+    train_config: TrainConfig | None = None,
+    losses: Sequence[tuple[int, float]] = (),
+) -> str:
+    """
+    The whole card, front matter included.
 
-    name: str
-    """Of the repository, as `user/repo`."""
-
-    sample: str
-    """Text that the model generated."""
-
-    seed: int
-    """Of the sample."""
-
-    sample_length: int
-    """Characters that were requested."""
-
-    language: str | None = None
-    """Of the training text, as a code of two or three letters; None if unknown."""
-
-    config: TrainConfig | None = None
-    """How the model was trained; None if unknown."""
-
-    losses: Sequence[tuple[int, float]] = ()
-    """Nats per character by step; fewer than two make no curve."""
-
-    @property
-    def short_name(self) -> str:
-        """The name without its user."""
-        return self.name.partition("/")[2]
-
-
-def model_card(checkpoint: Checkpoint, details: CardDetails) -> str:
-    """The whole card, front matter included."""
+    Args:
+        sample: What the model generates at SAMPLE_LENGTH and SAMPLE_SEED.
+        language: Of the training text, a code of two or three letters, if known.
+        train_config: How the model was trained, if known.
+        losses: Nats per character by step; fewer than two make no curve.
+    """
     parts = [
-        _front_matter(checkpoint, details),
-        _opening(checkpoint, details),
-        _sample(details),
-        _training(checkpoint, details.config),
-        _quality(checkpoint, details.losses),
+        _front_matter(checkpoint, repository.short_name, language),
+        _opening(checkpoint, repository.short_name),
+        _sample(repository.name, sample),
+        _training(checkpoint, train_config),
+        _quality(checkpoint, losses),
         _rights(checkpoint),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(checkpoint: Checkpoint, details: CardDetails) -> str:
+def _front_matter(checkpoint: Checkpoint, name: str, language: str | None) -> str:
     """What the Hub reads: filters, license, measured result."""
     loss = _validation_loss(checkpoint)
     lines = ["---", "library_name: lstm-textgen", "pipeline_tag: text-generation"]
@@ -93,14 +83,14 @@ def _front_matter(checkpoint: Checkpoint, details: CardDetails) -> str:
         lines += ["license: other", f"license_name: {_yaml_string(license)}"]
     else:
         lines.append("license: unknown")
-    if details.language:
-        lines += ["language:", f"- {_yaml_string(details.language)}"]
+    if language:
+        lines += ["language:", f"- {_yaml_string(language)}"]
     tags = (checkpoint.model.cell, "character-level", "text-generation", "safetensors")
     lines += ["tags:", *(f"- {tag}" for tag in tags)]
     if loss is not None:
         lines += [
             "model-index:",
-            f"- name: {_yaml_string(details.short_name)}",
+            f"- name: {_yaml_string(name)}",
             "  results:",
             "  - task:",
             "      type: text-generation",
@@ -116,14 +106,14 @@ def _front_matter(checkpoint: Checkpoint, details: CardDetails) -> str:
     return "\n".join([*lines, "---"])
 
 
-def _opening(checkpoint: Checkpoint, details: CardDetails) -> str:
+def _opening(checkpoint: Checkpoint, name: str) -> str:
     model, size = checkpoint.model, checkpoint.tokenizer.size
     unit = "bytes" if checkpoint.tokenizer.kind == "byte" else "characters"
     corpus = checkpoint.training.corpus
     learned = f" It has learned from {_inline_code(corpus)}." if corpus else ""
     note = f"\n\n{_code_block(checkpoint.note)}" if checkpoint.note.strip() else ""
     return (
-        f"# {details.short_name}\n\n"
+        f"# {name}\n\n"
         f"A network that writes text, {unit[:-1]} by {unit[:-1]}: "
         f"{CELL_NAMES[model.cell]}, {model.layers} x {model.hidden} units, "
         f"{parameter_count(model, size):,} parameters, {size} different {unit}."
@@ -131,21 +121,21 @@ def _opening(checkpoint: Checkpoint, details: CardDetails) -> str:
     )
 
 
-def _sample(details: CardDetails) -> str:
+def _sample(name: str, sample: str) -> str:
     return (
         "## Let it write\n\n"
         "    pip install 'lstm-textgen[hub]'\n"
-        f"    textgen sample hf://{details.name} --length {details.sample_length} "
-        f"--seed {details.seed}\n\n"
-        f"This command wrote this, with seed {details.seed}; another machine may round "
+        f"    textgen sample hf://{name} --length {SAMPLE_LENGTH} "
+        f"--seed {SAMPLE_SEED}\n\n"
+        f"This command wrote this, with seed {SAMPLE_SEED}; another machine may round "
         "otherwise and come to another text:\n\n"
-        f"{_code_block(details.sample)}\n\n"
-        f"`textgen pull {details.name}` fetches the model and checks it. It is one "
+        f"{_code_block(sample)}\n\n"
+        f"`textgen pull {name}` fetches the model and checks it. It is one "
         "file of numbers and JSON, and nothing in it is executed."
     )
 
 
-def _training(checkpoint: Checkpoint, config: TrainConfig | None) -> str:
+def _training(checkpoint: Checkpoint, train_config: TrainConfig | None) -> str:
     """The text, the settings and the cost, as a list."""
     training, made_by = checkpoint.training, checkpoint.made_by
     items = []
@@ -165,8 +155,8 @@ def _training(checkpoint: Checkpoint, config: TrainConfig | None) -> str:
         items.append(
             f"calibration: logits divided by {training.temperature:.3f}, in the weights"
         )
-    if config is not None:
-        items += _settings(config.optimizer)
+    if train_config is not None:
+        items += _settings(train_config.optimizer)
     items.append(f"seed: {training.seed}")
     made = ", ".join(f"{name} {made_by[name]}" for name in sorted(made_by))
     items.append(f"made by: {_inline_code(made)}")
@@ -249,34 +239,33 @@ def _longest_backticks(text: str) -> int:
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 """A cell of the curve, from empty to full."""
 
+CURVE_WIDTH, CURVE_HEIGHT = 60, 8
+"""Columns and rows of the curve."""
 
-def draw_curve(
-    points: Sequence[tuple[int, float]], *, width: int = 60, height: int = 8
-) -> list[str]:
+
+def draw_curve(points: Sequence[tuple[int, float]]) -> list[str]:
     """
     A curve as filled blocks, with its highest and its lowest value beside it.
 
     Args:
         points: At least two, as (step, loss) with rising steps.
-        width: Columns of the curve itself.
-        height: Rows of the curve itself.
 
     Returns:
         The lines from top to bottom; the last one names the ends of the x axis. The
         lowest value is an eighth of a row high, so that it can be seen.
     """
     x, y = np.array(points, dtype=float).T
-    values = np.interp(np.linspace(x[0], x[-1], width), x, y)
+    values = np.interp(np.linspace(x[0], x[-1], CURVE_WIDTH), x, y)
     low, high = float(y.min()), float(y.max())
-    fractions = (values - low) / (high - low) if high > low else np.zeros(width)
-    eighths = 1 + np.rint(fractions * (8 * height - 1)).astype(int)
+    fractions = (values - low) / (high - low) if high > low else np.zeros(CURVE_WIDTH)
+    eighths = 1 + np.rint(fractions * (8 * CURVE_HEIGHT - 1)).astype(int)
     lines = []
-    for row in range(height - 1, -1, -1):
+    for row in reversed(range(CURVE_HEIGHT)):
         cells = np.clip(eighths - 8 * row, 0, 8)
-        label = {height - 1: f"{high:.3f}", 0: f"{low:.3f}"}.get(row, "")
+        label = {CURVE_HEIGHT - 1: f"{high:.3f}", 0: f"{low:.3f}"}.get(row, "")
         row_blocks = "".join(EIGHTHS[cell] for cell in cells)
         lines.append(f"{label:>7} │{row_blocks}".rstrip())
     first, last = f"{x[0]:,.0f}", f"{x[-1]:,.0f}"
-    lines.append(f"{'':>7} └{'─' * width}")
-    lines.append(f"{'':>9}{first}{last:>{width - len(first)}}")
+    lines.append(f"{'':>7} └{'─' * CURVE_WIDTH}")
+    lines.append(f"{'':>9}{first}{last:>{CURVE_WIDTH - len(first)}}")
     return lines

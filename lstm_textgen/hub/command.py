@@ -53,13 +53,7 @@ def push(
     """
     import tempfile
 
-    from lstm_textgen.hub.bundle import (
-        PushConfig,
-        build_bundle,
-        bundle_json,
-        send_bundle,
-        show_bundle,
-    )
+    from lstm_textgen.hub.push import PushConfig, build_bundle, send_bundle, show_bundle
     from lstm_textgen.remote.client import hub_library
     from lstm_textgen.remote.repository import parse_repository
     from lstm_textgen.ui.terminal import say, write_text
@@ -76,21 +70,21 @@ def push(
     with tempfile.TemporaryDirectory() as folder:
         bundle = build_bundle(model, config, Path(folder))
         if dry_run:
-            print_json(bundle_json(bundle)) if json else show_bundle(bundle)
+            print_json(bundle.to_json()) if json else show_bundle(bundle)
             return
-        pushed = send_bundle(bundle)
+        pushed, address = send_bundle(bundle)
     if not quiet:
-        say(f"{', '.join(bundle.paths)} are at {pushed.address}")
+        say(f"{', '.join(bundle.paths)} are at {address}")
     if json:
         print_json(
             {
-                "repository": pushed.repository.name,
-                "commit": pushed.repository.revision,
-                "address": pushed.address,
+                "repository": pushed.name,
+                "commit": pushed.revision,
+                "address": address,
             }
         )
     else:
-        write_text(f"{pushed.repository}\n")
+        write_text(f"{pushed}\n")
 
 
 def pull(

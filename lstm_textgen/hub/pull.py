@@ -65,11 +65,11 @@ def pull_model(repository: Repository, folder: Path | None = None) -> Pulled:
         if (text := download_text(pinned, name)) is not None:
             files[name] = text
     files[MODEL_FILE] = model.path.read_bytes()  # last: it makes the folder a model
-    target = RUNS / repository.short_name if folder is None else folder
+    target = folder or RUNS / repository.short_name
     with translated_errors(target):
         was_here = _holds(target, files[MODEL_FILE])
     if not was_here:
-        target = free_name(RUNS, target.name) if folder is None else folder
+        target = folder or free_name(RUNS, target.name)
         _write_folder(target, files)
     return Pulled(
         folder=target,

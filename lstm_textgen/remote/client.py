@@ -12,13 +12,13 @@ not ours to remove, even if it is not a model of ours; a damaged one is.
 import contextlib
 import functools
 import hashlib
+import http.client
 import logging
 import os
 import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,7 +85,7 @@ class CachedFile:
 
     def is_damaged(self) -> bool:
         """Whether its bytes are not those of the hub, as far as the cache can tell."""
-        name = self._stored_path().name
+        name = self.stored_path().name
         if re.fullmatch("[0-9a-f]{64}", name):
             return digest_of(self.path) != name
         if re.fullmatch("[0-9a-f]{40}", name):  # a small file, named as git does
@@ -93,13 +93,7 @@ class CachedFile:
             return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() != name
         return False
 
-    def remove(self) -> None:
-        """Remove it from the cache."""
-        for path in (self._stored_path(), self.path):
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-    def _stored_path(self) -> Path:
+    def stored_path(self) -> Path:
         """
         Where the bytes are: the cache names that file by the hub's digest.
 
@@ -163,10 +157,17 @@ def download_text(repository: Repository, name: str) -> bytes | None:
 
 
 def _reject(file: CachedFile, problem: str, remedy: str) -> CheckpointError:
-    """The error for an invalid file; *remedy* applies if the hub has it like this."""
+    """
+    The error for an invalid file, which leaves the cache if it is damaged or new.
+
+    Args:
+        remedy: What to do if the hub has it like this.
+    """
     is_damaged = file.is_damaged()
     if is_damaged or file.is_new:
-        file.remove()
+        for path in (file.stored_path(), file.path):
+            with contextlib.suppress(OSError):
+                path.unlink()
     return CheckpointError(problem, DOWNLOAD_AGAIN if is_damaged else remedy)
 
 
@@ -326,9 +327,13 @@ def _translate(error: Exception, repository: Repository) -> TextgenError | None:
             case httpx.HTTPError() | ConnectionError():
                 return _no_connection(cause)
             case ValueError() if str(cause).startswith(BAD_CARD):
-                return _card_refused(str(cause).removeprefix(BAD_CARD))
+                reason = _one_line(str(cause).removeprefix(BAD_CARD))
+                return CheckpointError(
+                    f"{_hub_host()} does not take the head of the page ({reason}).",
+                    "Check --language and --licence; --dry-run shows the page.",
+                )
             case errors.FileMetadataError() | ValueError() | KeyError():
-                return _not_a_hub(str(cause))
+                return _not_a_hub(cause)
         cause = cause.__cause__
     if isinstance(error, OSError) and error.errno is not None:
         return StorageError(
@@ -344,97 +349,73 @@ def _translate(error: Exception, repository: Repository) -> TextgenError | None:
     return None
 
 
-def _hub_host() -> str:
-    import huggingface_hub
-
-    return urlsplit(huggingface_hub.constants.ENDPOINT).netloc
-
-
 def _no_connection(cause: BaseException) -> UnavailableError:
-    from huggingface_hub import constants
-
-    reason = " ".join(str(cause).split()) or type(cause).__name__
+    hub = hub_library()
+    reason = _one_line(cause) or type(cause).__name__
     remedy = "Check the network, and run the same command again."
-    if not constants.HF_HUB_DISABLE_XET:
+    if not hub.constants.HF_HUB_DISABLE_XET:
         remedy = "Unset HF_HUB_DISABLE_XET: this hub may not know the Xet protocol."
     problem = f"The connection to {_hub_host()} failed: {reason}."
     return UnavailableError(problem, remedy)
 
 
-def _not_a_hub(reason: str) -> UnavailableError:
-    reason = " ".join(reason.split())
+def _not_a_hub(reason: object) -> UnavailableError:
     return UnavailableError(
-        f"{_hub_host()} does not answer as a hub does ({reason}).",
+        f"{_hub_host()} does not answer as a hub does ({_one_line(reason)}).",
         f"Check HF_ENDPOINT, and whether this network wants a login. {TRY_LATER}",
     )
 
 
-def _card_refused(reason: str) -> CheckpointError:
-    reason = " ".join(reason.split())
-    return CheckpointError(
-        f"{_hub_host()} does not take the head of the page ({reason}).",
-        "Check --language and --licence; --dry-run shows the page.",
-    )
-
-
-Refusal = tuple[type[TextgenError], str, str]
-"""An error, its problem as a format string, and its remedy."""
-
-REFUSALS: dict[int | str, Refusal] = {
-    401: (
-        AccessError,
-        "{repository} is private, or not there, or the login is wrong ({answer}).",
-        "Log in with hf auth login, or set HF_TOKEN; and check the name.",
-    ),
-    403: (
-        AccessError,
-        "This login may not do that with {repository} ({answer}).",
-        "Take a name of your own, a token that may write, or ask its owner.",
-    ),
-    "RemoteEntryNotFoundError": (
-        MissingError,
-        f"{{repository}} holds no {MODEL_FILE} ({{answer}}).",
-        "Name a repository with a model of textgen.",
-    ),
-    "RevisionNotFoundError": (
-        MissingError,
-        "{repository.name} has no revision {repository.revision} ({answer}).",
-        "Leave the revision out for the newest, or name one that is there.",
-    ),
-    404: (
-        MissingError,
-        "There is no {repository} that this login may see ({answer}).",
-        "Check the name.",
-    ),
-    429: (
-        UnavailableError,
-        "{host} takes no more requests for now ({answer}).",
-        "Wait some minutes, and run the same command again.",
-    ),
-}
-"""By the class of the client's error, or else by the HTTP status."""
-
-SERVER_FAILED: Refusal = (UnavailableError, "{host} fails ({answer}).", TRY_LATER)
-"""For any other status from 500 up."""
-
-OTHER_REFUSAL: Refusal = (
-    UnavailableError,
-    "{host} does not take it ({answer}{message}).",
-    "Check the name and the options.",
-)
-
-
 def _refusal(error: Any, repository: Repository) -> TextgenError:
     """The error for an `HfHubHTTPError`, whose status is 400 or above."""
+    from huggingface_hub import errors
+
     status, host = error.response.status_code, _hub_host()
-    other = SERVER_FAILED if status >= 500 else OTHER_REFUSAL
-    by_status = REFUSALS.get(status, other)
-    kind, problem, remedy = REFUSALS.get(type(error).__name__, by_status)
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
-    problem = problem.format(
-        repository=repository,
-        host=host,
-        answer=f"{host} answered {status} {phrase}",
-        message=f": {error.server_message}" if error.server_message else "",
+    answer = f"{host} answered {status} {http.client.responses.get(status, '')}"
+    match error, status:
+        case errors.RemoteEntryNotFoundError(), _:
+            return MissingError(
+                f"{repository} holds no {MODEL_FILE} ({answer}).",
+                "Name a repository with a model of textgen.",
+            )
+        case errors.RevisionNotFoundError(), _:
+            name, revision = repository.name, repository.revision
+            return MissingError(
+                f"{name} has no revision {revision} ({answer}).",
+                "Leave the revision out for the newest, or name one that is there.",
+            )
+        case _, 401:
+            return AccessError(
+                f"{repository} is private, or not there, or the login is wrong "
+                f"({answer}).",
+                "Log in with hf auth login, or set HF_TOKEN; and check the name.",
+            )
+        case _, 403:
+            return AccessError(
+                f"This login may not do that with {repository} ({answer}).",
+                "Take a name of your own, a token that may write, or ask its owner.",
+            )
+        case _, 404:
+            problem = f"There is no {repository} that this login may see ({answer})."
+            return MissingError(problem, "Check the name.")
+        case _, 429:
+            return UnavailableError(
+                f"{host} takes no more requests for now ({answer}).",
+                "Wait some minutes, and run the same command again.",
+            )
+    if status >= 500:
+        return UnavailableError(f"{host} fails ({answer}).", TRY_LATER)
+    message = f": {error.server_message}" if error.server_message else ""
+    return UnavailableError(
+        f"{host} does not take it ({answer}{message}).",
+        "Check the name and the options.",
     )
-    return kind(problem, remedy)
+
+
+def _hub_host() -> str:
+    endpoint: str = hub_library().constants.ENDPOINT
+    return urlsplit(endpoint).netloc
+
+
+def _one_line(reason: object) -> str:
+    return " ".join(str(reason).split())

@@ -44,9 +44,9 @@ class Repository:
         return f"{PREFIX}{self.name}{revision}"
 
 
-def is_on_hub(argument: str | None) -> bool:
-    """Whether *argument* means a model on a hub, even one that cannot be."""
-    return argument is not None and argument.startswith(PREFIX)
+def is_on_hub(argument: str) -> bool:
+    """Whether *argument* means a model on a hub, even if its name is invalid."""
+    return argument.startswith(PREFIX)
 
 
 def parse_repository(argument: str) -> Repository:

@@ -80,15 +80,7 @@ class Corpus:
         return f"{self.name}.txt"
 
 
-@dataclass(frozen=True, slots=True)
-class CorpusEntry:
-    """A corpus and its path on this machine; None if it is not here."""
-
-    corpus: Corpus
-    path: Path | None
-
-
-BUNDLED = (
+CORPORA = (
     Corpus(
         name="fables",
         language="English",
@@ -107,9 +99,6 @@ BUNDLED = (
         about="59 fables, dialogues and rhymes.",
         licence=CC0,
     ),
-)
-
-REGISTERED = (
     Corpus(
         name="tinyshakespeare",
         language="English",
@@ -208,25 +197,17 @@ REGISTERED = (
 
 def corpus_named(name: str) -> Corpus | None:
     """The corpus of exactly that name, or None."""
-    return next((c for c in (*BUNDLED, *REGISTERED) if c.name == name), None)
+    return next((corpus for corpus in CORPORA if corpus.name == name), None)
 
 
-def similar_names(name: str) -> list[str]:
-    """Up to three names that *name* may be a misspelling of, the most similar first."""
-    names = [corpus.name for corpus in (*BUNDLED, *REGISTERED)]
-    return difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.6)
+def similar_name(name: str) -> str | None:
+    """The name that *name* is most likely a misspelling of, or None."""
+    names = [corpus.name for corpus in CORPORA]
+    return next(iter(difflib.get_close_matches(name.lower(), names, n=1)), None)
 
 
-def all_corpora() -> list[CorpusEntry]:
-    """Every corpus with its path; the bundled ones first."""
-    return [CorpusEntry(c, corpus_path(c.name)) for c in (*BUNDLED, *REGISTERED)]
-
-
-def corpus_path(name: str) -> Path | None:
+def corpus_path(corpus: Corpus) -> Path | None:
     """The file of a corpus, or None if it is not on this machine."""
-    corpus = corpus_named(name)
-    if corpus is None:
-        return None
     folder = bundled_folder("corpora") if corpus.bundled else data_folder()
     path = folder / corpus.file_name
     return path if path.is_file() else None
@@ -266,13 +247,13 @@ def _resolve_name(argument: str) -> str:
         return argument
     corpus = corpus_named(argument)
     if corpus is not None:
-        path = corpus_path(argument)
+        path = corpus_path(corpus)
         if path is None:
             raise missing_corpus(corpus)
         return str(path)
-    if Path(argument).stem == argument and (similar := similar_names(argument)):
+    if Path(argument).stem == argument and (similar := similar_name(argument)):
         raise MissingError(
             f"There is no file {argument!r}, and no corpus of that name.",
-            f"Did you mean {similar[0]}? textgen corpora lists them all.",
+            f"Did you mean {similar}? textgen corpora lists them all.",
         )
     return argument

@@ -91,7 +91,7 @@ def serve():
     import lstm_textgen.cli.sample_output
     import lstm_textgen.corpora.install
     import lstm_textgen.evaluation.perplexity
-    import lstm_textgen.hub.bundle
+    import lstm_textgen.hub.push
     import lstm_textgen.inspect.heatmap_svg
     import lstm_textgen.inspect.page
     import lstm_textgen.ui.progress

@@ -193,12 +193,13 @@ def test_waiting_for_another_process_ends(published, server, folder, monkeypatch
 
 def test_a_bundled_corpus_is_used_where_it_is(tmp_path, monkeypatch):
     """Its own file, never a copy; a broken installation is an error."""
+    fables = registry.corpus_named("fables")
     monkeypatch.setattr(registry, "bundled_folder", lambda kind: tmp_path)
     with pytest.raises(MissingError, match="fables"):
-        install_corpus(registry.BUNDLED[0])
+        install_corpus(fables)
     (tmp_path / "fables.txt").write_text("A fox.")
 
-    assert install_corpus(registry.BUNDLED[0]).path == tmp_path / "fables.txt"
+    assert install_corpus(fables).path == tmp_path / "fables.txt"
 
 
 @pytest.mark.parametrize(

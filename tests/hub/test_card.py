@@ -9,14 +9,21 @@ from markdown_it import MarkdownIt
 
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import BudgetConfig, OptimizerConfig, TrainConfig
-from lstm_textgen.hub.card import EIGHTHS, CardDetails, draw_curve, model_card
+from lstm_textgen.hub.card import EIGHTHS, draw_curve, model_card
+from lstm_textgen.remote.repository import Repository
 
 HOSTILE = (
     'a`b```c"d\n---\n<img src=x onerror=alert(1)>: [e](http://f) \x1b[2J \u2028# g'
 )
 """What a stranger might have put where a name or a text should be."""
 
-DETAILS = CardDetails(name="alice/fox", sample="The fox", sample_length=7, seed=1)
+
+def card_of(checkpoint, sample="The fox", **details):
+    """The card of a push to alice/fox: the front matter as a value, and the body."""
+    card = model_card(checkpoint, Repository("alice/fox"), sample, **details)
+    before, front_matter, body = card.split("---\n", 2)
+    assert before == ""
+    return yaml.safe_load(front_matter), body
 
 
 @pytest.fixture
@@ -32,13 +39,6 @@ def fox(checkpoint):
     return dataclasses.replace(checkpoint, training=record, note="")
 
 
-def split_card(card):
-    """The front matter as a value, and the body."""
-    before, front_matter, body = card.split("---\n", 2)
-    assert before == ""
-    return yaml.safe_load(front_matter), body
-
-
 def markdown_tokens(body):
     """What a page is formatted as: (kind, content)."""
     tokens = MarkdownIt("commonmark").parse(body)
@@ -48,7 +48,7 @@ def markdown_tokens(body):
 
 def test_the_hub_s_own_client_reads_the_front_matter(fox):
     """License, task, library and the measured result."""
-    card = model_card(fox, dataclasses.replace(DETAILS, language="en"))
+    card = model_card(fox, Repository("alice/fox"), "The fox", language="en")
     data = ModelCard(card).data
     [result] = data.eval_results
 
@@ -72,8 +72,7 @@ def test_the_hub_s_own_client_reads_the_front_matter(fox):
 )
 def test_a_license_is_one_that_the_hub_knows_or_other(fox, license, fields):
     """An unknown one keeps the name that its maker gave it."""
-    card = model_card(dataclasses.replace(fox, licence=license), DETAILS)
-    front_matter, body = split_card(card)
+    front_matter, body = card_of(dataclasses.replace(fox, licence=license))
 
     assert fields.items() <= front_matter.items()
     assert license in body
@@ -84,13 +83,12 @@ def test_the_body_states_all_that_is_known(fox):
     optimizer = OptimizerConfig(streams=12, window=34, learning_rate=0.005)
     config = TrainConfig(optimizer=optimizer, budget=BudgetConfig(minutes=62.0))
     losses = [(100, 2.5), (400, 1.5), (700, 1.3)]
-    details = dataclasses.replace(DETAILS, config=config, losses=losses)
-    _, body = split_card(model_card(fox, details))
+    _, body = card_of(fox, train_config=config, losses=losses)
 
     for fact in (
         "# fox\n",
         "LSTM, 2 x 3 units",
-        "textgen sample hf://alice/fox --length 7 --seed 1\n",
+        "textgen sample hf://alice/fox --length 400 --seed 1\n",
         "```text\nThe fox\n```",
         "textgen pull alice/fox",
         "`fox`, 100 characters",
@@ -109,7 +107,7 @@ def test_the_body_states_all_that_is_known(fox):
 def test_what_is_not_known_is_left_out(fox):
     """No validation loss, corpus, settings or log: no figure, and no curve."""
     unknown = dataclasses.replace(fox, training=TrainingRecord(steps=3))
-    front_matter, body = split_card(model_card(unknown, DETAILS))
+    front_matter, body = card_of(unknown)
 
     assert not {"model-index", "language"} & front_matter.keys()
     for absent in ("nats", "│", "learning rate", "sha256"):
@@ -125,9 +123,8 @@ def test_a_stranger_s_text_formats_nothing(fox):
         note=HOSTILE,
         made_by={"lstm_textgen": HOSTILE},
     )
-    card = model_card(hostile, dataclasses.replace(DETAILS, sample=HOSTILE))
-    front_matter, body = split_card(card)
-    usual_keys = split_card(model_card(fox, DETAILS))[0].keys()
+    front_matter, body = card_of(hostile, sample=HOSTILE)
+    usual_keys = card_of(fox)[0].keys()
     tokens = markdown_tokens(body)
     code = [text for kind, text in tokens if kind in ("code_inline", "fence")]
     other = [text for kind, text in tokens if kind not in ("code_inline", "fence")]
@@ -137,7 +134,7 @@ def test_a_stranger_s_text_formats_nothing(fox):
     assert not {kind for kind, _ in tokens} & {"html_block", "html_inline", "link_open"}
     assert "alert" in "".join(code)
     assert "alert" not in "".join(other)
-    assert "\x1b" not in card
+    assert "\x1b" not in body
 
 
 def column_heights(lines):
@@ -150,30 +147,29 @@ def column_heights(lines):
 
 def test_a_straight_fall_is_a_straight_line():
     """From the full height to an eighth of a row."""
-    lines = draw_curve([(0, 3.0), (100, 1.0)], width=33, height=4)
+    heights = column_heights(draw_curve([(0, 3.0), (100, 1.0)]))
 
-    assert column_heights(lines) == [1 + round((1 - i / 32) * 31) for i in range(33)]
+    assert heights == [1 + round((1 - i / 59) * 63) for i in range(60)]
 
 
 def test_points_are_drawn_at_their_steps():
     """The fall of the first quarter of the steps takes a quarter of the width."""
-    lines = draw_curve([(0, 2.0), (25, 1.0), (100, 1.0)], width=9, height=1)
-    first, middle, *flat = column_heights(lines)
+    heights = column_heights(draw_curve([(0, 2.0), (25, 1.0), (100, 1.0)]))
 
-    assert first == 8
-    assert 3 < middle < 6
-    assert flat == [1] * 7
+    assert heights[0] == 64
+    assert heights[:15] == sorted(set(heights[:15]), reverse=True)
+    assert set(heights[15:]) == {1}
 
 
 def test_the_axes_are_labeled():
     """Highest and lowest loss beside the curve, first and last step below it."""
-    lines = draw_curve([(26, 2.4469), (700, 1.9), (1399, 1.4731)], width=40, height=5)
+    lines = draw_curve([(26, 2.4469), (700, 1.9), (1399, 1.4731)])
 
     assert lines[0].startswith("  2.447 │█")
-    assert lines[4].startswith("  1.473 │")
+    assert lines[7].startswith("  1.473 │")
     assert lines[-1].split() == ["26", "1,399"]
-    assert len(lines[-1]) == len(lines[-2]) == 9 + 40
-    assert len(lines) == 5 + 2
+    assert len(lines[-1]) == len(lines[-2]) == 9 + 60
+    assert len(lines) == 8 + 2
 
 
 @pytest.mark.parametrize("loss", [0.0, 1.5])

@@ -62,4 +62,3 @@ def test_only_the_prefix_makes_a_name_of_the_hub():
     assert is_on_hub("hf://alice/fables")
     assert is_on_hub("hf://")
     assert not is_on_hub("alice/fables")
-    assert not is_on_hub(None)

@@ -9,16 +9,12 @@ import pytest
 from lstm_textgen import paths
 from lstm_textgen.paths import bundled_folder, data_folder
 from lstm_textgen.text.registry import (
-    BUNDLED,
-    REGISTERED,
-    all_corpora,
+    CORPORA,
     corpus_named,
     corpus_path,
     missing_corpus,
-    similar_names,
+    similar_name,
 )
-
-CORPORA = (*BUNDLED, *REGISTERED)
 
 
 @pytest.fixture(autouse=True)
@@ -30,53 +26,35 @@ def folder(tmp_path, monkeypatch):
     return folder
 
 
-def test_names_are_unique_and_easy_to_type():
-    """Lower case, letters, digits and hyphens: they are file names too."""
-    names = [corpus.name for corpus in CORPORA]
-
-    assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"[a-z][a-z0-9-]*", name) for name in names)
-
-
 @pytest.mark.parametrize("corpus", CORPORA, ids=lambda corpus: corpus.name)
-def test_every_corpus_is_described(corpus):
-    """Language, license and one line for all; a digest is complete or absent."""
-    zipped = corpus.zipped
+def test_an_entry_is_complete(corpus):
+    """A name that a file may have; size and digest are both published, or neither."""
+    digests = [c.sha256 for c in (corpus, corpus.zipped) if c is not None and c.sha256]
 
-    assert corpus.language
-    assert corpus.licence
+    assert re.fullmatch(r"[a-z][a-z0-9-]*", corpus.name)
+    assert corpus_named(corpus.name) is corpus  # no other one has this name
     assert "\n" not in corpus.about
     assert corpus.bundled or urlsplit(corpus.address).scheme == "https"
-    assert corpus.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", corpus.sha256)
+    assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests)
     assert (corpus.sha256 is None) == (corpus.size_bytes is None)
-    assert zipped is None or re.fullmatch(r"[0-9a-f]{64}", zipped.sha256)
 
 
 def test_a_corpus_is_found_by_its_exact_name():
-    """For anything else there are similar names."""
-    assert corpus_named("text8") in REGISTERED
+    """For anything else there may be a similar name."""
+    assert corpus_named("text8").name == "text8"
     assert corpus_named("Text8") is None
     assert corpus_named("../text8") is None
-    assert similar_names("Tinyshakespear") == ["tinyshakespeare"]
-    assert similar_names("fable")[0] == "fables"
-    assert similar_names("xyzzy") == []
+    assert similar_name("Tinyshakespear") == "tinyshakespeare"
+    assert similar_name("xyzzy") is None
 
 
 def test_a_registered_corpus_has_a_path_once_it_is_there(folder):
-    """A file that is not a corpus has none, even in the same folder."""
-    assert corpus_path("text8") is None
+    """A bundled one always has."""
+    assert [corpus.bundled for corpus in CORPORA if corpus_path(corpus)] == [True] * 3
 
     (folder / "text8.txt").write_text("anarchism")
-    (folder / "unheard-of.txt").write_text("anarchism")
-    paths_by_name = {entry.corpus.name: entry.path for entry in all_corpora()}
 
-    assert corpus_path("text8") == folder / "text8.txt"
-    assert corpus_path("unheard-of") is None
-    assert list(paths_by_name) == [corpus.name for corpus in CORPORA]
-    assert [n for n, path in paths_by_name.items() if path] == [
-        *(corpus.name for corpus in BUNDLED),
-        "text8",
-    ]
+    assert corpus_path(corpus_named("text8")) == folder / "text8.txt"
 
 
 def test_without_the_environment_the_user_s_own_folder_is_used(monkeypatch):
@@ -100,11 +78,7 @@ def test_bundled_texts_are_in_the_wheel_or_in_the_checkout(tmp_path, monkeypatch
     inside.mkdir(parents=True)
 
     assert bundled_folder("corpora") == inside
-    assert corpus_path("fables") is None
-
-    (inside / "fables.txt").write_text("A fox.")
-
-    assert corpus_path("fables") == inside / "fables.txt"
+    assert corpus_path(corpus_named("fables")) is None
 
 
 def test_the_remedy_for_a_missing_corpus_is_a_command():

@@ -195,7 +195,10 @@ def test_private_is_private(textgen, trained, hub, env):
     [
         (("alice/a b",), 2, ["'alice/a b'"]),
         (("alice/book@v2",), 2, ["alice/book@v2", "Push to alice/book."]),
-        (("alice/book", "--language", "EN"), 2, ["'EN'"]),
+        *(
+            (("alice/book", "--language", c), 2, [repr(c)])
+            for c in ("EN", "éé", "engl")
+        ),
     ],
 )
 def test_invalid_words_are_refused(textgen, trained, hub, env, words, code, values):

@@ -1,5 +1,5 @@
 """
-The three files of a push: built in a folder of their own, shown, and sent.
+Push a model: its three files are built in a folder of their own, shown, and sent.
 
 They are written anew from what was read, so what is sent is what was checked.
 """
@@ -7,24 +7,22 @@ They are written anew from what was read, so what is sent is what was checked.
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lstm_textgen import __version__
 from lstm_textgen.checkpoint.format import (
-    Checkpoint,
     as_trained,
     load_checkpoint,
     save_checkpoint,
     to_metadata,
 )
 from lstm_textgen.checkpoint.record import TrainingRecord
-from lstm_textgen.config import SampleConfig, TrainConfig, to_json
+from lstm_textgen.config import ModelConfig, SampleConfig, TrainConfig, to_json
 from lstm_textgen.errors import ConfigError, OutputError
 from lstm_textgen.files import digest_of
-from lstm_textgen.hub.card import CardDetails, model_card
+from lstm_textgen.hub.card import SAMPLE_LENGTH, SAMPLE_SEED, model_card
 from lstm_textgen.remote.client import hub_library, translated_hub_errors
 from lstm_textgen.remote.repository import (
     CARD_FILE,
@@ -41,11 +39,6 @@ from lstm_textgen.strict_json import parse
 from lstm_textgen.text.registry import corpus_named, corpus_path
 from lstm_textgen.training.spec import read_config
 from lstm_textgen.ui.terminal import write_text
-
-SAMPLE_LENGTH = 400
-"""Characters of the sample in the model card."""
-
-SAMPLE_SEED = 1
 
 LANGUAGE_CODES = {"English": "en", "Spanish": "es", "Italian": "it"}
 """Of the languages of the named corpora."""
@@ -101,30 +94,32 @@ class Bundle:
         """The files by their names."""
         return {name: self.folder / name for name in FILES}
 
-    def files(self) -> list[dict[str, Any]]:
-        """Name, size and sha256 of each file."""
-        return [
-            {
-                "name": name,
-                "size_bytes": path.stat().st_size,
-                "sha256": digest_of(path),
-            }
-            for name, path in self.paths.items()
-        ]
-
-    def metadata(self) -> dict[str, Any]:
-        """Every value in the header of the model, read back from the file."""
-        data = self.paths[MODEL_FILE].read_bytes()
-        header = parse(data[8 : 8 + int.from_bytes(data[:8], "little")].decode("utf-8"))
-        return {key: parse(text) for key, text in header["__metadata__"].items()}
-
-    def settings(self) -> dict[str, Any]:
-        """Every value in the settings, read back from the file."""
-        return dict(parse(self.paths[SETTINGS_FILE].read_text(encoding="ascii")))
-
+    @property
     def card(self) -> str:
-        """The model card, read back from the file."""
+        """The model card."""
         return self.paths[CARD_FILE].read_text(encoding="utf-8")
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that a push sends, every value read back from the files."""
+        model = self.paths[MODEL_FILE].read_bytes()
+        header_bytes = int.from_bytes(model[:8], "little")
+        header = parse(model[8 : 8 + header_bytes].decode("utf-8"))
+        return {
+            "repository": self.config.repository.name,
+            "private": self.config.private,
+            "message": self.config.commit_message,
+            "files": [
+                {
+                    "name": name,
+                    "size_bytes": path.stat().st_size,
+                    "sha256": digest_of(path),
+                }
+                for name, path in self.paths.items()
+            ],
+            "metadata": {k: parse(text) for k, text in header["__metadata__"].items()},
+            "settings": parse(self.paths[SETTINGS_FILE].read_text(encoding="ascii")),
+            "card": self.card,
+        }
 
 
 def build_bundle(model: str, config: PushConfig, folder: Path) -> Bundle:
@@ -145,22 +140,19 @@ def build_bundle(model: str, config: PushConfig, folder: Path) -> Bundle:
     checkpoint = load_checkpoint(path)
     if config.license is not None:
         checkpoint = replace(checkpoint, licence=config.license)
-    run = _run_of(path)
-    train_config = None if run is None else _train_config(run, checkpoint)
-    details = CardDetails(
-        name=config.repository.name,
-        sample=_sample(path),
-        sample_length=SAMPLE_LENGTH,
-        seed=SAMPLE_SEED,
-        language=config.language or _language(checkpoint.training),
-        config=train_config,
-        losses=() if run is None else _losses(run),
-    )
+    train_config, losses = _run_of(path, checkpoint.model)
     settings = {"library": "lstm-textgen", **to_metadata(checkpoint)}
     if train_config is not None:
         settings["run"] = to_json(train_config)
     text = json.dumps(settings, indent=2, allow_nan=False)
-    card = model_card(checkpoint, details)
+    card = model_card(
+        checkpoint,
+        config.repository,
+        _sample(path),
+        language=config.language or _language(checkpoint.training),
+        train_config=train_config,
+        losses=losses,
+    )
     save_checkpoint(folder / MODEL_FILE, checkpoint)
     (folder / SETTINGS_FILE).write_text(text + "\n", encoding="ascii")
     (folder / CARD_FILE).write_text(card, encoding="utf-8", newline="\n")
@@ -174,17 +166,19 @@ def _sample(path: Path) -> str:
     return writer.generate("", length=SAMPLE_LENGTH, config=config)
 
 
-def _run_of(path: Path) -> RunDirectory | None:
-    """The run whose own model *path* is, if any."""
+def _run_of(
+    path: Path, model: ModelConfig
+) -> tuple[TrainConfig | None, list[tuple[int, float]]]:
+    """
+    Settings and losses of the run whose own model *path* is, as far as there is one.
+
+    The settings are left out if they are those of another model.
+    """
     run = RunDirectory(path.parent)
-    is_own = path.name == run.model_path.name and run.settings_path.is_file()
-    return run if is_own else None
-
-
-def _train_config(run: RunDirectory, checkpoint: Checkpoint) -> TrainConfig | None:
-    """The settings of the run, if they are those of this very model."""
+    if path.name != run.model_path.name or not run.settings_path.is_file():
+        return None, []
     config = read_config(run)
-    return config if config.model == as_trained(checkpoint.model) else None
+    return config if config.model == as_trained(model) else None, _losses(run)
 
 
 def _losses(run: RunDirectory) -> list[tuple[int, float]]:
@@ -206,32 +200,25 @@ def _losses(run: RunDirectory) -> list[tuple[int, float]]:
 
 def _language(training: TrainingRecord) -> str | None:
     """That of a named corpus, if the training text was that corpus byte for byte."""
-    corpus, path = corpus_named(training.corpus), corpus_path(training.corpus)
+    corpus = corpus_named(training.corpus)
     if corpus is None:
         return None
+    path = corpus_path(corpus)
     sha256 = corpus.sha256 or (digest_of(path) if path else None)
-    if sha256 is None or sha256 != training.sha256:
+    if sha256 != training.sha256:
         return None
     return LANGUAGE_CODES.get(corpus.language.partition(",")[0])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pushed:
-    """A model on a hub."""
-
-    repository: Repository
-    """With the commit as its revision."""
-
-    address: str
-    """For a browser."""
-
-
-def send_bundle(bundle: Bundle) -> Pushed:
+def send_bundle(bundle: Bundle) -> tuple[Repository, str]:
     """
     Create the repository unless it exists, and commit the files.
 
     After an interruption the same call finishes it: the repository exists then, and
     what has arrived of the model is not sent again.
+
+    Returns:
+        The repository with the commit as its revision, and its address for a browser.
 
     Raises:
         OutputError: It is to be private, and the repository exists and is public.
@@ -245,7 +232,7 @@ def send_bundle(bundle: Bundle) -> Pushed:
         api = hub.HfApi()
         # before the repository is created; a private name, which may go one day
         with contextlib.suppress(AttributeError):
-            api._validate_yaml(bundle.card())
+            api._validate_yaml(bundle.card)
         address = api.create_repo(name, private=config.private or None, exist_ok=True)
         if config.private and not api.model_info(name).private:
             raise OutputError(
@@ -260,53 +247,43 @@ def send_bundle(bundle: Bundle) -> Pushed:
             ],
             commit_message=config.commit_message,
         )
-    return Pushed(repository=Repository(name, commit.oid), address=str(address))
-
-
-def bundle_json(bundle: Bundle) -> dict[str, Any]:
-    """Everything that a push would send."""
-    return {
-        "repository": bundle.config.repository.name,
-        "private": bundle.config.private,
-        "message": bundle.config.commit_message,
-        "files": bundle.files(),
-        "metadata": bundle.metadata(),
-        "settings": bundle.settings(),
-        "card": bundle.card(),
-    }
+    return Repository(name, commit.oid), str(address)
 
 
 def show_bundle(bundle: Bundle) -> None:
-    """The same on stdout: the files, each value in the model's header, the card."""
-    config = bundle.config
-    visible_to = "its owner only" if config.private else "everybody"
+    """Show on stdout the files, each value in the model's header, and the card."""
+    content = bundle.to_json()
+    visible_to = "its owner only" if content["private"] else "everybody"
     lines = [
-        f"to       {config.repository.name}; a new one is seen by {visible_to}",
-        f"message  {config.commit_message}",
+        f"to       {content['repository']}; a new one is seen by {visible_to}",
+        f"message  {content['message']}",
         "",
     ]
-    for file in bundle.files():
+    for file in content["files"]:
         size = f"{file['size_bytes']:,} bytes"
         lines.append(f"{file['name']:<18} {size:>17}  sha256 {file['sha256']}")
-    metadata = bundle.metadata()
-    lines += ["", f"In {MODEL_FILE}, beside the weights:", *_rows(_flatten(metadata))]
-    in_model = set(_flatten(metadata["lstm_textgen"]))
-    added = [pair for pair in _flatten(bundle.settings()) if pair not in in_model]
+    metadata, settings = _flatten(content["metadata"]), _flatten(content["settings"])
+    lines += ["", f"In {MODEL_FILE}, beside the weights:", *_rows(metadata)]
+    in_model = _flatten(content["metadata"]["lstm_textgen"]).items()
+    added = {
+        key: value for key, value in settings.items() if (key, value) not in in_model
+    }
     lines += ["", f"In {SETTINGS_FILE}, the same without digests, and:", *_rows(added)]
-    lines += ["", f"{CARD_FILE}:", "", bundle.card()]
+    lines += ["", f"{CARD_FILE}:", "", content["card"]]
     write_text("\n".join(lines))
 
 
-def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Each value as JSON, by the keys that lead to it."""
+def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Each value as JSON, by the keys that lead to it: `a.b` for {"a": {"b": ...}}."""
+    flat: dict[str, str] = {}
     for key, child in value.items():
         if isinstance(child, dict):
-            yield from _flatten(child, f"{prefix}{key}.")
+            flat |= _flatten(child, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", json.dumps(child, ensure_ascii=False)
+            flat[f"{prefix}{key}"] = json.dumps(child, ensure_ascii=False)
+    return flat
 
 
-def _rows(values: Iterable[tuple[str, str]]) -> list[str]:
-    pairs = list(values)
-    width = max((len(name) for name, _ in pairs), default=0)
-    return [f"  {name:<{width}}  {value}" for name, value in pairs]
+def _rows(values: dict[str, str]) -> list[str]:
+    width = max(map(len, values), default=0)
+    return [f"  {name:<{width}}  {value}" for name, value in values.items()]
