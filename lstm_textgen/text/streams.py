@@ -29,21 +29,21 @@ CALIBRATION_ONE_IN = 50
 """The calibration slice is one of this many characters of the training part."""
 
 
-def calibration_length(characters: int) -> int:
-    """The length of the calibration slice of a training part, 0 for none."""
+def calibration_slice(characters: int) -> tuple[int, int]:
+    """
+    The calibration slice of a training part, from its middle.
+
+    Args:
+        characters: Length of the training part.
+
+    Returns:
+        From start up to stop, exclusive; both 0 where the part is too short.
+    """
     length = min(MAX_CALIBRATION, characters // CALIBRATION_ONE_IN)
-    return length if is_calibration_length(length) else 0
-
-
-def is_calibration_length(length: int) -> bool:
-    """Whether a calibration slice may have this length."""
-    return MIN_CALIBRATION <= length <= MAX_CALIBRATION
-
-
-def calibration_slice(characters: int, length: int) -> tuple[int, int]:
-    """The slice in the middle of a training part: from start up to stop, exclusive."""
+    if length < MIN_CALIBRATION:
+        return 0, 0
     start = (characters - length) // 2
-    return (start, start + length) if length else (0, 0)
+    return start, start + length
 
 
 IGNORE = -100

@@ -32,7 +32,12 @@ from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.checkpoint.schema import max_magnitude
 from lstm_textgen.config import OptimizerConfig
 from lstm_textgen.evaluation.loss import Loss, with_loss
-from lstm_textgen.evaluation.perplexity import final_loss, read_on, summed_loss
+from lstm_textgen.evaluation.perplexity import (
+    evaluation_seconds,
+    final_loss,
+    read_on,
+    summed_loss,
+)
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import zero_state
 from lstm_textgen.model.weights import build_model, to_arrays, with_initial_state
@@ -191,6 +196,14 @@ def learn_initial_state(
         if check_interrupt is not None:
             check_interrupt(ids[1:].numel())
     initial.requires_grad_(False)
+
+
+def reserved_seconds(spec: RunSpec) -> float:
+    """How long `finish` takes; a budget in minutes leaves time for it."""
+    parts = [INITIAL_STEPS * PIECES * LENGTH]
+    parts += [stop - start for start, stop in (spec.split.validation, spec.calibration)]
+    speed = spec.characters_read_per_second
+    return sum(evaluation_seconds(characters, speed) for characters in parts)
 
 
 SHARPNESS = torch.linspace(0.6, 1.2, 7)

@@ -69,30 +69,20 @@ class Control:
     """What a signal or a caller asks of a run; the run reads it between two steps."""
 
     def __init__(self) -> None:
-        self._stop: StopReason | None = None
-        self._save = False
-
-    @property
-    def stop(self) -> StopReason | None:
-        """Why the run is to stop after the current step; None while it is not."""
-        return self._stop
-
-    @property
-    def save(self) -> bool:
-        """Whether a state is to be saved after the current step."""
-        return self._save
+        self.stop: StopReason | None = None
+        self.save = False
 
     def ask_to_stop(self, reason: StopReason) -> None:
         """Stop after the current step."""
-        self._stop = reason
+        self.stop = reason
 
     def ask_to_save(self) -> None:
         """Save a state after the current step."""
-        self._save = True
+        self.save = True
 
     def take_save(self) -> bool:
         """Whether a save was asked for since this was last called."""
-        asked, self._save = self._save, False
+        asked, self.save = self.save, False
         return asked
 
     def check_interrupt(self, ids: int = 0) -> None:
@@ -102,7 +92,7 @@ class Control:
         Raises:
             InterruptedError: The run is to stop.
         """
-        if self._stop is not None:
+        if self.stop is not None:
             raise InterruptedError
 
 

@@ -17,6 +17,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lstm_textgen.checkpoint.format import (
@@ -32,7 +33,6 @@ from lstm_textgen.errors import (
     SettingsFileError,
 )
 from lstm_textgen.evaluation.loss import Loss
-from lstm_textgen.evaluation.perplexity import evaluation_seconds
 from lstm_textgen.files import translated_errors
 from lstm_textgen.paths import default_cache
 from lstm_textgen.runs.directory import RunDirectory
@@ -42,6 +42,7 @@ from lstm_textgen.sampling.writer import Writer, single_line
 from lstm_textgen.signals import BY_SIGNAL, polite_signals
 from lstm_textgen.text.encode import EncodedText, encode_source, encode_with
 from lstm_textgen.text.source import Source
+from lstm_textgen.text.streams import calibration_slice, split_text
 from lstm_textgen.training.events import (
     Calibrated,
     Evaluated,
@@ -55,13 +56,7 @@ from lstm_textgen.training.events import (
     Warned,
     to_record,
 )
-from lstm_textgen.training.finish import (
-    INITIAL_STEPS,
-    LENGTH,
-    PIECES,
-    checkpoint_of,
-    finish,
-)
+from lstm_textgen.training.finish import checkpoint_of, finish, reserved_seconds
 from lstm_textgen.training.loop import (
     CADENCE,
     Cadence,
@@ -74,7 +69,7 @@ from lstm_textgen.training.machine import Machine, explain_out_of_memory
 from lstm_textgen.training.overrides import Overrides, check_same
 from lstm_textgen.training.plan import Plan, make_plan
 from lstm_textgen.training.schedule import Meter
-from lstm_textgen.training.spec import REMEDY, CorpusIdentity, RunSpec, divide
+from lstm_textgen.training.spec import REMEDY, CorpusIdentity, RunSpec
 from lstm_textgen.training.speed import choose_machine_again
 from lstm_textgen.training.state import (
     Position,
@@ -96,7 +91,7 @@ PREVIEW_LENGTH = 70
 ReadProgress = Callable[[int], None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """A run that can be opened; nothing has been written into its folder yet."""
 
@@ -105,7 +100,7 @@ class Run:
     text: EncodedText
     data: TrainingData
     machine: Machine
-    plan: Plan | None
+    plan: Plan | None = None
     """None for a run that resumes: nothing was planned."""
     changes_text: bool = False
     """It resumes on another text, which the user has accepted."""
@@ -127,7 +122,9 @@ def prepare_run(
     progress: ReadProgress | None = None,
 ) -> Run:
     """
-    A new run, or with *resume* the one that is in the folder already, if any.
+    Encode the text, and plan a new run or find the one to resume.
+
+    Writes nothing but the cache of ids.
 
     Args:
         source: The text.
@@ -140,47 +137,44 @@ def prepare_run(
         progress: Called with the bytes that were read.
 
     Raises:
-        TextgenError: As for `new_run` and `resumed_run`.
-    """
-    if not resume:
-        return new_run(source, overrides, machine, output=output, progress=progress)
-    path = output or RUNS / source.name
-    if not os.path.exists(RunDirectory(path).settings_path):
-        return new_run(source, overrides, machine, output=path, progress=progress)
-    return resumed_run(
-        source,
-        overrides,
-        machine,
-        output=path,
-        accept_corpus_change=accept_corpus_change,
-        progress=progress,
-    )
-
-
-def new_run(
-    source: Source,
-    overrides: Overrides,
-    machine: Machine,
-    *,
-    output: Path | None = None,
-    progress: ReadProgress | None = None,
-) -> Run:
-    """
-    Encode the text and plan the run. Writes nothing but the cache of ids.
-
-    Raises:
         BusyError: Another process trains in the folder.
-        OutputError: The folder is taken, or cannot be made.
-        CorpusError: The text is too short or has a single character.
+        OutputError: The folder is taken or cannot be made, or its run has other
+            settings.
+        SettingsFileError: Its `run.json` is damaged or of another format.
+        CorpusError: The text is too short, has a single character, or is another one
+            and that was not accepted.
+        VocabularyError: It was, and a character is not in the run's vocabulary.
         ConfigError: A setting does not fit the text or the machine.
     """
-    directory = RunDirectory(output or free_name(RUNS, source.name))
+    path = output or (RUNS / source.name if resume else free_name(RUNS, source.name))
+    directory = RunDirectory(path)
     directory.check_idle()
-    check_free(directory.path)
-    text_config = TextConfig(**overrides.text)
-    text = encode_source(source, text_config, cache=default_cache(), progress=progress)
+    encode = partial(encode_source, source, cache=default_cache(), progress=progress)
+    if not (resume and os.path.exists(directory.settings_path)):
+        check_free(path)
+        text = encode(TextConfig(**overrides.text))
+        return _new_run(directory, text, overrides, machine)
+    recorded = RunSpec.load(directory)
+    check_same(overrides, recorded.config, machine, path)
+    text = encode(recorded.config.text)
+    if text.sha256 != recorded.corpus.sha256 and not accept_corpus_change:
+        raise CorpusError(
+            f"The text is not the one that the run in {path} began with: "
+            f"sha256 {text.sha256[:12]}..., not {recorded.corpus.sha256[:12]}....",
+            "Give it the same text, add --accept-corpus-change, or begin a run by -o.",
+        )
+    if text.sha256 != recorded.vocabulary_sha256:
+        text = _encode_with_model(source, recorded, directory)
+    return _resumed_run(directory, recorded, text, machine)
+
+
+def _new_run(
+    directory: RunDirectory, text: EncodedText, overrides: Overrides, machine: Machine
+) -> Run:
     check_corpus(text)
-    split, calibration = divide(text_config, len(text.ids))
+    config = TextConfig(**overrides.text)
+    split = split_text(len(text.ids), config.validation, config.test)
+    calibration = calibration_slice(split.train[1])
     trained = split.train[1] - (calibration[1] - calibration[0])
     vocabulary = text.tokenizer.size
     plan = make_plan(
@@ -196,69 +190,25 @@ def new_run(
         expected_epochs=plan.characters / trained,
         characters_read_per_second=plan.characters_read_per_second,
     )
-    return Run(
-        directory=directory,
-        spec=spec,
-        text=text,
-        data=TrainingData.of(spec, text),
-        machine=plan.machine,
-        plan=plan,
-    )
+    data = TrainingData.of(spec, text)
+    return Run(directory, spec, text, data, plan.machine, plan)
 
 
-def resumed_run(
-    source: Source,
-    overrides: Overrides,
-    machine: Machine,
-    *,
-    output: Path,
-    accept_corpus_change: bool = False,
-    progress: ReadProgress | None = None,
+def _resumed_run(
+    directory: RunDirectory, recorded: RunSpec, text: EncodedText, machine: Machine
 ) -> Run:
-    """
-    Encode the text as the run in *output* recorded it. Writes nothing but the cache.
-
-    Raises:
-        BusyError: Another process trains in the folder.
-        OutputError: What the user has set differs from the run.
-        SettingsFileError: Its `run.json` is damaged or of another format.
-        CorpusError: The text is another one, and that was not accepted.
-        VocabularyError: It was, and a character is not in the run's vocabulary.
-    """
-    directory = RunDirectory(output)
-    directory.check_idle()
-    spec = RunSpec.load(directory)
-    check_same(overrides, spec.config, machine, output)
-    text = encode_source(
-        source, spec.config.text, cache=default_cache(), progress=progress
-    )
     check_corpus(text)
-    changes_text = text.sha256 != spec.corpus.sha256
-    if changes_text and not accept_corpus_change:
-        raise CorpusError(
-            f"The text is not the one that the run in {output} began with: "
-            f"sha256 {text.sha256[:12]}..., not {spec.corpus.sha256[:12]}....",
-            "Give it the same text, add --accept-corpus-change, or begin a run by -o.",
-        )
-    if text.sha256 != spec.vocabulary_sha256:
-        text = _encode_with_model(source, spec, directory)
-    if changes_text:
-        spec = spec.with_text(text)
+    changes_text = text.sha256 != recorded.corpus.sha256
+    spec = recorded.with_text(text) if changes_text else recorded
     if len(text.ids) != spec.corpus.ids:
         raise SettingsFileError(
             f"{directory.settings_path}: the corpus has {spec.corpus.ids} ids, and "
             f"this text {len(text.ids)}.",
             REMEDY,
         )
-    return Run(
-        directory=directory,
-        spec=spec,
-        text=text,
-        data=TrainingData.of(spec, text),
-        machine=choose_machine_again(machine, spec.config, text.tokenizer.size),
-        plan=None,
-        changes_text=changes_text,
-    )
+    data = TrainingData.of(spec, text)
+    machine = choose_machine_again(machine, spec.config, text.tokenizer.size)
+    return Run(directory, spec, text, data, machine, changes_text=changes_text)
 
 
 def check_free(path: Path) -> None:
@@ -331,14 +281,6 @@ def _encode_with_model(
     return encode_with(source, tokenizer, encoding, cache=default_cache())
 
 
-def reserved_seconds(spec: RunSpec) -> float:
-    """What finishing the best model takes; a budget in minutes leaves time for it."""
-    parts = [INITIAL_STEPS * PIECES * LENGTH]
-    parts += [stop - start for start, stop in (spec.split.validation, spec.calibration)]
-    speed = spec.characters_read_per_second
-    return sum(evaluation_seconds(characters, speed) for characters in parts)
-
-
 @contextlib.contextmanager
 def open_run(
     run: Run,
@@ -348,7 +290,7 @@ def open_run(
     control: Control | None = None,
 ) -> Iterator[Iterator[Event]]:
     """
-    Lock the folder of a run, making it for a new one.
+    Lock the folder of a run, making it for a new one, and load the saved state.
 
     Args:
         run: From `prepare_run`.
@@ -360,148 +302,138 @@ def open_run(
         The run's events; taking them trains it. They raise
 
         - DivergedError: training diverged again and again; the best model is kept;
-        - CheckpointError: no saved state is whole;
         - ConfigError: there is not enough memory for these settings;
         - StorageError: the disk is full or fails; what was saved before is whole.
 
     Raises:
         BusyError: Another process trains in this folder.
         OutputError: It cannot be created.
+        CheckpointError: No saved state is whole, or it is that of another run.
     """
     with run.directory.lock():
         if not run.resumes:
             run.directory.begin(run.spec.to_json())
-        training = _Training(run, started_s, cadence, control or Control())
-        with contextlib.closing(training.events()) as events:
+        log = MetricsLog(run.directory.metrics_path)
+        state, warnings = _first_state(run, log)
+        meter = Meter(
+            run.spec.config.budget,
+            ticks=run.data.streams.ticks,
+            started_s=started_s,
+            spent_s=state.position.spent_s,
+            reserve_s=reserved_seconds(run.spec),
+        )
+        training = _Training(run, meter, log, cadence, control or Control())
+        with contextlib.closing(training.events(state, warnings)) as events:
             yield events
+
+
+def _first_state(run: Run, log: MetricsLog) -> tuple[RunState, list[str]]:
+    """The state that the run begins or resumes from, and warnings."""
+    loaded = _load_state(run) if run.resumes else None
+    if loaded is None:
+        vocabulary = run.text.tokenizer.size
+        state = start(run.spec, vocabulary=vocabulary, machine=run.machine)
+        warnings = ["nothing was saved yet: starting from the beginning"] * run.resumes
+    else:
+        state, warnings = loaded
+    if run.resumes:
+        log.truncate(state.position.step, state.log_lines)
+    if run.changes_text:
+        warnings.append(
+            "the text is another one: a new epoch of it begins, and the best model "
+            "so far will be replaced"
+        )
+        state = change_text(run.spec, state)
+        for _ in range(2):  # the previous state has positions in the old text
+            run.directory.save_state(*state.to_arrays())
+        run.directory.save_settings(run.spec.to_json())
+    return state, warnings
+
+
+def _load_state(run: Run) -> tuple[RunState, list[str]] | None:
+    """
+    The saved state, and warnings; None if none is saved.
+
+    Raises:
+        CheckpointError: None is whole, or it is that of another run.
+    """
+    loaded = run.directory.load_state()
+    if loaded is None:
+        return None
+    arrays, metadata, fell_back = loaded
+    vocabulary = run.text.tokenizer.size
+    saved = RunState.from_arrays(arrays, metadata, run.spec, vocabulary=vocabulary)
+    state, differences = resumed(run.spec, saved, run.machine)
+    warnings = []
+    if fell_back:
+        warnings.append("the newest state is damaged: going on from the one before")
+    if differences:
+        warnings.append(
+            f"{'; '.join(differences)}: the end will be near that of a run "
+            "without a stop, but not bit for bit the same"
+        )
+    return state, warnings
 
 
 class _Training:
     """A run whose folder is locked: drives the loop, saves, and writes the metrics."""
 
     def __init__(
-        self, run: Run, started_s: float, cadence: Cadence, control: Control
+        self,
+        run: Run,
+        meter: Meter,
+        log: MetricsLog,
+        cadence: Cadence,
+        control: Control,
     ) -> None:
         self._run = run
-        self._started_s = started_s
+        self._meter = meter
+        self._log = log
         self._cadence = cadence
         self._control = control
-        self._log = MetricsLog(run.directory.metrics_path)
         self._saved_at_s = time.monotonic()
 
-    def events(self) -> Generator[Event]:
+    def events(self, state: RunState, warnings: list[str]) -> Generator[Event]:
         """Train until the budget is used or a signal comes, and save."""
-        config = self._run.spec.config
-        with explain_out_of_memory(config.model, config.optimizer):
-            state, warnings = self._opened()
-            meter = self._meter(state)
-            at, progress = state.position, meter.progress(state.position.step)
-            if progress >= 1 and not self._run.resumes:
-                warnings.append(
-                    "the start took all of the budget, so that nothing can be learned; "
-                    "give it more --minutes"
-                )
-            for text in warnings:
-                yield Warned(step=at.step, text=text)
-            if at.final_nats is not None and self._run.directory.model_path.exists():
-                # nothing is left to do: no network is built and no file changes
-                yield from self._finished(at, meter)
-                yield stopped(at, at.over or "budget", self._run.data, meter)
-                return
-            if self._run.resumes:
-                yield Resumed(step=at.step, progress=progress)
-            with polite_signals(self._control.ask_to_stop, self._control.ask_to_save):
-                for event in self._train(state, meter):
-                    warning = self._log.add(to_record(event))
-                    yield event
-                    if warning is not None:
-                        yield Warned(step=event.step, text=warning)
-
-    def _opened(self) -> tuple[RunState, list[str]]:
-        """The state to begin with, and warnings."""
-        run = self._run
-        if not run.resumes:
-            return self._initial_state(), []
-        loaded = self._load_state()
-        if loaded is None:
-            warning = "nothing was saved yet: starting from the beginning"
-            loaded = self._initial_state(), [warning]
-        state, warnings = loaded
-        self._log.truncate(state.position.step, state.log_lines)
-        if run.changes_text:
+        run, at = self._run, state.position
+        progress = self._meter.progress(at.step)
+        if progress >= 1 and not run.resumes:
             warnings.append(
-                "the text is another one: a new epoch of it begins, and the best model "
-                "so far will be replaced"
+                "the start took all of the budget, so that nothing can be learned; "
+                "give it more --minutes"
             )
-            state = change_text(run.spec, state)
-            for _ in range(2):  # the previous state has positions in the old text
-                self._save_state(state)
-            run.directory.save_settings(run.spec.to_json())
-        return state, warnings
+        for text in warnings:
+            yield Warned(step=at.step, text=text)
+        if at.final_nats is not None and run.directory.model_path.exists():
+            # nothing is left to do: no network is built and no file changes
+            yield from self._finished(at)
+            yield stopped(at, at.over or "budget", run.data, self._meter)
+            return
+        if run.resumes:
+            yield Resumed(step=at.step, progress=progress)
+        config = run.spec.config
+        with (
+            polite_signals(self._control.ask_to_stop, self._control.ask_to_save),
+            explain_out_of_memory(config.model, config.optimizer),
+        ):
+            for event in self._train(state):
+                warning = self._log.add(to_record(event))
+                yield event
+                if warning is not None:
+                    yield Warned(step=event.step, text=warning)
 
-    def _initial_state(self) -> RunState:
-        run = self._run
-        vocabulary = run.text.tokenizer.size
-        return start(run.spec, vocabulary=vocabulary, machine=run.machine)
-
-    def _load_state(self) -> tuple[RunState, list[str]] | None:
-        """
-        The saved state, and warnings; None if none is saved.
-
-        Raises:
-            CheckpointError: None is whole, or it is that of another run.
-        """
-        run = self._run
-        loaded = run.directory.load_state()
-        if loaded is None:
-            return None
-        arrays, metadata, fell_back = loaded
-        vocabulary = run.text.tokenizer.size
-        saved = RunState.from_arrays(arrays, metadata, run.spec, vocabulary=vocabulary)
-        state, differences = resumed(run.spec, saved, run.machine)
-        warnings = []
-        if fell_back:
-            warnings.append("the newest state is damaged: going on from the one before")
-        if differences:
-            warnings.append(
-                f"{'; '.join(differences)}: the end will be near that of a run "
-                "without a stop, but not bit for bit the same"
-            )
-        return state, warnings
-
-    def _meter(self, state: RunState) -> Meter:
-        return Meter(
-            self._run.spec.config.budget,
-            ticks=self._run.data.streams.ticks,
-            started_s=self._started_s,
-            spent_s=state.position.spent_s,
-            reserve_s=reserved_seconds(self._run.spec),
-        )
-
-    def _loop(self, state: RunState, meter: Meter) -> Loop:
-        run = self._run
-        return Loop(
-            run.spec,
-            state,
-            run.data,
-            run.machine,
-            meter=meter,
-            control=self._control,
-            cadence=self._cadence,
-        )
-
-    def _train(self, state: RunState, meter: Meter) -> Iterator[Event]:
+    def _train(self, state: RunState) -> Iterator[Event]:
         """Follow the loop to its end; set it back where it diverges."""
-        loop = self._loop(state, meter)
+        loop = self._loop(state)
         if loop.position.step == 0:
             yield self._save_state(self._state(loop))  # does the disk take it?
         while True:
             try:
-                yield from self._follow(loop, meter)
+                yield from self._follow(loop)
                 return
             except DivergedError as error:
                 failed = loop.position
-                loop = self._loop(self._set_back(failed, error), meter)
+                loop = self._loop(self._set_back(failed, error))
                 at = loop.position
                 highest = self._run.spec.config.optimizer.learning_rate
                 yield SetBack(
@@ -512,6 +444,19 @@ class _Training:
                 )
                 yield self._save_state(self._state(loop))
 
+    def _loop(self, state: RunState) -> Loop:
+        run, meter = self._run, self._meter
+        control, cadence = self._control, self._cadence
+        return Loop(
+            run.spec,
+            state,
+            run.data,
+            run.machine,
+            meter=meter,
+            control=control,
+            cadence=cadence,
+        )
+
     def _set_back(self, failed: Position, error: DivergedError) -> RunState:
         """
         The last saved state, to continue from at half the rate.
@@ -519,7 +464,7 @@ class _Training:
         Raises:
             DivergedError: There is none, or that was tried often enough.
         """
-        loaded = self._load_state()
+        loaded = _load_state(self._run)
         if failed.setbacks >= MAX_SETBACKS or loaded is None:
             path = self._run.directory.model_path
             if not path.exists():
@@ -530,11 +475,11 @@ class _Training:
         self._log.truncate(state.position.step, state.log_lines)
         return state
 
-    def _follow(self, loop: Loop, meter: Meter) -> Iterator[Event]:
+    def _follow(self, loop: Loop) -> Iterator[Event]:
         """Train, and save what is to be saved after each event."""
         for event in loop.events():
             if isinstance(event, Stopped):
-                yield from self._end(loop, meter, event)
+                yield from self._end(loop, event)
                 asked = self._control.stop  # perhaps while the model was finished
                 yield dataclasses.replace(event, reason=asked or event.reason)
                 return
@@ -554,31 +499,32 @@ class _Training:
         next_s = time.monotonic() - self._saved_at_s + loop.seconds_to_next_report()
         return self._control.save or next_s > self._cadence.save_every_s
 
-    def _end(self, loop: Loop, meter: Meter, event: Stopped) -> Iterator[Event]:
+    def _end(self, loop: Loop, event: Stopped) -> Iterator[Event]:
         """Save what is left; after a whole run, finish the best model."""
-        directory = self._run.directory
+        directory, data = self._run.directory, self._run.data
         if not directory.model_path.exists():
             yield self._save_model(self._state(loop), Loss(0.0, 0))
         yield self._save_state(self._state(loop))
         if event.reason in BY_SIGNAL:
             return
         best = load_checkpoint(directory.model_path)
+        device, check_interrupt = (
+            self._run.machine.device,
+            self._control.check_interrupt,
+        )
         try:
             model, loss = finish(
-                best,
-                self._run.data,
-                device=self._run.machine.device,
-                check_interrupt=self._control.check_interrupt,
+                best, data, device=device, check_interrupt=check_interrupt
             )
         except InterruptedError:  # all is saved; the run keeps its last estimate
             return
         if model is not best:
             directory.save_model(model)
         state = with_final_loss(self._state(loop), loss)
-        yield from self._finished(state.position, meter)
+        yield from self._finished(state.position)
         yield self._save_state(state)  # which knows that nothing is left
 
-    def _finished(self, at: Position, meter: Meter) -> Iterator[Calibrated | Evaluated]:
+    def _finished(self, at: Position) -> Iterator[Calibrated | Evaluated]:
         """Report what the finished model came to."""
         best = read_header(self._run.directory.model_path).training
         if best.temperature is not None:
@@ -590,29 +536,24 @@ class _Training:
                 loss=Loss(at.final_nats, at.final_characters),
                 best=True,
                 final=True,
-                elapsed_s=meter.elapsed_s(),
+                elapsed_s=self._meter.elapsed_s(),
             )
 
     def _state(self, loop: Loop) -> RunState:
         return loop.state(log_lines=self._log.lines)
 
     def _save_model(self, state: RunState, loss: Loss) -> Saved:
-        run = self._run
+        run, path = self._run, self._run.directory.model_path
         run.directory.save_model(checkpoint_of(run.spec, state, run.text, loss))
-        step, path = state.position.step, run.directory.model_path
-        return Saved(step=step, path=path, what="model")
+        return Saved(step=state.position.step, path=path, what="model")
 
     def _save_state(self, state: RunState) -> Saved:
         self._log.sync()  # it is never behind the state
         directory = self._run.directory
         directory.save_state(*state.to_arrays())
         self._saved_at_s = time.monotonic()
-        return Saved(
-            step=state.position.step,
-            path=directory.state_path,
-            what="state",
-            asked=self._control.take_save(),
-        )
+        step, asked = state.position.step, self._control.take_save()
+        return Saved(step=step, path=directory.state_path, what="state", asked=asked)
 
     def _sample(self, loop: Loop) -> Sampled:
         writer = Writer(loop.network, self._run.text.tokenizer)

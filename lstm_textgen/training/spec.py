@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lstm_textgen.config import TextConfig, TrainConfig, check, from_json, to_json
+from lstm_textgen.config import TrainConfig, check, from_json, to_json
 from lstm_textgen.errors import ConfigError, SettingsFileError
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.strict_json import canonical
 from lstm_textgen.text.encode import EncodedText
 from lstm_textgen.text.streams import (
+    MIN_CALIBRATION,
     Split,
-    calibration_length,
     calibration_slice,
-    is_calibration_length,
     split_text,
 )
 
@@ -91,7 +90,7 @@ class RunSpec:
         calibration, trained = self.calibration, bounds[1]
         start, stop = calibration if len(calibration) == 2 else (1, 0)
         inside = 0 <= start <= stop <= trained and 2 * (stop - start) <= trained
-        length_fits = start == stop or is_calibration_length(stop - start)
+        length_fits = start == stop or stop - start >= MIN_CALIBRATION
         allowed = "a part of the ids that train"
         check("calibration", calibration, inside and length_fits, allowed)
 
@@ -156,24 +155,11 @@ class RunSpec:
 
     def with_text(self, text: EncodedText) -> "RunSpec":
         """The same run on another text, encoded in the vocabulary of the run."""
-        split, calibration = divide(self.config.text, len(text.ids))
+        shares = self.config.text.validation, self.config.text.test
+        split = split_text(len(text.ids), *shares)
+        calibration = calibration_slice(split.train[1])
         corpus = CorpusIdentity.of(text)
         return replace(self, corpus=corpus, split=split, calibration=calibration)
-
-
-def divide(config: TextConfig, ids: int) -> tuple[Split, tuple[int, int]]:
-    """
-    Divide a text of so many ids into its parts.
-
-    Returns:
-        The split, and the calibration slice of the training part.
-
-    Raises:
-        CorpusError: Nothing is left to train on.
-    """
-    split = split_text(ids, config.validation, config.test)
-    trained = split.train[1]
-    return split, calibration_slice(trained, calibration_length(trained))
 
 
 def read_config(directory: RunDirectory) -> TrainConfig:

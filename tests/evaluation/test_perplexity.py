@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from lstm_textgen.errors import CorpusError
 from lstm_textgen.evaluation import perplexity
 from lstm_textgen.evaluation.loss import Loss
-from lstm_textgen.evaluation.perplexity import estimate, exact_loss, summed_loss
+from lstm_textgen.evaluation.perplexity import (
+    estimate,
+    evaluation_seconds,
+    exact_loss,
+    summed_loss,
+)
 from lstm_textgen.text.streams import IGNORE
 from lstm_textgen.text.tokenizer import ByteTokenizer
 
@@ -250,3 +255,10 @@ def test_wide_steps_are_read_in_short_windows(read, make_model, monkeypatch):
 
     assert narrow.characters == whole.characters
     assert narrow.nats == pytest.approx(whole.nats, rel=1e-12)
+
+
+def test_how_long_an_evaluation_takes():
+    """A text that is read in one pass takes its length; a longer one is shared."""
+    assert evaluation_seconds(30_000, 10_000.0) == pytest.approx(4.0)
+    assert evaluation_seconds(300_000, 10_000.0) == pytest.approx(20)
+    assert evaluation_seconds(3_000_000, 10_000.0) == pytest.approx(200 / 3)

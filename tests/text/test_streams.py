@@ -13,7 +13,6 @@ from lstm_textgen.text.streams import (
     IGNORE,
     Split,
     Streams,
-    calibration_length,
     calibration_slice,
     split_text,
 )
@@ -196,14 +195,11 @@ def test_split_is_exact(length, validation, test):
 
 @pytest.mark.parametrize(
     ("characters", "length"),
-    [(0, 0), (51_199, 0), (51_200, 1024), (500_000, 10_000), (10**9, 16_384)],
+    [(0, 0), (51_199, 0), (51_201, 1024), (500_000, 10_000), (10**9, 16_384)],
 )
-def test_how_much_calibrates(characters, length):
-    """A fiftieth; a short text keeps all to learn from, and a long one no more."""
-    assert calibration_length(characters) == length
+def test_the_calibration_slice(characters, length):
+    """A fiftieth from the middle; a short text has none, and a long one no more."""
+    start, stop = calibration_slice(characters)
 
-
-def test_where_the_calibration_slice_is():
-    """In the middle, and nowhere if there is nothing."""
-    assert calibration_slice(51_201, 1024) == (25_088, 26_112)
-    assert calibration_slice(10_000, 0) == (0, 0)
+    assert stop - start == length
+    assert start == (length and (characters - length) // 2)

@@ -26,9 +26,14 @@ from lstm_textgen.training.events import (
     Stopped,
     Warned,
 )
-from lstm_textgen.training.finish import INITIAL_STEPS, LENGTH, PIECES
+from lstm_textgen.training.finish import (
+    INITIAL_STEPS,
+    LENGTH,
+    PIECES,
+    reserved_seconds,
+)
 from lstm_textgen.training.overrides import Overrides
-from lstm_textgen.training.run import open_run, prepare_run, reserved_seconds
+from lstm_textgen.training.run import open_run, prepare_run
 from lstm_textgen.training.spec import RunSpec
 from tests.training.tiny import equal, of
 
@@ -340,23 +345,6 @@ class TestResuming:
             assert end.training.validation_nats_per_char == (
                 model.training.validation_nats_per_char
             )
-
-    def test_a_stop_and_then_a_crash(self, cats, overrides, train, tmp_path):
-        """
-        Stopped after step 2 and dead a few events later, a run ends as it would have.
-
-        What was done after the last state is done again, and logged once.
-        """
-        whole, _ = train(cats, overrides, output=tmp_path / "whole")
-        parts, first = train(cats, overrides, output=tmp_path / "parts", stop=2)
-        assert (first[-1].step, first[-1].reason) == (2, "interrupted")
-        again = {"output": parts.directory.path, "resume": True}
-        _, second = train(cats, Overrides(), die=8, **again)
-        assert of(StepDone, second)[-1].step > 2
-        train(cats, Overrides(), **again)
-
-        assert equal(model_of(whole).tensors, model_of(parts).tensors)
-        assert steps_logged(parts) == [*range(1, 6)]
 
     def test_after_a_crash_before_anything_was_saved(
         self, cats, overrides, train, tmp_path

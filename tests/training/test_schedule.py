@@ -59,19 +59,6 @@ def test_up_then_down(one, other, warm_up):
         assert before >= after
 
 
-@given(st.integers(0, 9_999), st.floats(0.05, 0.5))
-def test_there_are_no_jumps(place, warm_up):
-    """
-    A small step of progress is a small step of the factor, also at both ends.
-
-    It climbs by 1 / warm_up, and falls by 1 / (1 - warm_up), which is 2 at most.
-    """
-    here, there = place / 10_000, (place + 1) / 10_000
-    jump = abs(rate_factor(there, warm_up) - rate_factor(here, warm_up))
-
-    assert jump <= max(1 / warm_up, 2.0) / 10_000 + 1e-12
-
-
 def test_what_is_ahead():
     """Thirty windows took a quarter of the budget: as many for each that is left."""
     assert windows_ahead(30, 0.1, 0.35) == pytest.approx(78)

@@ -8,17 +8,17 @@ import pytest
 from lstm_textgen.config import BudgetConfig, TrainConfig
 from lstm_textgen.errors import ConfigError, SettingsFileError
 from lstm_textgen.runs.directory import RunDirectory
-from lstm_textgen.text.streams import Split
-from lstm_textgen.training.spec import CorpusIdentity, RunSpec, divide, read_config
+from lstm_textgen.text.streams import Split, calibration_slice, split_text
+from lstm_textgen.training.spec import CorpusIdentity, RunSpec, read_config
 
 CONFIG = TrainConfig(budget=BudgetConfig(steps=5), precision="float32")
-SPLIT, CALIBRATION = divide(CONFIG.text, 100_000)
+SPLIT = split_text(100_000, 0.1, 0.0)
 SPEC = RunSpec(
     config=CONFIG,
     corpus=CorpusIdentity(name="book", ids=100_000, sha256="ab" * 32),
     vocabulary_sha256="ab" * 32,
     split=SPLIT,
-    calibration=CALIBRATION,
+    calibration=calibration_slice(90_000),
     evaluation_sample=4096,
     expected_epochs=1.5,
     characters_read_per_second=1e5,
