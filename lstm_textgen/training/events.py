@@ -10,19 +10,25 @@ from lstm_textgen.signals import StopReason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Resumed:
-    """A run that was stopped continues; only the user is told, not the metrics."""
+class Event:
+    """Something that happened in a run."""
 
     step: int
+    """Windows that were read up to then; of a `SetBack`, up to where it continues."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resumed(Event):
+    """A run that was stopped continues; only the user is told, not the metrics."""
+
     progress: float
     """Share of the budget that is used, 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StepDone:
+class StepDone(Event):
     """One or more steps since the last record: the loss is their sum."""
 
-    step: int
     epoch: int
     progress: float
     """Share of the budget that is used, 0 to 1."""
@@ -36,19 +42,16 @@ class StepDone:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StepSkipped:
+class StepSkipped(Event):
     """A window was read but not learned from: its loss or gradient was not finite."""
 
-    step: int
     in_a_row: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SetBack:
+class SetBack(Event):
     """Training diverged; it continues from the last saved state at half the rate."""
 
-    step: int
-    """The step of that state."""
     from_step: int
     """The step at which training diverged."""
     learning_rate: float
@@ -57,18 +60,16 @@ class SetBack:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Warned:
+class Warned(Event):
     """Training continues, but the user should know; not in the metrics."""
 
-    step: int
     text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Evaluated:
+class Evaluated(Event):
     """The held-out text was read, or a fixed sample of it."""
 
-    step: int
     progress: float
     loss: Loss
     best: bool
@@ -79,26 +80,23 @@ class Evaluated:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Calibrated:
+class Calibrated(Event):
     """The logits of the best model were divided by the temperature of least loss."""
 
-    step: int
     temperature: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sampled:
+class Sampled(Event):
     """A line that the model generates at this step."""
 
-    step: int
     text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Saved:
+class Saved(Event):
     """A file is on disk, whole."""
 
-    step: int
     path: Path
     what: Literal["model", "state"]
     asked: bool = False
@@ -106,28 +104,13 @@ class Saved:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stopped:
+class Stopped(Event):
     """The run is over, or was asked to pause."""
 
-    step: int
     reason: StopReason
     epochs: float
     elapsed_s: float
     characters: int
-
-
-Event = (
-    Resumed
-    | StepDone
-    | StepSkipped
-    | SetBack
-    | Warned
-    | Evaluated
-    | Calibrated
-    | Sampled
-    | Saved
-    | Stopped
-)
 
 
 def to_record(event: Event) -> dict[str, Any]:

@@ -239,7 +239,7 @@ class Loop:
             DivergedError: The loss is no longer finite. The weights may not be either:
                 only a new loop, from an earlier state, can continue.
         """
-        self._sum.clear()
+        self._sum = LossSum(self._machine.device)
         while (reason := self._stop_reason()) is None:
             progress = self._meter.progress(self._position.step)
             if self._is_to_evaluate(progress):
@@ -391,7 +391,7 @@ class Loop:
             elapsed_s=self._meter.elapsed_s(),
             characters_per_second=loss.characters / max(self._sum.seconds(), 1e-9),
         )
-        self._sum.clear()
+        self._sum = LossSum(self._machine.device)
         yield done
 
     def _is_to_evaluate(self, progress: float) -> bool:
@@ -476,13 +476,8 @@ class LossSum:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin a new sum, now."""
         self.characters = 0
-        self._nats = torch.zeros((), dtype=torch.float64, device=self._device)
+        self._nats = torch.zeros((), dtype=torch.float64, device=device)
         self._norm = torch.zeros(())
         self.restart_clock()
 
@@ -512,5 +507,5 @@ class LossSum:
         return float(self._norm)
 
     def seconds(self) -> float:
-        """Since the last `clear` or `restart_clock`."""
+        """Since it began, or since the last `restart_clock`."""
         return time.monotonic() - self._began_s

@@ -305,18 +305,6 @@ class TestAnotherText:
         assert record.sha256 == once_more.text.sha256
         assert steps_logged(begun) == [*range(1, 21)]
 
-    def test_of_a_run_that_is_over(self, cats, other, make_overrides, train):
-        """No step is left, and the model gets its loss on the new text."""
-        run, _ = train(cats, make_overrides())
-        _, events = train(other(), make_overrides(), **self.ACCEPT)
-        record = load_checkpoint(run.directory.model_path).training
-        evaluated = of(Evaluated, events)
-
-        assert not of(StepDone, events)
-        assert [e.final for e in evaluated] == [False, True]
-        assert record.validation_nats_per_char == evaluated[-1].loss.nats_per_char
-        assert record.characters == len(TEXT) - 100
-
     def test_a_character_that_the_run_does_not_know(
         self, cats, make_source, make_overrides, machine, train
     ):

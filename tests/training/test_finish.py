@@ -23,7 +23,7 @@ from lstm_textgen.model.weights import build_model, to_checkpoint
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.streams import Streams
 from lstm_textgen.training import finish
-from lstm_textgen.training.events import Calibrated, Evaluated
+from lstm_textgen.training.events import Calibrated, Evaluated, StepDone
 from lstm_textgen.training.finish import (
     LENGTH,
     PIECES,
@@ -365,7 +365,8 @@ class TestRuns:
 
     def test_another_text(self, text, make_source, overrides, train):
         """
-        A run that is over and is resumed on another text is calibrated by that.
+        A run that is over and is resumed on another text is evaluated and calibrated by
+        that; no step is left.
 
         A shorter one has no calibration slice, and the temperature from before goes.
         """
@@ -373,10 +374,14 @@ class TestRuns:
         accept = {"resume": True, "accept_corpus_change": True}
         for characters, calibrates in ((len(TEXT) - 900, True), (20_000, False)):
             other = make_source("cats", TEXT[:characters])
-            run, _ = train(other, Overrides(), **accept)
+            run, events = train(other, Overrides(), **accept)
             record = model_of(run).training
             start, stop = run.spec.calibration
+            losses = [e.loss.nats_per_char for e in of(Evaluated, events)]
 
+            assert not of(StepDone, events)
+            assert [e.final for e in of(Evaluated, events)] == [False, True]
+            assert record.validation_nats_per_char == losses[-1]
             assert record.characters == characters
             assert (record.temperature is not None) == calibrates
             assert record.calibration_stop - record.calibration_start == stop - start

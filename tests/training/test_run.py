@@ -535,14 +535,6 @@ class TestRefusals:
 
         assert "-o" in error.remedy
 
-    def test_another_format(self, finished, cats, refuse):
-        """A run of an older version stays as it is."""
-        settings = json.loads(finished.settings_path.read_text()) | {"format": 1}
-        finished.settings_path.write_text(json.dumps(settings))
-
-        error = refuse(SettingsFileError, "format 1", cats, resume=True)
-        assert "-o" in error.remedy
-
     def test_another_text(self, finished, make_source, refuse):
         """A run is resumed on its own text only; one changed letter shows."""
         other = make_source("cats", TEXT.replace("rat", "bat", 1))

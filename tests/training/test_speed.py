@@ -205,13 +205,10 @@ class TestChooseMachineAgain:
         assert self.again(minutes=1.0, threads=4, threads_open=True).threads == 1
 
     def test_bfloat16(self, speeds):
-        """Taken where it runs, however slowly; where it does not, float32 is."""
-        for steps, dtype in (
-            ((9.0, 1.0), torch.bfloat16),
-            ((9.0, RuntimeError("no kernel")), torch.float32),
-        ):
-            speeds(steps=steps)
-            assert self.again(precision="bfloat16").dtype == dtype
+        """Taken where it runs, however slowly."""
+        speeds(steps=(9.0, 1.0))
+
+        assert self.again(precision="bfloat16").dtype == torch.bfloat16
 
     def test_no_model_beyond_a_checkpoint(self):
         """A run.json that was edited is refused before memory is taken."""

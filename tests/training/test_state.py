@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from lstm_textgen.errors import CheckpointError
 from lstm_textgen.training.events import Evaluated, StepDone
 from lstm_textgen.training.loop import Cadence
-from lstm_textgen.training.state import Position, RunState, resumed, set_back
-from tests.training.tiny import CPU, equal, of, tiny
+from lstm_textgen.training.state import Position, RunState, resumed
+from tests.training.tiny import CPU, equal, tiny
 
 STEPS = 8  # of 3 windows an epoch: it ends in the third
 CADENCE = Cadence(report_every_s=0.0, evaluations=4)
@@ -139,19 +139,6 @@ def test_a_state_from_another_device():
     assert equal(states[0].weights, state.weights)
     assert run_to(run, STEPS, states[0])
     assert "device cpu, not cuda" in resumed(run.spec, there, CPU)[1]
-
-
-def test_each_setback_halves_the_rate():
-    """The saved state knows how often the run diverged, and trains at less."""
-    run, rates = noisy(), []
-    failed = Position()
-    for _ in range(3):
-        state = set_back(run.start, failed)
-        failed = state.position
-        rates.append(of(StepDone, run.loop(state, CADENCE).events())[3].learning_rate)
-
-    assert failed.setbacks == 3
-    assert rates[:2] == [pytest.approx(2 * rates[1]), pytest.approx(2 * rates[2])]
 
 
 @pytest.fixture(scope="module")
