@@ -332,7 +332,7 @@ class TestRuns:
         the same bits.
         """
         if moment.startswith("a long "):  # not exact, but nearly
-            limits = {"EXACT_LIMIT": 10, "LONG_STREAM": 10}
+            limits = {"EXACT_LIMIT": 10, "STREAM_CHARACTERS": 10}
             for name, limit in limits.items():
                 monkeypatch.setattr(f"lstm_textgen.evaluation.perplexity.{name}", limit)
             moment = moment.removeprefix("a long ")

@@ -142,7 +142,7 @@ class TestFiles:
 
         Two minutes with 30 million characters once took two and a half.
         """
-        limits = {"LONG_STREAM": 64, "EXACT_LIMIT": 128, "MOST_JUDGED": 200}
+        limits = {"STREAM_CHARACTERS": 64, "EXACT_LIMIT": 128, "MAX_EVALUATED": 200}
         for name, value in limits.items():
             monkeypatch.setattr(f"lstm_textgen.evaluation.perplexity.{name}", value)
         run, _ = train(make_source("cats", 6 * TEXT), make_overrides())
