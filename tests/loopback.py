@@ -23,18 +23,42 @@ def names_in(folder):
     return sorted(p.name for p in folder.iterdir() if p.suffix != ".lock")
 
 
-class Loopback(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
+    """A server on a free port; that a client hangs up is part of the tests."""
+
+    daemon_threads = True
+
+    def __init__(self, handler):
+        super().__init__(("127.0.0.1", 0), handler)
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        pass
+
+    @contextlib.contextmanager
+    def running(self):
+        """Respond until the block ends."""
+        thread = threading.Thread(target=self.serve_forever, args=[0.01])
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            thread.join()
+
+
+class Loopback(QuietServer):
     """
     Serves `files` by path. `moods` says how to answer the next requests.
 
     `requests` holds (path, headers) of each request, `sent` the bytes of all bodies.
     """
 
-    daemon_threads = True
-    block_on_close = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.files = {}
         self.moods = deque()
         self.default_mood = "fine"
@@ -43,28 +67,15 @@ class Loopback(ThreadingHTTPServer):
         self.sent = 0
         self.released = threading.Event()
 
-    @property
-    def address(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, request, client_address):
-        """A client that hangs up is part of the tests."""
-
 
 @contextlib.contextmanager
 def loopback_server():
     """A server without files, until the block ends."""
-    with Loopback() as server:
-        thread = threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.01}
-        )
-        thread.start()
+    with Loopback() as server, server.running():
         try:
             yield server
         finally:
             server.released.set()
-            server.shutdown()
-            thread.join()
 
 
 class Handler(BaseHTTPRequestHandler):

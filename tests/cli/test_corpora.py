@@ -4,19 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from lstm_textgen.text.registry import CORPORA
 from tests.loopback import loopback_server, names_in, sha256
 
-NAMES = [
-    "fables",
-    "cuentos",
-    "favole",
-    "tinyshakespeare",
-    "enwik8",
-    "text8",
-    "don-quijote",
-    "divina-commedia",
-    "nottingham",
-]
+NAMES = [corpus.name for corpus in CORPORA]
 
 WINDMILLS = "En un lugar de la Mancha, de cuyo nombre no quiero acordarme.\n" * 40
 

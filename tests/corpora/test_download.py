@@ -194,20 +194,14 @@ def test_a_refusal_is_final(server, tmp_path, status):
     assert names_in(tmp_path) == []
 
 
-def test_an_unreachable_server_is_not_waited_for(server, tmp_path, monkeypatch, pauses):
-    """Nobody listens on a port that was just closed, and `a.invalid` is no host."""
+def test_an_unreachable_server_is_not_waited_for(tmp_path, pauses):
+    """Nobody listens on a port that was just closed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = f"127.0.0.1:{probe.getsockname()[1]}"
     with pytest.raises(UnavailableError, match=closed):
         download(f"http://{closed}/text", tmp_path / "text", ANY)
 
-    def resolve(*args, **kwargs):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with pytest.raises(UnavailableError, match=r"a\.invalid .*not known"):
-        download("http://a.invalid/text", tmp_path / "text", ANY)
     assert pauses == []
 
 

@@ -12,7 +12,6 @@ from lstm_textgen.text.registry import (
     CORPORA,
     corpus_named,
     corpus_path,
-    missing_corpus,
     similar_name,
 )
 
@@ -79,14 +78,3 @@ def test_bundled_texts_are_in_the_wheel_or_in_the_checkout(tmp_path, monkeypatch
 
     assert bundled_folder("corpora") == inside
     assert corpus_path(corpus_named("fables")) is None
-
-
-def test_the_remedy_for_a_missing_corpus_is_a_command():
-    """A bundled one needs a new installation instead."""
-    registered = missing_corpus(corpus_named("enwik8"))
-    bundled = missing_corpus(corpus_named("fables"))
-
-    assert (registered.exit_code, bundled.exit_code) == (66, 66)
-    assert "100,000,000 bytes" in registered.problem
-    assert registered.remedy.endswith("textgen corpora get enwik8")
-    assert "fables" in bundled.problem

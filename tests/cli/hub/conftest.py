@@ -53,16 +53,3 @@ def files_left(textgen, tmp_path):
         return [path for path in files if not known & set(path.parents)]
 
     return list_files
-
-
-@pytest.fixture
-def replace_client(textgen, env, tmp_path):
-    """Puts other source code in the place of huggingface_hub."""
-
-    def replace(source):
-        folder = tmp_path / "client"
-        folder.mkdir()
-        (folder / "huggingface_hub.py").write_text(source)
-        textgen.environment = textgen.environment | env | {"PYTHONPATH": str(folder)}
-
-    return replace

@@ -25,8 +25,9 @@ import hashlib
 import json
 import re
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.loopback import QuietServer, sha256
 
 TOKENS = {"hf_alice": "alice", "hf_bob": "bob"}
 
@@ -41,6 +42,15 @@ REPO = r"(?P<name>[^/]+/[^/]+)"
 
 FILE = r"(?P<revision>[^/]+)/(?P<path>.+)"
 
+CHANGES = {
+    "flipped": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    "short": lambda data: data[:-10],
+    "long": lambda data: data + b"ten bytes.",
+    "page": lambda data: PAGE.ljust(len(data)),
+    "bomb": lambda data: gzip.compress(bytes(ENDLESS_BYTES)),
+}
+"""What is sent in place of a file, by mood."""
+
 ROUTES = [
     ("POST", r"/api/repos/create", "create"),
     ("POST", r"/api/validate-yaml", "yaml"),
@@ -53,10 +63,6 @@ ROUTES = [
     ("GET", rf"/{REPO}/resolve/{FILE}", "redirect"),
     ("GET", r"/_store/(?P<oid>[0-9a-f]+)", "get"),
 ]
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
 
 
 def is_large(path):
@@ -194,8 +200,6 @@ class Handler(BaseHTTPRequestHandler):
     def owns(self, name):
         return self.user is not None and name.partition("/")[0] == self.user
 
-    # push
-
     def create(self, mood):
         request = json.loads(self.body)
         name = f"{request.get('organization') or self.user}/{request['name']}"
@@ -265,8 +269,6 @@ class Handler(BaseHTTPRequestHandler):
         sha = commit[0] if commit else None
         return self.send_json({"id": name, "sha": sha, "private": private})
 
-    # pull
-
     def head(self, mood, name, revision, path):
         commit = self.hub.find(name, revision)
         if commit is None:
@@ -303,16 +305,8 @@ class Handler(BaseHTTPRequestHandler):
     def send_file(self, mood, data, headers):
         if mood == "endless":
             return self.send_endless(headers)
-        if mood == "flipped":
-            data = data[:-1] + bytes([data[-1] ^ 1])
-        if mood == "short":
-            data = data[:-10]
-        if mood == "long":
-            data += b"ten bytes."
-        if mood == "page":
-            data = PAGE.ljust(len(data))
+        data = CHANGES.get(mood, bytes)(data)
         if mood == "bomb":
-            data = gzip.compress(bytes(ENDLESS_BYTES))
             headers["Content-Encoding"] = "gzip"
         match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         start = int(match[1]) if match else 0
@@ -320,8 +314,6 @@ class Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         status = 206 if match else 200
         return self.send(status, data[start:], headers, is_cut=mood == "cut")
-
-    # responses
 
     def send_headers(self, status, headers):
         self.send_response(status)
@@ -360,27 +352,11 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    hub = None
-
-    def handle_error(self, request, client_address):
-        """A client that hangs up is part of the tests."""
-
-
 @contextlib.contextmanager
 def running_hub():
     """An empty hub, and a second server for its large files, until the block ends."""
-    with contextlib.ExitStack() as stack:
-        servers = [
-            stack.enter_context(Server(("127.0.0.1", 0), Handler)) for _ in range(2)
-        ]
-        hub = Hub(
-            address=f"http://127.0.0.1:{servers[0].server_port}",
-            storage=f"http://localhost:{servers[1].server_port}",
-        )
-        for server in servers:
-            server.hub = hub
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            stack.callback(server.shutdown)
-        yield hub
+    with QuietServer(Handler) as first, QuietServer(Handler) as second:
+        storage = f"http://localhost:{second.server_port}"
+        first.hub = second.hub = Hub(first.address, storage)
+        with first.running(), second.running():
+            yield first.hub

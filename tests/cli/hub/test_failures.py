@@ -155,9 +155,11 @@ def test_a_server_without_the_newer_protocol(textgen, trained, hub, env):
     ],
     ids=["missing", "too old"],
 )
-def test_without_a_usable_client(textgen, trained, replace_client, source, value):
+def test_without_a_usable_client(textgen, trained, env, source, value):
     """The error says how to install it; a dry run of a push does without."""
-    replace_client(source)
+    client = textgen.write("client/huggingface_hub.py", source)
+    path = {"PYTHONPATH": str(client.parent)}
+    textgen.environment = textgen.environment | env | path
     words = ("push", str(trained.run), "alice/book")
 
     for command in (("sample", "hf://alice/book"), words):

@@ -66,12 +66,3 @@ def test_names_on_the_hub_are_verified(textgen, hub, env, trained, shared):
 def test_an_invalid_name(textgen, hub, env, name):
     """A name with `hf://` is never taken for a file."""
     textgen("sample", name, env=env).assert_refused(2, name, "user/repo")
-
-
-def test_a_damaged_download(textgen, hub, env, shared):
-    """`hf://` is checked as a pull is, and nothing damaged stays in the cache."""
-    words = ("sample", FAR, "-n", "9")
-    hub.misbehave("get", "flipped", 1)
-
-    textgen(*words, env=env).assert_refused(65, f"model.safetensors of {FAR}")
-    assert textgen(*words, env=env).code == 0

@@ -39,22 +39,6 @@ def test_three_files_and_nothing_else_of_the_folder(textgen, trained, hub, env):
     assert f"{hub.address}/alice/book" in done.stderr
 
 
-def test_a_pushed_model_generates_the_same_elsewhere(
-    textgen, trained, hub, env, tmp_path
-):
-    """Pushed from one folder and pulled into another, with its own cache."""
-    words = ("-n", "300", "--seed", "11", "--prompt", "Said the ")
-    here = textgen("sample", trained.model, *words)
-    assert textgen("push", trained.run, "alice/book", env=env).code == 0
-    bob = env | {"HF_TOKEN": "hf_bob", "HF_HOME": str(tmp_path / "bob")}
-    pulled = textgen("pull", "alice/book", "-o", "other/place", env=bob)
-
-    assert pulled.stdout == "other/place/model.safetensors\n", pulled.stderr
-    assert here.stdout.startswith("Said the ")
-    assert textgen("sample", "other/place", *words).stdout == here.stdout
-    assert textgen("sample", "hf://alice/book", *words, env=bob).stdout == here.stdout
-
-
 def test_the_command_on_the_card_generates_the_sample_on_the_card(
     textgen, trained, hub, env
 ):
