@@ -1,4 +1,9 @@
-"""Tiny vocabularies, networks and records that tests are made from."""
+"""Tiny vocabularies, networks and records, and other things that tests share."""
+
+import resource
+import signal
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 
@@ -30,11 +35,30 @@ def char_tokenizer(text):
     return CharTokenizer("".join(sorted(set(text))))
 
 
+def in_bfloat16(checkpoint):
+    """The same model, with its weights rounded to bfloat16."""
+    halved = {name: to_bfloat16(array) for name, array in checkpoint.tensors.items()}
+    return replace(checkpoint, tensors=halved)
+
+
 def tiny_model(vocabulary=5, *, seed=7, **shape):
     """A network of three units with its first weights, in float32."""
     model = CharModel(ModelConfig(**{"hidden": 3, "embedding": 2, **shape}), vocabulary)
     initialize(model, torch.Generator().manual_seed(seed))
     return model
+
+
+@contextmanager
+def file_size_limited(size_bytes):
+    """No file can become larger: it stands in for a disk that gets full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def wrong_tensors(tensors):

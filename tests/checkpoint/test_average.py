@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lstm_textgen.checkpoint.average import average_models
-from lstm_textgen.checkpoint.container import BF16, to_bfloat16
+from lstm_textgen.checkpoint.container import BF16
 from lstm_textgen.checkpoint.format import (
     load_checkpoint,
     save_checkpoint,
@@ -16,7 +16,7 @@ from lstm_textgen.checkpoint.format import (
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.evaluation.loss import Loss, with_loss
-from tests.builders import char_tokenizer
+from tests.builders import char_tokenizer, in_bfloat16
 
 NAMES = ["a", "b", "c"]
 
@@ -63,13 +63,13 @@ def test_the_mean_of_twins_is_the_twin(moved):
 
     The head was brought back to what it was in bfloat16, and a tenth of it moved.
     """
-    twin = with_temperature(moved(1), 1.179)
-    halved = {name: to_bfloat16(tensor) for name, tensor in twin.tensors.items()}
-    twin = dataclasses.replace(twin, tensors=halved)
+    twin = in_bfloat16(with_temperature(moved(1), 1.179))
     mean = average_models([twin, twin], NAMES[:2])
 
     assert mean.training.temperature == pytest.approx(1.179)
-    assert all(np.array_equal(mean.tensors[name], halved[name]) for name in halved)
+    assert all(
+        np.array_equal(mean.tensors[k], array) for k, array in twin.tensors.items()
+    )
 
 
 def test_it_is_a_model_like_any_other(tmp_path, checkpoint, moved):
@@ -135,8 +135,7 @@ def test_what_is_told_of_all_is_true_of_all(checkpoint, moved):
 
 def test_bfloat16_stays_only_among_itself(checkpoint):
     """A mean with float32 is float32."""
-    halved = {name: to_bfloat16(t) for name, t in checkpoint.tensors.items()}
-    half = dataclasses.replace(checkpoint, tensors=halved)
+    half = in_bfloat16(checkpoint)
 
     types = [
         {t.dtype for t in average_models(models, NAMES[:2]).tensors.values()}

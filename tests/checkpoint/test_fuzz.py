@@ -15,7 +15,7 @@ import pytest
 from lstm_textgen.checkpoint import format, reader
 from tests.forging import take_apart
 from tests.fuzzing.bases import good_files
-from tests.fuzzing.mutations import RAW, STRUCTURAL, crowd, mutated
+from tests.fuzzing.mutations import mutated
 from tests.fuzzing.oracle import Wrong, judge
 
 FILES = 3000
@@ -27,6 +27,7 @@ def bases():
     return good_files()
 
 
+@pytest.mark.slow
 def test_no_file_breaks_a_promise(tmp_path):
     """
     Each is refused in words, or means exactly what it says and can be let write.
@@ -51,19 +52,6 @@ def test_no_file_breaks_a_promise(tmp_path):
     assert int(reasons) > 60
 
 
-def test_a_file_can_be_made_again(bases):
-    """By its seed and number alone, so that a failure can be looked into."""
-    assert mutated(bases, 1, 77) == mutated(bases, 1, 77)
-    assert mutated(bases, 1, 77) != mutated(bases, 2, 77)
-
-
-def test_every_change_is_made(bases):
-    """Among a few thousand files, but for the dear ones."""
-    made = {name for number in range(1000) for name in mutated(bases, 1, number)[1]}
-
-    assert made - {crowd.__name__} == {each.__name__ for each in (*STRUCTURAL, *RAW)}
-
-
 BLIND = {
     "numbers are not looked at": (format, "_check_numbers", lambda name, tensors: None),
     "numbers are not summed": (reader, "tensors_sha256", lambda tensors: ANY),
@@ -73,6 +61,7 @@ BLIND = {
 """Readers that lack a check: where it stands, and what does nothing in its place."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BLIND)
 def test_a_reader_that_lacks_a_check_is_found_out(tmp_path, bases, monkeypatch, name):
     """Each of them breaks a promise within the first files."""

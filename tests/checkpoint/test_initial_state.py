@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lstm_textgen.checkpoint.average import average_models
-from lstm_textgen.checkpoint.container import pack, to_bfloat16
+from lstm_textgen.checkpoint.container import pack
 from lstm_textgen.checkpoint.format import (
     MODEL,
     load_checkpoint,
@@ -23,7 +23,7 @@ from lstm_textgen.model.weights import (
     to_tensors,
     with_initial_state,
 )
-from tests.builders import char_tokenizer
+from tests.builders import char_tokenizer, in_bfloat16
 
 
 @pytest.fixture
@@ -80,9 +80,8 @@ def test_tensors_and_settings_must_agree(tmp_path, checkpoint, state):
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_mean_begins_between_those_that_have_one(checkpoint, state, place):
     """One that a run saved before its end has none, and has no say in it."""
-    halved = {k: to_bfloat16(v) for k, v in checkpoint.tensors.items()}
     models = [
-        with_initial_state(replace(checkpoint, tensors=halved), one)
+        with_initial_state(in_bfloat16(checkpoint), one)
         for one in (state, state.map(lambda tensor: 3 * tensor))
     ]
     models.insert(place, checkpoint)

@@ -73,6 +73,7 @@ def test_the_reader_is_short(code):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prompt", "temperature"), [("The fox", 0.8), ("", 0.5)])
 def test_the_reader_draws_the_text_of_the_sampler(
     tmp_path, reader, prompt, temperature

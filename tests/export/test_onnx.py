@@ -101,6 +101,7 @@ def test_every_step_is_that_of_the_network(make_model, run, cell, residual, begi
             np.testing.assert_allclose(memory[name], array, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_a_model_that_has_learned_writes_the_same_text(run):
     """Drawn with the numbers of the same seed, and to 1e-5 at every character."""

@@ -22,6 +22,8 @@ from lstm_textgen.sampling.generate import UniformStream
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
 
+pytestmark = pytest.mark.slow
+
 FABLES = bundled_folder("checkpoints") / "fables.safetensors"
 GREEDY = SampleConfig(temperature=0.0)
 STATUS = "document.getElementById('status').textContent"

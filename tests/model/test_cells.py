@@ -14,7 +14,6 @@ from lstm_textgen.model.cells import (
     GRUGates,
     LSTMGates,
     cell_step,
-    lstm_gates,
 )
 from lstm_textgen.model.recurrent import LayerState
 
@@ -97,19 +96,6 @@ def test_an_lstm_step_by_hand():
 
     assert after.cell.item() == pytest.approx(LN2, abs=1e-15)
     assert after.hidden.item() == pytest.approx(3 / 20, abs=1e-15)
-
-
-def test_gates_by_hand():
-    """The gates are i, f, g, o from the top, squashed by sigmoid or tanh."""
-    a = column(0.0, LN3, 0.0, -LN3).T
-    m = column(0.0, 0.0, LN2, 0.0).T
-
-    gates = lstm_gates(a, m)
-
-    assert gates.input.item() == pytest.approx(1 / 2)
-    assert gates.forget.item() == pytest.approx(3 / 4)
-    assert gates.candidate.item() == pytest.approx(3 / 5)
-    assert gates.output.item() == pytest.approx(1 / 4)
 
 
 def test_blocks_are_named_as_the_gates():

@@ -92,39 +92,20 @@ def test_a_detached_memory_stops_the_gradient(
 
 
 @every_cell
-def test_streams_know_nothing_of_each_other(
+def test_a_column_alone_is_the_same_column(
     cell, ids, make_model, make_state, assert_same_state
 ):
-    """Another text or memory in one column changes no other column."""
-    model = make_model(cell=cell, layers=2)
-    state, other = make_state(model, B), make_state(model, B, seed=4)
-    changed_ids = ids.clone()
-    changed_ids[:, 1] = (ids[:, 1] + 1) % V
-    row = torch.tensor([False, True, False]).unsqueeze(-1)
-    mixed = state.tensors()
-    for name, tensor in other.tensors().items():
-        mixed[name] = torch.where(row, tensor, mixed[name])
-    same = torch.tensor([0, 2])
-
-    logits, after = model(ids, state)
-    changed, changed_after = model(changed_ids, type(state).from_tensors(mixed))
-
-    torch.testing.assert_close(changed[:, same], logits[:, same])
-    assert_same_state(changed_after.select(same), after.select(same))
-    assert (changed[:, 1] != logits[:, 1]).all()
-
-
-@every_cell
-def test_a_column_alone_is_the_same_column(cell, ids, make_model, make_state):
     """A stream reads the same whether it is alone or among others."""
     model = make_model(cell=cell, layers=2)
     state = make_state(model, B)
 
-    logits, _ = model(ids, state)
+    logits, after = model(ids, state)
 
     for b in range(B):
-        alone, _ = model(ids[:, b : b + 1], state.select(slice(b, b + 1)))
-        torch.testing.assert_close(alone, logits[:, b : b + 1])
+        column = slice(b, b + 1)
+        alone, alone_after = model(ids[:, column], state.select(column))
+        torch.testing.assert_close(alone, logits[:, column])
+        assert_same_state(alone_after, after.select(column))
 
 
 @every_cell
@@ -189,22 +170,6 @@ def test_noise_is_locked_for_a_window(
     )
 
 
-@every_shape
-@every_cell
-def test_parameters_are_counted(cell, layers, residual, make_model):
-    """The count is the sum over the tensors, worked out from their sizes."""
-    E, H, G = 3, 4, {"lstm": 4, "gru": 3, "rnn": 1}[cell] * 4
-    shape = {"cell": cell, "layers": layers, "residual": residual}
-
-    weights = V * E + G * (E + H + 2) + (layers - 1) * G * (H + H + 2) + V * (H + 1)
-    remembered = layers * (2 if cell == "lstm" else 1) * H
-
-    plain = make_model(**shape, initial_state="zeros")
-    learned = make_model(**shape, initial_state="learned")
-    assert plain.parameter_count() == weights
-    assert learned.parameter_count() == weights + remembered
-
-
 @pytest.mark.parametrize("initial", ["zeros", "learned"])
 def test_an_initial_state_is_where_the_weights_are(make_model, initial):
     """It has the type of the weights, so that a float64 network stays one."""
@@ -215,7 +180,7 @@ def test_an_initial_state_is_where_the_weights_are(make_model, initial):
     assert {t.dtype for t in state.tensors().values()} == {torch.float64}
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@every_cell
 def test_every_stream_begins_with_what_was_learned(make_model, cell):
     """
     Each row is the learned one, and a copy: who writes into it changes no model.

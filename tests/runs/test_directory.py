@@ -2,14 +2,13 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.errors import (
     BusyError,
     CheckpointError,
@@ -111,34 +110,34 @@ class TestBegin:
         assert str(tmp_path) in caught.value.problem
 
 
-class TestLock:
-    def hold(self, run, pid="__import__('os').getpid()"):
-        """Another real process that holds the lock."""
-        code = HOLD.format(pid=pid)
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, str(run.path)], stdout=subprocess.PIPE
-        )
+@contextmanager
+def held(run, pid="__import__('os').getpid()"):
+    """Another real process that holds the lock, and is killed in the end."""
+    code = HOLD.format(pid=pid)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(run.path)], stdout=subprocess.PIPE
+    )
+    try:
         assert process.stdout.readline() == b"locked\n"
-        return process
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
+
+class TestLock:
     def test_another_process_is_named(self, run):
         """A run that is in use is refused at once, with the process that uses it."""
-        process = self.hold(run)
-        try:
-            with pytest.raises(BusyError) as caught, run.lock():
-                pass
-        finally:
-            process.kill()
-            process.communicate()
+        with held(run) as process, pytest.raises(BusyError) as caught, run.lock():
+            pass
 
         assert f"process {process.pid}" in caught.value.problem
         assert str(run.path) in caught.value.problem
 
     def test_a_killed_process_holds_nothing(self, run):
         """The system drops the lock with the process; no file has to be deleted."""
-        process = self.hold(run)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        with held(run):
+            pass
 
         with run.lock():
             assert int((run.path / ".lock.pid").read_text()) == os.getpid()
@@ -147,13 +146,9 @@ class TestLock:
 
     def test_an_unreadable_name_is_no_obstacle(self, run):
         """Where the file with the process is nonsense, it is another process."""
-        process = self.hold(run, pid="'\\x1b[2J'")
-        try:
-            with pytest.raises(BusyError, match="another process"), run.lock():
-                pass
-        finally:
-            process.kill()
-            process.communicate()
+        by_another = pytest.raises(BusyError, match="another process")
+        with held(run, pid="'\\x1b[2J'"), by_another, run.lock():
+            pass
 
     def test_what_a_killed_run_was_writing_goes(self, run):
         """Parts of files that a kill left behind are deleted, and nothing else."""
@@ -166,14 +161,6 @@ class TestLock:
         """A second lock in the same process is refused as well."""
         with run.lock(), pytest.raises(BusyError), RunDirectory(run.path).lock():
             pass
-
-
-class TestModel:
-    def test_the_model_is_a_checkpoint(self, run, checkpoint):
-        """`save_model` leaves a file that `load_checkpoint` reads."""
-        run.save_model(checkpoint)
-
-        assert load_checkpoint(run.model_path).training == checkpoint.training
 
 
 class TestState:

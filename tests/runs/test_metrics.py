@@ -1,13 +1,12 @@
 """The log of a run."""
 
 import os
-import resource
-import signal
 
 import pytest
 
 from lstm_textgen.errors import OutputError, StorageError
 from lstm_textgen.runs import metrics
+from tests.builders import file_size_limited
 
 
 @pytest.fixture
@@ -85,15 +84,9 @@ def test_a_disk_that_gets_full_tears_no_line(log):
     """
     metrics.append_metrics(log, [{"step": 1}])
     before = log.read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 5, limits[1]))
-        with pytest.raises(StorageError, match="too large"):
-            metrics.append_metrics(log, [{"step": 2}])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
+    refused = pytest.raises(StorageError, match="too large")
+    with refused, file_size_limited(len(before) + 5):
+        metrics.append_metrics(log, [{"step": 2}])
 
     assert log.read_bytes() == before
 

@@ -3,8 +3,6 @@
 
 import hashlib
 import os
-import resource
-import signal
 import tempfile
 import tracemalloc
 from pathlib import Path
@@ -27,7 +25,7 @@ from lstm_textgen.text.encode import EncodedText, encode_source, encode_with
 from lstm_textgen.text.reader import TextReader
 from lstm_textgen.text.source import Source
 from lstm_textgen.text.tokenizer import ByteTokenizer
-from tests.builders import char_tokenizer
+from tests.builders import char_tokenizer, file_size_limited
 
 TEXT = "Ça va — ‘schön’ 漢字 𝄞\n" * 50
 
@@ -349,20 +347,9 @@ def test_wide_ids_are_little_endian(tmp_path, cache):
 
 
 def test_full_disk_is_an_error_and_leaves_nothing(source, cache):
-    """
-    When the ids cannot be written whole, nothing stays behind.
-
-    A limit on the size of files stands in for the full disk.
-    """
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(StorageError, match="could not be stored") as caught:
-            encode_source(source, TextConfig(), cache=cache)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
+    """When the ids cannot be written whole, nothing stays behind."""
+    with pytest.raises(StorageError) as caught, file_size_limited(1000):
+        encode_source(source, TextConfig(), cache=cache)
 
     assert caught.value.exit_code == 74
     assert list((cache / "ids").iterdir()) == []
