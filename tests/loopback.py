@@ -50,6 +50,13 @@ class QuietServer(ThreadingHTTPServer):
             thread.join()
 
 
+class QuietHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+
 class Loopback(QuietServer):
     """
     Serves `files` by path. `moods` says how to answer the next requests.
@@ -78,7 +85,7 @@ def loopback_server():
             server.released.set()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """
     Answers in a mood: a status, `to ADDRESS` for a redirect, or one of these words.
 
@@ -86,11 +93,6 @@ class Handler(BaseHTTPRequestHandler):
     `rangeless` ignores a range; `chunked` sends pieces without a length; `cut` and
     `chunked cut` close the connection early, and so does `endless`, without a length.
     """
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
 
     def do_GET(self):
         server = self.server

@@ -15,6 +15,7 @@ from lstm_textgen.text.registry import (
 )
 from lstm_textgen.ui.options import AsJson, Debug, Quiet, print_json
 from lstm_textgen.ui.table import Column, in_bytes, print_table
+from lstm_textgen.ui.terminal import say, write_text
 
 app = typer.Typer(rich_markup_mode="rich", invoke_without_command=True)
 
@@ -89,7 +90,6 @@ def get(
     """
     from lstm_textgen.corpora.install import install_corpus
     from lstm_textgen.ui.progress import download_bar
-    from lstm_textgen.ui.terminal import say, write_text
 
     corpus = corpus_named(name)
     if corpus is None:

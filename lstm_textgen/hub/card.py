@@ -15,7 +15,7 @@ import numpy as np
 
 from lstm_textgen.checkpoint.format import Checkpoint
 from lstm_textgen.checkpoint.schema import parameter_count
-from lstm_textgen.config import OptimizerConfig, TrainConfig
+from lstm_textgen.config import TrainConfig
 from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.remote.repository import Repository
 from lstm_textgen.ui.model_facts import CELL_NAMES, clock
@@ -156,21 +156,18 @@ def _training(checkpoint: Checkpoint, train_config: TrainConfig | None) -> str:
             f"calibration: logits divided by {training.temperature:.3f}, in the weights"
         )
     if train_config is not None:
-        items += _settings(train_config.optimizer)
+        optimizer = train_config.optimizer
+        items += [
+            f"windows: {optimizer.streams} streams of {optimizer.window} characters",
+            f"learning rate: {optimizer.learning_rate:g}, straight to zero; "
+            f"dropout {optimizer.dropout:g}, weight drop {optimizer.weight_drop:g}",
+            f"clip: {optimizer.clip:g}; weight decay: {optimizer.weight_decay:g}; "
+            f"beta2: {optimizer.beta2:g}; basis every {optimizer.basis_every} steps",
+        ]
     items.append(f"seed: {training.seed}")
     made = ", ".join(f"{name} {made_by[name]}" for name in sorted(made_by))
     items.append(f"made by: {_inline_code(made)}")
     return "## Training\n\n" + "\n".join(f"- {item}" for item in items)
-
-
-def _settings(optimizer: OptimizerConfig) -> list[str]:
-    return [
-        f"windows: {optimizer.streams} streams of {optimizer.window} characters",
-        f"learning rate: {optimizer.learning_rate:g}, straight to zero; "
-        f"dropout {optimizer.dropout:g}, weight drop {optimizer.weight_drop:g}",
-        f"clip: {optimizer.clip:g}; weight decay: {optimizer.weight_decay:g}; "
-        f"beta2: {optimizer.beta2:g}; basis every {optimizer.basis_every} steps",
-    ]
 
 
 def _quality(checkpoint: Checkpoint, losses: Sequence[tuple[int, float]]) -> str:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from lstm_textgen.remote.repository import parse_repository
 from lstm_textgen.ui.options import AsJson, Debug, Quiet, option, print_json
+from lstm_textgen.ui.terminal import say, write_text
 
 
 def push(
@@ -55,8 +57,6 @@ def push(
 
     from lstm_textgen.hub.push import PushConfig, build_bundle, send_bundle, show_bundle
     from lstm_textgen.remote.client import hub_library
-    from lstm_textgen.remote.repository import parse_repository
-    from lstm_textgen.ui.terminal import say, write_text
 
     config = PushConfig(
         repository=parse_repository(repository),
@@ -114,8 +114,6 @@ def pull(
     the model goes to stdout.
     """
     from lstm_textgen.hub.pull import pull_model
-    from lstm_textgen.remote.repository import parse_repository
-    from lstm_textgen.ui.terminal import say, write_text
 
     source = parse_repository(repository)
     pulled = pull_model(source, output)

@@ -26,7 +26,8 @@ CHOOSE_ANOTHER = "Choose another folder with -o."
 class Pulled:
     """A model in a folder of its own."""
 
-    folder: Path
+    path: Path
+    """The model file."""
 
     commit: str
     """The full hash of its commit."""
@@ -36,11 +37,6 @@ class Pulled:
 
     was_here: bool = False
     """The folder held this very model already, and nothing was changed."""
-
-    @property
-    def path(self) -> Path:
-        """The model file."""
-        return self.folder / MODEL_FILE
 
 
 def pull_model(repository: Repository, folder: Path | None = None) -> Pulled:
@@ -72,7 +68,7 @@ def pull_model(repository: Repository, folder: Path | None = None) -> Pulled:
         target = folder or free_name(RUNS, target.name)
         _write_folder(target, files)
     return Pulled(
-        folder=target,
+        path=target / MODEL_FILE,
         commit=model.commit,
         files=tuple(sorted(files)),
         was_here=was_here,

@@ -194,7 +194,7 @@ def test_a_refusal_is_final(server, tmp_path, status):
     assert names_in(tmp_path) == []
 
 
-def test_an_unreachable_server_is_not_waited_for(tmp_path, pauses):
+def test_an_unreachable_server_is_not_waited_for(server, tmp_path, pauses):
     """Nobody listens on a port that was just closed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -46,12 +46,6 @@ def published(server, folder):
 
 
 @pytest.fixture
-def unpublished(published):
-    """The same without."""
-    return replace(published, size_bytes=None, sha256=None)
-
-
-@pytest.fixture
 def archive(tmp_path):
     """A zip with the member `text` and another one."""
     path = tmp_path / "text.zip"
@@ -91,8 +85,9 @@ def test_a_mirror_replaces_the_published_address(published, server, monkeypatch)
     assert [path for path, _ in server.requests] == ["/mirror/bottles"]
 
 
-def test_without_a_published_digest_the_first_one_counts(unpublished, server, folder):
+def test_without_a_published_digest_the_first_one_counts(published, server, folder):
     """It is kept beside the text in the form of sha256sum, and a note names it."""
+    unpublished = replace(published, size_bytes=None, sha256=None)
     installed = install_corpus(unpublished)
 
     assert sha256(TEXT) in installed.notes[0]

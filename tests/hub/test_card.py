@@ -152,6 +152,12 @@ def test_a_straight_fall_is_a_straight_line():
     assert heights == [1 + round((1 - i / 59) * 63) for i in range(60)]
 
 
+@pytest.mark.parametrize("loss", [0.0, 1.5])
+def test_a_constant_loss_is_a_flat_curve(loss):
+    """An eighth of a row high, without a division by zero."""
+    assert set(column_heights(draw_curve([(1, loss), (9, loss)]))) == {1}
+
+
 def test_points_are_drawn_at_their_steps():
     """The fall of the first quarter of the steps takes a quarter of the width."""
     heights = column_heights(draw_curve([(0, 2.0), (25, 1.0), (100, 1.0)]))
@@ -170,9 +176,3 @@ def test_the_axes_are_labeled():
     assert lines[-1].split() == ["26", "1,399"]
     assert len(lines[-1]) == len(lines[-2]) == 9 + 60
     assert len(lines) == 8 + 2
-
-
-@pytest.mark.parametrize("loss", [0.0, 1.5])
-def test_a_constant_loss_is_a_flat_curve(loss):
-    """An eighth of a row high, without a division by zero."""
-    assert set(column_heights(draw_curve([(1, loss), (9, loss)]))) == {1}

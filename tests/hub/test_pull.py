@@ -60,39 +60,30 @@ def test_a_disk_that_fills_half_way_leaves_the_folder_empty(
     assert names_in(folder) == sorted(FILES)
 
 
-@pytest.mark.parametrize("exists", [True, False])
-def test_what_comes_into_the_folder_meanwhile_stays(
-    cache, tmp_path, monkeypatch, exists
+@pytest.mark.parametrize(
+    ("module", "function", "exists"),
+    [
+        (client, "download_file", True),
+        (client, "download_file", False),
+        (os, "rename", False),
+    ],
+    ids=["into the folder", "with the folder", "at the last moment"],
+)
+def test_what_comes_meanwhile_stays(
+    cache, tmp_path, monkeypatch, module, function, exists
 ):
-    """A download takes time, so the folder is checked again."""
+    """A download takes time, so the folder is checked again before it gets its name."""
     folder = tmp_path / "folder"
     if exists:
         folder.mkdir()
-    download_file = client.download_file
+    usual = getattr(module, function)
 
-    def slow_download(repository, name, *, cap_bytes):
+    def late(*args, **kwargs):
         folder.mkdir(exist_ok=True)
         (folder / "diary.txt").write_text("mine")
-        return download_file(repository, name, cap_bytes=cap_bytes)
+        return usual(*args, **kwargs)
 
-    monkeypatch.setattr(client, "download_file", slow_download)
-
-    with pytest.raises(OutputError, match=str(folder)):
-        pull_model(BOOK, folder)
-    assert names_in(folder) == ["diary.txt"]
-
-
-def test_a_folder_that_comes_at_the_last_moment(cache, tmp_path, monkeypatch):
-    """The place is taken: the disk has not failed."""
-    folder = tmp_path / "folder"
-    rename = os.rename
-
-    def late_rename(source, target):
-        target.mkdir()
-        (target / "diary.txt").write_text("mine")
-        rename(source, target)
-
-    monkeypatch.setattr(os, "rename", late_rename)
+    monkeypatch.setattr(module, function, late)
 
     with pytest.raises(OutputError, match=str(folder)):
         pull_model(BOOK, folder)

@@ -25,9 +25,8 @@ import hashlib
 import json
 import re
 import socket
-from http.server import BaseHTTPRequestHandler
 
-from tests.loopback import QuietServer, sha256
+from tests.loopback import QuietHandler, QuietServer, sha256
 
 TOKENS = {"hf_alice": "alice", "hf_bob": "bob"}
 
@@ -108,8 +107,7 @@ class Hub:
         return self.commit(name, "Seed", files)
 
     def create(self, name, *, private):
-        new = {"private": private, "commits": []}
-        return self.repositories.setdefault(name, new)
+        self.repositories.setdefault(name, {"private": private, "commits": []})
 
     def commit(self, name, message, files):
         """Add a commit whose files are those before and *files*; its hash."""
@@ -151,12 +149,7 @@ class Hub:
         return [path for _, path, _ in self.log]
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
-
+class Handler(QuietHandler):
     def do_GET(self):
         for method, pattern, step in ROUTES:
             match = re.fullmatch(pattern, self.path.partition("?")[0])
