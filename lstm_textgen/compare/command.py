@@ -1,15 +1,13 @@
 """`textgen compare`: what the gates of an LSTM buy, measured on a text."""
 
-import contextlib
-import sys
-import time
-from collections.abc import Callable, Iterator
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lstm_textgen.errors import ConfigError
+from lstm_textgen.signals import StopReason, polite_signals
 from lstm_textgen.text.registry import resolve_names
 from lstm_textgen.ui.options import (
     AsJson,
@@ -23,14 +21,17 @@ from lstm_textgen.ui.options import (
 )
 
 if TYPE_CHECKING:
-    from lstm_textgen.compare.design import CompareConfig, StudyDesign
+    from lstm_textgen.compare.design import CompareConfig
     from lstm_textgen.compare.experiments import ResultStore
     from lstm_textgen.compare.measure import StudyText
     from lstm_textgen.compare.results import StudyResult
-    from lstm_textgen.compare.study import ExperimentDone
     from lstm_textgen.training.machine import Machine
 
-EXIT_CODES = {"interrupted": 130, "terminated": 143, "hung up": 129}
+EXIT_CODES: dict[StopReason, int] = {
+    "interrupted": 130,
+    "terminated": 143,
+    "hung up": 129,
+}
 
 
 def _refuse_png(is_given: bool) -> None:
@@ -94,7 +95,10 @@ def compare(
     Ctrl-C keeps what is done, and the same command goes on.
     """
     from lstm_textgen.compare.design import QUICK, CompareConfig
+    from lstm_textgen.compare.report import save_report
     from lstm_textgen.compare.study import STUDIES, open_folder
+    from lstm_textgen.compare.view import say_findings, show_result
+    from lstm_textgen.ui.terminal import say
 
     default = QUICK if quick else CompareConfig()
     config = CompareConfig(
@@ -108,8 +112,14 @@ def compare(
     folder = output or STUDIES / text.name
     with open_folder(folder) as store:
         result = _run(config, text, machine, store, quiet)
-        _save(folder, result, svg=svg)
-    _show(folder, result, as_json=json, quiet=quiet)
+        save_report(folder, result, svg=svg)
+    if json:
+        print_json(result.to_json())
+    else:
+        show_result(result)
+    if not quiet:
+        say_findings(result)
+        say(f"The plots: {folder / 'report.html'}")
 
 
 def _names(listed: str) -> tuple[str, ...]:
@@ -146,127 +156,29 @@ def _run(
     quiet: bool,
 ) -> "StudyResult":
     """Everything that takes long, followed on stderr; a signal stops it."""
-    import threading
-
     from lstm_textgen.compare.results import StudyResult
     from lstm_textgen.compare.study import load_design, missing_seconds, run_study
-    from lstm_textgen.signals import polite_signals
+    from lstm_textgen.compare.view import announce, progress_text
+    from lstm_textgen.ui.progress import RunBar
     from lstm_textgen.ui.terminal import say
 
-    stop, reasons = threading.Event(), ["interrupted"]
+    stop = threading.Event()
+    reasons: list[StopReason] = []
 
-    def ask_to_stop(reason: str) -> None:
-        reasons[0] = reason
+    def ask_to_stop(reason: StopReason) -> None:
+        reasons.append(reason)
         stop.set()
 
     with polite_signals(ask_to_stop):
         design = load_design(config, text, store, machine)
         if not quiet:
-            _announce(design, text, missing_seconds(design, store))
-        with _progress(quiet) as show:
+            announce(design, text, missing_seconds(design, store))
+        with RunBar("first network ...", quiet=quiet) as bar:
             for event in run_study(design, text, store, stop):
                 if isinstance(event, StudyResult):
                     return event
-                show(event)
+                bar.advance(event.progress, progress_text(event))
     if not quiet:
         say(f"Stopped; what is done is kept in {store.folder.parent}.")
         say("Go on: run the same command again.")
-    raise typer.Exit(EXIT_CODES.get(reasons[0], 1))
-
-
-def _announce(design: "StudyDesign", text: "StudyText", seconds: float) -> None:
-    """Say what will be trained, on which terms, and how long it takes."""
-    from lstm_textgen.ui.terminal import say
-
-    say(
-        f"text     {text.name}: {text.characters:,} characters; the last "
-        f"{len(text.held_out):,} judge"
-    )
-    for planned in design.cells:
-        say(
-            f"{planned.cell:8} {planned.terms.hidden} units, "
-            f"{planned.terms.recurrent_parameters:,} recurrent parameters; "
-            f"{planned.terms.kernel}; {planned.text_speed:,.0f} characters a second"
-        )
-    seeds = "1 seed" if design.seeds == 1 else f"{design.seeds} seeds"
-    rates = "3 to 5 learning rates tried"
-    say(f"terms    {rates}, {seeds}, {design.text_steps:,} steps on the text")
-    if design.tasks:
-        steps = ", ".join(f"{task.name} {task.steps:,}" for task in design.tasks)
-        say(f"tasks    steps: {steps}")
-    say(
-        f"time     about {_duration(seconds)} on {design.workers} "
-        f"core{'s' if design.workers > 1 else ''}; Ctrl-C keeps what is done"
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{max(2, round(seconds))} seconds"
-    minutes = seconds / 60
-    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
-
-
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[["ExperimentDone"], None]]:
-    """A bar on a terminal, elsewhere a line on stderr now and then."""
-    from tqdm import tqdm
-
-    from lstm_textgen.ui.run_view import BAR, LINE_EVERY_S
-    from lstm_textgen.ui.terminal import say
-
-    last_line_s = -LINE_EVERY_S
-
-    def say_line(event: "ExperimentDone") -> None:
-        nonlocal last_line_s
-        if not quiet and time.monotonic() - last_line_s >= LINE_EVERY_S:
-            last_line_s = time.monotonic()
-            say(f"{event.progress:4.0%}  {_describe(event)}")
-
-    if quiet or not sys.stderr.isatty():
-        yield say_line
-        return
-    bar: tqdm[NoReturn]
-    with tqdm(total=1.0, bar_format=BAR, dynamic_ncols=True, file=sys.stderr) as bar:
-        bar.set_description_str("first network ...")
-
-        def move_bar(event: "ExperimentDone") -> None:
-            bar.n = round(event.progress, 4)
-            bar.set_description_str(_describe(event))
-
-        yield move_bar
-
-
-def _describe(event: "ExperimentDone") -> str:
-    """Which network is done, and how long the remaining ones take."""
-    from lstm_textgen.ui.model_facts import CELL_NAMES, clock
-
-    experiment = event.experiment
-    return (
-        f"{experiment.subject}, {CELL_NAMES[experiment.cell]}, "
-        f"rate {experiment.rate:g}, seed {experiment.seed}, {clock(event.left_s)} left"
-    )
-
-
-def _save(folder: Path, result: "StudyResult", *, svg: bool) -> None:
-    from lstm_textgen.compare.charts import all_charts, save_svg
-    from lstm_textgen.compare.report import report_page
-    from lstm_textgen.compare.study import save_report
-
-    save_report(folder, result, report_page(result))
-    for chart in all_charts(result) if svg else ():
-        if not chart.is_empty:
-            save_svg(chart, folder)
-
-
-def _show(folder: Path, result: "StudyResult", *, as_json: bool, quiet: bool) -> None:
-    from lstm_textgen.compare.findings import say_findings, show_result
-    from lstm_textgen.ui.terminal import say
-
-    if as_json:
-        print_json(result.to_json())
-    else:
-        show_result(result)
-    if not quiet:
-        say_findings(result)
-        say(f"The plots: {folder / 'report.html'}")
+    raise typer.Exit(EXIT_CODES[reasons[0]])

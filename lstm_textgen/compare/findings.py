@@ -8,8 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
-
 from lstm_textgen.compare.measure import CONTEXT_LENGTHS, MIN_GAIN_NATS, REACH_WINDOW
 from lstm_textgen.compare.results import (
     RATIO_AT,
@@ -24,8 +22,6 @@ from lstm_textgen.compare.results import (
 from lstm_textgen.compare.tasks import MAX_DISTANCE
 from lstm_textgen.config import Cell
 from lstm_textgen.ui.model_facts import CELL_NAMES
-from lstm_textgen.ui.table import Column, bold, print_table
-from lstm_textgen.ui.terminal import say
 
 MIN_GAP_NATS = 0.02
 """By how much losses must differ for a sentence to say so."""
@@ -59,28 +55,6 @@ class TableSection:
 
     title: str
     rows: Sequence[Row]
-
-
-def show_result(result: StudyResult) -> None:
-    """Print the table on stdout, one column for each cell."""
-    names = [CELL_NAMES[terms.cell] for terms in result.terms]
-    rows: list[Sequence[str | Text]] = []
-    for section in table_sections(result):
-        if section.title:
-            rows.append([bold(section.title)])
-        indent = "  " if section.title else ""
-        rows += [(indent + name, *figures) for name, figures in section.rows]
-    columns = [Column(wraps=False)]
-    columns += [Column(name, figures=True, wraps=False) for name in names]
-    print_table(rows, columns)
-
-
-def say_findings(result: StudyResult) -> None:
-    """The sentences that follow from the figures, on stderr."""
-    for sentence in finding_sentences(result):
-        say(sentence)
-    for caution in cautions(result):
-        say(f"note: {caution}")
 
 
 TEXT_ROWS: tuple[tuple[str, Callable[[TextResult], str]], ...] = (

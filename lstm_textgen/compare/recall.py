@@ -10,7 +10,9 @@ Shapes: T characters, B questions, V vocabulary, D distances.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from lstm_textgen.compare.tasks import (
+    DISTANCES,
     MAX_DISTANCE,
     MIN_DISTANCE,
     Batch,
@@ -52,6 +55,36 @@ def distance_at(progress: float, random: Random) -> int:
     longest = FIRST_MAX_DISTANCE * (MAX_DISTANCE / FIRST_MAX_DISTANCE) ** growth
     spread = math.log(longest / MIN_DISTANCE)
     return round(MIN_DISTANCE * math.exp(random.random() * spread))
+
+
+def measure_on_task(
+    config: TrainConfig,
+    task: RecallTask,
+    *,
+    device: torch.device,
+    questions: int,
+    check_interrupt: Callable[[], None],
+) -> dict[str, Any]:
+    """
+    Train a network on a recall task and measure it.
+
+    Args:
+        config: The network, its optimizer, steps and seed.
+        task: What to learn.
+        device: Where to compute.
+        questions: Asked at each distance.
+        check_interrupt: Called often; may raise to stop.
+
+    Returns:
+        Plain JSON: the `accuracies` at `DISTANCES`, 0 to 1.
+
+    Raises:
+        DivergedError: The gradient is not finite.
+    """
+    check = check_interrupt
+    model = train_on_task(task, config, device=device, check_interrupt=check)
+    ask = partial(measure_accuracy, seed=config.seed, check_interrupt=check)
+    return {"accuracies": [ask(model, task, d, questions) for d in DISTANCES]}
 
 
 def train_on_task(

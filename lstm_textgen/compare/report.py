@@ -4,34 +4,41 @@ A comparison as one HTML page: no network, no script, light and dark.
 The page is `report.html` with its gaps filled; everything from outside is escaped.
 """
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 
 from lstm_textgen.compare.charts import (
     Chart,
+    all_charts,
     chart_svg,
     context_chart,
     learning_charts,
     reach_charts,
+    save_svg,
     task_chart,
 )
 from lstm_textgen.compare.design import TEXT_OPTIMIZER
 from lstm_textgen.compare.findings import cautions, finding_sentences, table_sections
 from lstm_textgen.compare.results import StudyResult
+from lstm_textgen.files import write_durably
 from lstm_textgen.ui.html import asset, csp_digest, escape_text, fill_template
 from lstm_textgen.ui.model_facts import CELL_NAMES
 
-RECALL = """\
-<h2>What is remembered over a distance</h2><p>Short texts made on the spot. What decides
-the answer stands an exact number of characters before it, and nothing in between tells
-it. The dashed line is a reader without memory. Every network is taught at distances up
-to 256, short ones first, and every cell sees the same questions.</p>
-"""
 
-CAPACITY = """\
-<p class="honest">All three cells can store about as much: Collins, Sohl-Dickstein and
-Sussillo (2017), Capacity and Trainability in Recurrent Neural Networks, measured about
-5 bits per parameter for each of them. What differs is what training reaches, and that
-is what is drawn here. <a href="https://arxiv.org/abs/1611.09913">Paper</a></p>"""
+def save_report(folder: Path, result: StudyResult, *, svg: bool) -> None:
+    """
+    Write `results.json` and `report.html`, and with *svg* every chart as a file.
+
+    Raises:
+        OutputError, StorageError: They cannot be written.
+    """
+    text = json.dumps(result.to_json(), indent=1, allow_nan=False)
+    write_durably(folder / "results.json", text.encode("ascii") + b"\n")
+    write_durably(folder / "report.html", report_page(result).encode("utf-8"))
+    for chart in all_charts(result) if svg else ():
+        if not chart.is_empty:
+            save_svg(chart, folder)
 
 
 def report_page(result: StudyResult) -> str:
@@ -45,7 +52,7 @@ def report_page(result: StudyResult) -> str:
         "findings": _list(finding_sentences(result), "findings"),
         "cautions": _list(cautions(result), "cautions"),
         "recall": _recall_section(result),
-        "capacity": CAPACITY,
+        "capacity": asset("compare", "capacity.html"),
         "window": str(TEXT_OPTIMIZER.window),
         "reach_charts": _figures(reach_charts(result)),
         "context_chart": _figures([context_chart(result)]),
@@ -100,7 +107,11 @@ def _recall_section(result: StudyResult) -> str:
         _figure(task_chart(task), f"<code>{escape_text(task.example)}</code>")
         for task in result.tasks
     )
-    return f"{RECALL}{_grid(figures)}\n{CAPACITY}"
+    values = {
+        "charts": _grid(figures),
+        "capacity": asset("compare", "capacity.html"),
+    }
+    return fill_template(asset("compare", "recall.html"), values)
 
 
 def _figures(charts: list[Chart]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from lstm_textgen import __version__
-from lstm_textgen.compare.design import CellTerms, StudyDesign
+from lstm_textgen.compare.design import TEXT_OPTIMIZER, CellTerms, StudyDesign
 from lstm_textgen.compare.experiments import (
     RATE_STEP,
     TEXT,
@@ -30,6 +30,7 @@ from lstm_textgen.compare.experiments import (
 from lstm_textgen.compare.measure import (
     CONTEXT_LENGTHS,
     REACH_WINDOW,
+    StudyText,
     reach_end,
     useful_context,
 )
@@ -322,6 +323,41 @@ def further_trials(design: StudyDesign, choices: Choices) -> list[Experiment]:
             )
         )
     return experiments
+
+
+def put_together(design: StudyDesign, text: StudyText, results: Results) -> StudyResult:
+    """What the results of all trials and finals amount to."""
+    choices = choose_rates(design, results)
+    texts = tuple(
+        text_result(planned.cell, choices[TEXT, planned.cell], results)
+        for planned in design.cells
+    )
+    tasks = tuple(
+        task_result(task.name, design, choices, results) for task in design.tasks
+    )
+    window = TEXT_OPTIMIZER.streams * TEXT_OPTIMIZER.window
+    return StudyResult(
+        corpus=text.name,
+        characters=text.characters,
+        vocabulary=text.vocabulary,
+        held_out=len(text.held_out),
+        text=text.sha256,
+        machine=_machine_in_words(design),
+        seeds=design.seeds,
+        characters_read=design.text_steps * window,
+        questions=design.questions,
+        terms=tuple(planned.terms for planned in design.cells),
+        texts=texts,
+        tasks=tasks,
+        reach_ratios=reach_ratios(texts, trained=True),
+        reach_ratios_untrained=reach_ratios(texts, trained=False),
+    )
+
+
+def _machine_in_words(design: StudyDesign) -> str:
+    if design.device != "cpu":
+        return design.device
+    return f"{design.workers} core{'s' if design.workers > 1 else ''}, one a network"
 
 
 def text_result(cell: Cell, choice: RateChoice, results: Results) -> TextResult:

@@ -7,12 +7,11 @@ A comparison from a text to its results: designed, trained, measured, put togeth
 
 The last event is the `StudyResult`, unless somebody asked to stop.
 
-Small networks do not keep two threads busy, but two of them do: experiments run side by
-side, each in a process with one thread. Every result is on disk before it is reported.
+One small network does not keep two threads busy: experiments run side by side, each
+in a process with one thread. Every result is on disk before it is reported.
 """
 
 import contextlib
-import json
 import math
 import signal
 import threading
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event as SharedEvent
 from pathlib import Path
@@ -28,12 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lstm_textgen.compare.design import (
-    TEXT_OPTIMIZER,
-    CompareConfig,
-    StudyDesign,
-    design_study,
-)
+from lstm_textgen.compare.design import CompareConfig, StudyDesign, design_study
 from lstm_textgen.compare.experiments import (
     TEXT,
     Experiment,
@@ -45,21 +40,16 @@ from lstm_textgen.compare.experiments import (
     seconds_of,
 )
 from lstm_textgen.compare.measure import StudyText, measure_on_text
-from lstm_textgen.compare.recall import measure_accuracy, train_on_task
+from lstm_textgen.compare.recall import measure_on_task
 from lstm_textgen.compare.results import (
-    Results,
     StudyResult,
-    choose_rates,
     next_experiments,
-    reach_ratios,
-    task_result,
-    text_result,
+    put_together,
 )
-from lstm_textgen.compare.tasks import DISTANCES, TASKS, RecallTask
+from lstm_textgen.compare.tasks import TASKS
 from lstm_textgen.config import BudgetConfig, TrainConfig, from_json, to_json
 from lstm_textgen.errors import ConfigError, DivergedError, OutputError
-from lstm_textgen.files import translated_errors, write_durably
-from lstm_textgen.model.network import CharModel
+from lstm_textgen.files import translated_errors
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.encode import EncodedText
 from lstm_textgen.text.streams import split_text, with_context
@@ -129,18 +119,6 @@ def open_folder(path: Path) -> Iterator[ResultStore]:
         )
     with RunDirectory(path).lock():
         yield store
-
-
-def save_report(folder: Path, result: StudyResult, page: str) -> None:
-    """
-    Write `results.json` and `report.html`.
-
-    Raises:
-        OutputError, StorageError: They cannot be written.
-    """
-    text = json.dumps(result.to_json(), indent=1, allow_nan=False)
-    write_durably(folder / "results.json", text.encode("ascii") + b"\n")
-    write_durably(folder / "report.html", page.encode("utf-8"))
 
 
 def load_design(
@@ -221,9 +199,15 @@ def run_study(
     pace = expected_seconds(design) / whole_s  # until something is trained
     done_s = trained_s = 0.0
     started_s = time.monotonic()
-    with Workers(text, workers=design.workers, stop=stop) as workers:
+    with _open_processes(text, design.workers) as processes:
+
+        def train(missing: list[Experiment]) -> Iterator[tuple[Experiment, Result]]:
+            if design.workers == 1:
+                return _run_here(missing, text, stop)
+            return _run_side_by_side(missing, processes, stop)
+
         while experiments := next_experiments(design, results):
-            done = _finish(experiments, design, store, workers)
+            done = _finish(experiments, design, store, train)
             for experiment, result, was_stored in done:
                 results[experiment] = result
                 seconds = seconds_of(experiment, design)
@@ -246,7 +230,7 @@ def _finish(
     experiments: Sequence[Experiment],
     design: StudyDesign,
     store: ResultStore,
-    workers: "Workers",
+    train: Callable[[list[Experiment]], Iterator[tuple[Experiment, Result]]],
 ) -> Iterator[tuple[Experiment, Result, bool]]:
     """Each experiment with its result, and whether that was stored already."""
     stored = _stored_results(experiments, store)
@@ -255,44 +239,9 @@ def _finish(
     missing = [experiment for experiment in experiments if experiment not in stored]
     # the longest first, so that no process waits for another at the end
     missing.sort(key=lambda experiment: -seconds_of(experiment, design))
-    for experiment, result in workers.run(missing):
+    for experiment, result in train(missing):
         store.save(experiment.label, experiment.to_json(), result)
         yield experiment, result, False
-
-
-def put_together(design: StudyDesign, text: StudyText, results: Results) -> StudyResult:
-    """What the results of all trials and finals amount to."""
-    choices = choose_rates(design, results)
-    texts = tuple(
-        text_result(planned.cell, choices[TEXT, planned.cell], results)
-        for planned in design.cells
-    )
-    tasks = tuple(
-        task_result(task.name, design, choices, results) for task in design.tasks
-    )
-    window = TEXT_OPTIMIZER.streams * TEXT_OPTIMIZER.window
-    return StudyResult(
-        corpus=text.name,
-        characters=text.characters,
-        vocabulary=text.vocabulary,
-        held_out=len(text.held_out),
-        text=text.sha256,
-        machine=_machine_in_words(design),
-        seeds=design.seeds,
-        characters_read=design.text_steps * window,
-        questions=design.questions,
-        terms=tuple(planned.terms for planned in design.cells),
-        texts=texts,
-        tasks=tasks,
-        reach_ratios=reach_ratios(texts, trained=True),
-        reach_ratios_untrained=reach_ratios(texts, trained=False),
-    )
-
-
-def _machine_in_words(design: StudyDesign) -> str:
-    if design.device != "cpu":
-        return design.device
-    return f"{design.workers} core{'s' if design.workers > 1 else ''}, one a network"
 
 
 def run_experiment(
@@ -322,11 +271,13 @@ def run_experiment(
     device = torch.device(experiment.device)
     try:
         if experiment.subject != TEXT:
-            task = TASKS[experiment.subject]
-            model = train_on_task(
-                task, config, device=device, check_interrupt=check_interrupt
+            return measure_on_task(
+                config,
+                TASKS[experiment.subject],
+                device=device,
+                questions=experiment.questions,
+                check_interrupt=check_interrupt,
             )
-            return {"accuracies": _accuracies(model, task, experiment, check_interrupt)}
         result = measure_on_text(
             config,
             text,
@@ -337,25 +288,6 @@ def run_experiment(
     except DivergedError:
         return {"diverged": True}
     return result if math.isfinite(result["nats_per_char"]) else {"diverged": True}
-
-
-def _accuracies(
-    model: CharModel,
-    task: RecallTask,
-    experiment: Experiment,
-    check_interrupt: Callable[[], None],
-) -> list[float]:
-    return [
-        measure_accuracy(
-            model,
-            task,
-            distance,
-            experiment.questions,
-            seed=experiment.seed,
-            check_interrupt=check_interrupt,
-        )
-        for distance in DISTANCES
-    ]
 
 
 class Interrupted(Exception):
@@ -370,97 +302,60 @@ def _interrupt_check(stop: threading.Event | SharedEvent) -> Callable[[], None]:
     return check
 
 
-class Workers:
-    """
-    Run experiments side by side, in processes that last from one call to the next.
-
-    Use it as a context manager.
-
-    Args:
-        text: What they read.
-        workers: Processes, 1 or more; 1 works in this one.
-        stop: Once it is set, work ends within some tenths of a second.
-    """
-
-    def __init__(self, text: StudyText, *, workers: int, stop: threading.Event) -> None:
-        self.text = text
-        self.workers = workers
-        self.stop = stop
-        # a fork of a process that has used torch may hang
-        self._context = get_context("spawn")
-        self._stop_processes = self._context.Event()
-        self._executor: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> "Workers":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._executor is not None:
-            self._stop_processes.set()
-            self._executor.shutdown(cancel_futures=True)
-
-    def run(
-        self, experiments: Sequence[Experiment]
-    ) -> Iterator[tuple[Experiment, Result]]:
-        """Run experiments, begun in this order, and yield each as it ends."""
-        if not experiments or self.stop.is_set():
-            return
-        if self.workers == 1:
-            yield from self._run_here(experiments)
-        else:
-            yield from self._run_in_processes(experiments)
-
-    def _run_here(
-        self, experiments: Sequence[Experiment]
-    ) -> Iterator[tuple[Experiment, Result]]:
-        check_interrupt = _interrupt_check(self.stop)
-        with contextlib.suppress(Interrupted):
-            for experiment in experiments:
-                check_interrupt()
-                yield experiment, run_experiment(experiment, self.text, check_interrupt)
-
-    def _run_in_processes(
-        self, experiments: Sequence[Experiment]
-    ) -> Iterator[tuple[Experiment, Result]]:
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                self.workers,
-                mp_context=self._context,
-                initializer=_start_process,
-                initargs=(self.text, self._stop_processes),
-            )
-        pending = {
-            self._executor.submit(_run_in_process, experiment): experiment
-            for experiment in experiments
-        }
-        while pending and not self.stop.is_set():
-            done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-            for future in done:
-                result = future.result()
-                assert result is not None, "only a stop interrupts experiments"
-                yield pending.pop(future), result
+def _run_here(
+    experiments: Sequence[Experiment], text: StudyText, stop: threading.Event
+) -> Iterator[tuple[Experiment, Result]]:
+    """Run experiments one after the other, and yield each as it ends."""
+    check_interrupt = _interrupt_check(stop)
+    with contextlib.suppress(Interrupted):
+        for experiment in experiments:
+            check_interrupt()
+            yield experiment, run_experiment(experiment, text, check_interrupt)
 
 
-_process_text: StudyText | None = None
+def _run_side_by_side(
+    experiments: Sequence[Experiment],
+    processes: ProcessPoolExecutor,
+    stop: threading.Event,
+) -> Iterator[tuple[Experiment, Result]]:
+    """Run experiments, begun in this order, and yield each as it ends."""
+    if stop.is_set():
+        return
+    pending = {processes.submit(_run_in_process, e): e for e in experiments}
+    while pending and not stop.is_set():
+        done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield pending.pop(future), future.result()
 
-_stop_process: SharedEvent | None = None
-"""What a process of the pool is given once, for all its experiments."""
+
+@contextmanager
+def _open_processes(text: StudyText, count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that start with their first experiment; leaving interrupts them."""
+    # a fork of a process that has used torch may hang
+    context = get_context("spawn")
+    stop = context.Event()
+    executor = ProcessPoolExecutor(
+        count, mp_context=context, initializer=_start_process, initargs=(text, stop)
+    )
+    try:
+        yield executor
+    finally:
+        stop.set()
+        executor.shutdown(cancel_futures=True)
+
+
+_run_one: Callable[[Experiment], Result]
+"""`run_experiment` with the text and the check of this process of the pool."""
 
 
 def _start_process(text: StudyText, stop: SharedEvent) -> None:
-    global _process_text, _stop_process
-    _process_text, _stop_process = text, stop
+    global _run_one
+    check_interrupt = _interrupt_check(stop)
+    _run_one = partial(run_experiment, text=text, check_interrupt=check_interrupt)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     torch.set_num_threads(1)
 
 
-def _run_in_process(experiment: Experiment) -> Result | None:
-    """The result of *experiment*; None if it was interrupted."""
-    assert _process_text is not None
-    assert _stop_process is not None
-    check_interrupt = _interrupt_check(_stop_process)
-    try:
-        check_interrupt()
-        return run_experiment(experiment, _process_text, check_interrupt)
-    except Interrupted:
-        return None
+def _run_in_process(experiment: Experiment) -> Result:
+    """The result of *experiment*; `Interrupted` when the processes are closed."""
+    return _run_one(experiment)

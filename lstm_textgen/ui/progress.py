@@ -2,13 +2,80 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
+from lstm_textgen.ui.terminal import say
+
+Bar = TypeVar("Bar", bound="RunBar")
+
 LONG_BYTES = 30_000_000
 """Less than this is read before anybody could look at a bar."""
+
+BAR = "{percentage:3.0f}%|{bar:10}| {desc}"
+"""With the text of a training step it fits into 80 columns."""
+
+LINE_EVERY_S = 10.0
+"""Where there is no terminal: the least time between two lines of progress."""
+
+
+class RunBar:
+    """
+    The progress of a long run: a bar on a terminal, elsewhere a line now and then.
+
+    Use it as a context manager. A terminal that is gone is no reason to stop, so what
+    cannot be drawn is skipped.
+
+    Args:
+        text: Beside the bar until the first `advance`.
+        quiet: Show no progress.
+    """
+
+    def __init__(self, text: str, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self._line_at_s = -LINE_EVERY_S
+        self._bar: tqdm[NoReturn] | None = None
+        if sys.stderr.isatty() and not quiet:
+            self._bar = tqdm(
+                total=1.0, bar_format=BAR, dynamic_ncols=True, file=sys.stderr
+            )
+            self._bar.set_description_str(text)
+
+    def __enter__(self: Bar) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            with contextlib.suppress(OSError):
+                self._bar.close()
+
+    def advance(self, progress: float, text: str, prefix: str = "") -> None:
+        """
+        Show how far the run is.
+
+        Args:
+            progress: Fraction that is done, 0 to 1.
+            text: What was just done.
+            prefix: Goes before the text where there is a line instead of the bar.
+        """
+        if self._bar is not None:
+            with contextlib.suppress(OSError):
+                self._bar.n = round(progress, 4)
+                self._bar.set_description_str(text)
+        elif not self.quiet and time.monotonic() - self._line_at_s >= LINE_EVERY_S:
+            self._line_at_s = time.monotonic()
+            say(f"{progress:4.0%}  {prefix}{text}")
+
+    def print_line(self, text: str) -> None:
+        """Print a line above the bar, even where no progress is shown."""
+        if self._bar is None:
+            say(text)
+        else:
+            with contextlib.suppress(OSError):
+                self._bar.write(text, file=sys.stderr)
 
 
 @contextlib.contextmanager

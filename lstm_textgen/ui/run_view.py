@@ -5,13 +5,9 @@ On a terminal there is a bar and, above it, a line for each evaluation and for w
 model generates; elsewhere only such lines, now and then.
 """
 
-import contextlib
 import sys
-import time
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
-
-from tqdm import tqdm
+from typing import Any
 
 from lstm_textgen.checkpoint.schema import parameter_count
 from lstm_textgen.config import ModelConfig
@@ -33,13 +29,8 @@ from lstm_textgen.training.events import (
 from lstm_textgen.training.overrides import in_words
 from lstm_textgen.training.run import Run
 from lstm_textgen.ui.model_facts import CELL_NAMES, clock, meaning
+from lstm_textgen.ui.progress import RunBar
 from lstm_textgen.ui.terminal import sanitize, say, wants_color
-
-BAR = "{percentage:3.0f}%|{bar:10}| {desc}"
-"""With the text of a step it fits into 80 columns."""
-
-LINE_EVERY_S = 10.0
-"""Where there is no terminal: at least so long between two lines."""
 
 MANY_CHARACTERS = 1000
 """Below this a vocabulary is no burden."""
@@ -101,65 +92,38 @@ def _crowded(model: ModelConfig, vocabulary: int, parameters: int) -> str | None
     )
 
 
-class RunView:
-    """Follows a run, event by event. Use it as a context manager."""
+class RunView(RunBar):
+    """Follows a training run, event by event."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._on_terminal = sys.stderr.isatty() and not quiet
-        self._bar: tqdm[NoReturn] | None = None
-        self._line_at_s = -LINE_EVERY_S
-
-    def __enter__(self) -> "RunView":
-        if self._on_terminal:
-            self._bar = tqdm(
-                total=1.0, bar_format=BAR, dynamic_ncols=True, file=sys.stderr
-            )
-            self._bar.set_description_str("first step ...")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            with contextlib.suppress(OSError):
-                self._bar.close()
+        super().__init__("first step ...", quiet=quiet)
 
     def show(self, event: Event) -> None:
-        """Draw one event. A terminal that is gone is no reason to stop training."""
-        with contextlib.suppress(OSError):
-            first = not isinstance(event, StepSkipped) or event.in_a_row == 1
-            if isinstance(event, StepSkipped | SetBack | Warned) and first:
-                self._line(f"warning: {sanitize(_trouble(event))}")
-            if self._quiet:
-                return
-            if isinstance(event, Resumed):
-                self._line(f"{event.progress:4.0%}  step {event.step:,}: going on here")
-            if isinstance(event, StepDone):
-                self._step(event)
-            if isinstance(event, Evaluated) and event.loss.characters:
-                self._line(_evaluated(event))
-            if isinstance(event, Calibrated):
-                self._line(_calibrated(event))
-            if isinstance(event, Sampled):
-                self._line(f"        {self._dim(sanitize(event.text))}")
-            if isinstance(event, Saved) and event.asked:
-                self._line(f"        saved at step {event.step:,}, as asked")
+        """Draw one event."""
+        first = not isinstance(event, StepSkipped) or event.in_a_row == 1
+        if isinstance(event, StepSkipped | SetBack | Warned) and first:
+            self.print_line(f"warning: {sanitize(_trouble(event))}")
+        if self.quiet:
+            return
+        if isinstance(event, Resumed):
+            self.print_line(
+                f"{event.progress:4.0%}  step {event.step:,}: going on here"
+            )
+        if isinstance(event, StepDone):
+            prefix = f"step {event.step:,}, "
+            self.advance(event.progress, _step_text(event), prefix)
+        if isinstance(event, Evaluated) and event.loss.characters:
+            self.print_line(_evaluated(event))
+        if isinstance(event, Calibrated):
+            self.print_line(_calibrated(event))
+        if isinstance(event, Sampled):
+            self.print_line(f"        {_dim(sanitize(event.text))}")
+        if isinstance(event, Saved) and event.asked:
+            self.print_line(f"        saved at step {event.step:,}, as asked")
 
-    def _step(self, event: StepDone) -> None:
-        if self._bar is not None:
-            self._bar.n = round(event.progress, 4)
-            self._bar.set_description_str(_step_text(event))
-        elif time.monotonic() - self._line_at_s >= LINE_EVERY_S:
-            self._line_at_s = time.monotonic()
-            say(f"{event.progress:4.0%}  step {event.step:,}, {_step_text(event)}")
 
-    def _line(self, text: str) -> None:
-        if self._bar is None:
-            say(text)
-        else:
-            self._bar.write(text, file=sys.stderr)
-
-    def _dim(self, text: str) -> str:
-        return f"{DIM}{text}{PLAIN}" if wants_color(sys.stderr) else text
+def _dim(text: str) -> str:
+    return f"{DIM}{text}{PLAIN}" if wants_color(sys.stderr) else text
 
 
 class RunSummary:

@@ -16,7 +16,8 @@ from lstm_textgen.compare.design import (
 )
 from lstm_textgen.compare.experiments import ResultStore, finals, trials
 from lstm_textgen.compare.measure import CONTEXT_LENGTHS, StudyText
-from lstm_textgen.compare.study import put_together, run_study
+from lstm_textgen.compare.results import put_together
+from lstm_textgen.compare.study import run_study
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.training.loop import Cadence
 

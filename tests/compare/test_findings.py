@@ -11,11 +11,11 @@ from lstm_textgen.compare.findings import (
     finding_sentences,
     format_limits,
     format_spread,
-    show_result,
     table_sections,
     task_verdict,
 )
 from lstm_textgen.compare.results import Spread
+from lstm_textgen.compare.view import show_result
 
 AGREEMENT = "agreement of subject and verb"
 TASK_GAP = f"{AGREEMENT} from 32 characters on"
