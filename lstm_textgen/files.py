@@ -1,7 +1,8 @@
 """
-Files on disk: durable writes (a crash leaves the old or the new file) and safe opens.
+Files on disk: durable writes, safe opens and locks.
 
-Every `OSError` of a write becomes an error that says what to do.
+A crash while a file is written leaves the old or the new one. Every `OSError` of a
+write becomes an error that says what to do.
 """
 
 import contextlib
@@ -14,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from filelock import FileLock, Timeout
 
 from lstm_textgen.errors import OutputError, StorageError
 
@@ -81,10 +84,44 @@ def replace_durably(part: Path, path: Path) -> None:
     Raises:
         OSError: *part* keeps its name, unless only the last step failed.
     """
-    with open(part, "r+b") as file:
-        os.fsync(file.fileno())
+    sync_file(part)
     os.replace(part, path)
     _sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """
+    Bring what was written to a file to the disk.
+
+    Raises:
+        OSError: It does not exist, or the disk fails.
+    """
+    with open(path, "r+b") as file:
+        os.fsync(file.fileno())
+
+
+def acquire_lock(path: Path, *, timeout_s: float = 0.0) -> FileLock | None:
+    """
+    Lock a file, which is created if need be, against other processes.
+
+    The system drops the lock when the process dies, however that happens.
+
+    Args:
+        path: Its folder exists.
+        timeout_s: How long to wait for another process.
+
+    Returns:
+        The lock, to be released; None if another process has kept it for so long.
+
+    Raises:
+        OSError: The file cannot be created or locked.
+    """
+    lock = FileLock(path, timeout=timeout_s)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    return lock
 
 
 def is_there(path: Path) -> bool:

@@ -9,6 +9,9 @@ from lstm_textgen.checkpoint.container import Array, TensorSpec, widen
 from lstm_textgen.checkpoint.format import Checkpoint, to_metadata
 from lstm_textgen.config import to_json
 
+ABOUT = ("made_by", "licence", "note")
+"""The keys of the metadata that say who made a model, and why."""
+
 Pair = tuple[Any, Any]
 """The values of the first and of the second model."""
 
@@ -80,6 +83,7 @@ def diff_models(first: Checkpoint, second: Checkpoint) -> ModelDiff:
     here, there = to_metadata(first), to_metadata(second)
     characters = _alphabet(first, second), _alphabet(second, first)
     names = sorted(first.tensors.keys() | second.tensors.keys())
+    abouts = [{key: about[key] for key in ABOUT} for about in (here, there)]
     vocabularies = here["vocabulary"], there["vocabulary"]
     for vocabulary in vocabularies:
         vocabulary.pop("characters", None)
@@ -89,20 +93,12 @@ def diff_models(first: Checkpoint, second: Checkpoint) -> ModelDiff:
         only_second=_without(*reversed(characters)),
         vocabulary=_differing(*vocabularies),
         training=_differing(here["training"], there["training"]),
-        about=_differing(_about(first), _about(second)),
+        about=_differing(*abouts),
         tensors=tuple(
             _distance(name, first.tensors.get(name), second.tensors.get(name))
             for name in names
         ),
     )
-
-
-def _about(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {
-        "made_by": checkpoint.made_by,
-        "licence": checkpoint.licence,
-        "note": checkpoint.note,
-    }
 
 
 def _alphabet(model: Checkpoint, other: Checkpoint) -> str:

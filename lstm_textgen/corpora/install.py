@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
 from lstm_textgen.corpora.download import (
     DOWNLOAD_AGAIN,
     DownloadProgress,
@@ -18,7 +16,12 @@ from lstm_textgen.corpora.download import (
     download,
 )
 from lstm_textgen.errors import BusyError, CorpusError
-from lstm_textgen.files import digest_of, translated_errors, write_durably
+from lstm_textgen.files import (
+    acquire_lock,
+    digest_of,
+    translated_errors,
+    write_durably,
+)
 from lstm_textgen.paths import data_folder
 from lstm_textgen.text.registry import Corpus, corpus_path, missing_corpus
 
@@ -73,17 +76,16 @@ def install_corpus(
 
 def _lock(folder: Path, name: str) -> AbstractContextManager[object]:
     """A lock that is held until the `with` block around it ends."""
-    lock = filelock.FileLock(folder / f"{name}.lock", timeout=LOCK_TIMEOUT_S)
     with translated_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            return lock.acquire()
-        except filelock.Timeout as error:
-            raise BusyError(
-                f"Another process has been fetching {name} for "
-                f"{LOCK_TIMEOUT_S:.0f} seconds.",
-                "Wait until it ends, or stop it.",
-            ) from error
+        lock = acquire_lock(folder / f"{name}.lock", timeout_s=LOCK_TIMEOUT_S)
+    if lock is None:
+        raise BusyError(
+            f"Another process has been fetching {name} for {LOCK_TIMEOUT_S:.0f} "
+            "seconds.",
+            "Wait until it ends, or stop it.",
+        )
+    return lock
 
 
 def _install_unpublished(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from lstm_textgen.checkpoint.container import Array, ContainerKind, pack
 from lstm_textgen.checkpoint.format import Checkpoint, save_checkpoint
@@ -23,7 +23,13 @@ from lstm_textgen.errors import (
     SettingsFileError,
     StorageError,
 )
-from lstm_textgen.files import is_there, open_file, translated_errors, write_durably
+from lstm_textgen.files import (
+    acquire_lock,
+    is_there,
+    open_file,
+    translated_errors,
+    write_durably,
+)
 from lstm_textgen.strict_json import parse
 
 STATE = ContainerKind(
@@ -135,8 +141,7 @@ class RunDirectory:
         """
         Keep other processes out for as long as this lasts; make the folder if need be.
 
-        The system drops the lock when the process dies, however that happens. What
-        a killed process was writing is deleted by the next one that locks.
+        What a killed process was writing is deleted by the next one that locks.
 
         Raises:
             BusyError: Another run works here.
@@ -169,15 +174,13 @@ class RunDirectory:
             self._locked().release()
 
     def _locked(self) -> FileLock:
-        lock = FileLock(self.path / ".lock", timeout=0)
         with translated_errors(self.path / ".lock"):
-            try:
-                lock.acquire()
-            except Timeout as error:
-                raise BusyError(
-                    f"{self.path} is in use by {_named(self.path / '.lock.pid')}.",
-                    "Wait until it is done or stop it, or choose another name with -o.",
-                ) from error
+            lock = acquire_lock(self.path / ".lock")
+        if lock is None:
+            raise BusyError(
+                f"{self.path} is in use by {_named(self.path / '.lock.pid')}.",
+                "Wait until it is done or stop it, or choose another name with -o.",
+            )
         return lock
 
     def save_model(self, checkpoint: Checkpoint) -> None:

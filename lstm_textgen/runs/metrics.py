@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_textgen.errors import OutputError, StorageError
-from lstm_textgen.files import translated_errors, write_durably
+from lstm_textgen.files import sync_file, translated_errors, write_durably
 from lstm_textgen.strict_json import parse
 
 MAX_UNWRITTEN = 10_000
@@ -59,9 +59,9 @@ class MetricsLog:
         return None if written is None else written + len(self._unwritten)
 
     def sync(self) -> None:
-        """Bring the lines to the disk, if that is possible."""
-        with contextlib.suppress(OutputError, StorageError):
-            sync_metrics(self.path)
+        """Bring the lines to the disk, if there are any and that is possible."""
+        with contextlib.suppress(OSError):
+            sync_file(self.path)
 
     def truncate(self, step: int, lines: int | None) -> None:
         """
@@ -103,21 +103,6 @@ def append_metrics(path: Path, records: Iterable[dict[str, Any]]) -> None:
             with contextlib.suppress(OSError):
                 file.truncate(size)
             raise
-
-
-def sync_metrics(path: Path) -> None:
-    """
-    Bring what was added to the disk, so that the metrics are never behind the state.
-
-    Raises:
-        StorageError: The disk fails.
-    """
-    with (
-        translated_errors(path),
-        contextlib.suppress(FileNotFoundError),
-        path.open("rb") as file,
-    ):
-        os.fsync(file.fileno())
 
 
 def truncate_metrics(path: Path, step: int, most: int | None = None) -> int:

@@ -57,7 +57,7 @@ class CharacterStream:
 
     def __init__(self, tokenizer: Tokenizer, form: FormConfig) -> None:
         self._tokenizer = tokenizer
-        self._decoder = tokenizer.decoder()
+        self._decode = tokenizer.decoder()
         self._conditions = StopConditions(form)
         self._nats = 0.0
         """Of bytes that are not yet a character."""
@@ -78,7 +78,7 @@ class CharacterStream:
             return []
         if drawn is None:
             return self._conditions.finish("match")
-        text = self._decoder.push(drawn.id)
+        text = self._decode(drawn.id)
         if not text:  # a byte that is not yet a character
             self._nats += drawn.nats
             return []

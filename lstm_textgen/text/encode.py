@@ -127,7 +127,7 @@ def encode_source(
 def encode_with(
     source: Source,
     tokenizer: Tokenizer,
-    config_encoding: str,
+    encoding: str,
     *,
     cache: Path,
     progress: ReadProgress | None = None,
@@ -138,7 +138,7 @@ def encode_with(
     Args:
         source: The files.
         tokenizer: The vocabulary.
-        config_encoding: How the bytes of the files become characters.
+        encoding: How the bytes of the files become characters.
         cache: As for `encode_source`.
         progress: Called with the bytes read since the last call.
 
@@ -147,7 +147,7 @@ def encode_with(
             in the whole text.
         TextgenError: As for `encode_source`.
     """
-    reader = TextReader(source, config_encoding, CHUNK_BYTES)
+    reader = TextReader(source, encoding, CHUNK_BYTES)
     settings = {"tokenizer": tokenizer.to_json(), "encoding": reader.encoding}
     slot = Slot.of(source, settings, cache)
     return slot.load() or _encode(reader, tokenizer, slot, progress)

@@ -6,7 +6,7 @@ Letters: N ids, V vocabulary.
 
 import codecs
 import unicodedata
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -21,13 +21,11 @@ CODE_POINTS = 0x110000
 
 UNKNOWN = "\ufffd"
 
-
-@runtime_checkable
-class Decoder(Protocol):
-    """Ids to text one by one, as a model generates them."""
-
-    def push(self, id: int) -> str:
-        """The characters that *id* completes: none, one, or more."""
+Decoder = Callable[[int], str]
+"""
+Ids to text one by one, as a model generates them: from an id to the characters that it
+completes, which are none, one, or more.
+"""
 
 
 @runtime_checkable
@@ -76,7 +74,7 @@ class Tokenizer(Protocol):
         """The text of *ids*, each of them from 0 to V - 1."""
 
     def decoder(self) -> Decoder:
-        """A decoder that takes the ids one by one."""
+        """A decoder for a new text."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `tokenizer_from_json` is the inverse."""
@@ -186,7 +184,7 @@ class CharTokenizer:
         return self._codes[places].tobytes().decode("utf-32-le")
 
     def decoder(self) -> Decoder:
-        return _CharDecoder(self.characters)
+        return self.characters.__getitem__
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -226,28 +224,12 @@ class ByteTokenizer:
         return np.asarray(ids, np.uint8).tobytes().decode("utf-8", "replace")
 
     def decoder(self) -> Decoder:
-        return _ByteDecoder()
+        """Holds back the bytes of a character until it is complete."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return lambda id: decoder.decode(bytes([id]))
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind}
-
-
-class _CharDecoder:
-    def __init__(self, characters: str) -> None:
-        self._characters = characters
-
-    def push(self, id: int) -> str:
-        return self._characters[id]
-
-
-class _ByteDecoder:
-    """Holds back the bytes of a character until it is complete."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def push(self, id: int) -> str:
-        return self._decoder.decode(bytes([id]))
 
 
 def tokenizer_from_json(data: object) -> Tokenizer:

@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,12 @@ from lstm_textgen.runs.find import RUNS, free_name
 from lstm_textgen.runs.metrics import MetricsLog
 from lstm_textgen.sampling.writer import Writer, single_line
 from lstm_textgen.signals import BY_SIGNAL, polite_signals
-from lstm_textgen.text.encode import EncodedText, encode_source, encode_with
+from lstm_textgen.text.encode import (
+    EncodedText,
+    ReadProgress,
+    encode_source,
+    encode_with,
+)
 from lstm_textgen.text.source import Source
 from lstm_textgen.text.streams import calibration_slice, split_text
 from lstm_textgen.training.events import (
@@ -87,8 +92,6 @@ MAX_SETBACKS = 3
 PREVIEW = SampleConfig(temperature=0.7, seed=1)
 
 PREVIEW_LENGTH = 70
-
-ReadProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,8 +27,7 @@ ANY_TEXT = st.text(min_size=1)  # all of Unicode without surrogates
 
 def stream(tokenizer: Tokenizer, ids) -> list[str]:
     """What a streaming decoder gives for each of *ids*."""
-    decoder = tokenizer.decoder()
-    return [decoder.push(int(id)) for id in ids]
+    return list(map(tokenizer.decoder(), map(int, ids)))
 
 
 @given(ANY_TEXT)
