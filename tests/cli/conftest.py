@@ -28,6 +28,12 @@ TINY = (
 )
 """The smallest run that is one."""
 
+SMALL = (
+    *("--hidden", "8", "--layers", "1", "--embedding", "4", "--threads", "1"),
+    *("--streams", "4", "--window", "16", "--precision", "float32", "--lr", "0.01"),
+)
+"""The settings of a run that can be resumed exactly, all but its length."""
+
 TEXT = "".join(
     f"Said the {bird} to the {beast}, \"It's {n} o'clock,\" and slept.\n"
     for n in range(1, 13)
@@ -154,11 +160,12 @@ class Textgen:
     """
     Starts the program in *folder*.
 
-    `run` starts the real one. The call of the object itself does the same in a fork
-    of a process that has imported torch, which saves two seconds.
+    `run` and `running` start the real one. The call of the object itself does the same
+    in a fork of a process that has imported torch, which saves two seconds.
     """
 
     tiny = TINY
+    small = SMALL
 
     def __init__(self, warm, folder, environment):
         self.warm = warm
@@ -193,33 +200,33 @@ class Textgen:
         """Train the smallest model that is one."""
         return self("train", *self.tiny, *arguments, **more)
 
-    def run(self, *arguments, before=(), stdin=b""):
-        """The same with the real program; *before* are options of Python."""
-        command = [PROGRAM[0], *before, *PROGRAM[1:], *map(str, arguments)]
-        done = subprocess.run(
-            command,
-            input=stdin,
-            capture_output=True,
-            cwd=self.folder,
-            env=with_package(self.environment),
-            timeout=PATIENCE_S,
-        )
-        out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
-        return Outcome(done.returncode, out, err)
+    def run(self, *arguments, **options):
+        """Wait for the real program; *options* as for `running`."""
+        with self.running(*arguments, encoding=None, **options) as process:
+            out, err = process.communicate()
+        return Outcome(process.returncode, out.decode("utf-8"), err.decode("utf-8"))
 
     @contextlib.contextmanager
-    def running(self, *arguments):
-        """The real program at work, its streams as pipes; it does not stay behind."""
-        with subprocess.Popen(
-            [*PROGRAM, *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.folder,
-            env=with_package(self.environment),
-            encoding="utf-8",
-            preexec_fn=restore_signals,
-        ) as process:
+    def running(self, *arguments, program=PROGRAM, env=None, **options):
+        """
+        The real program at work, its streams as pipes; it does not stay behind.
+
+        Args:
+            program: The command before the arguments.
+            env: Variables beside those that are always set.
+            options: As for `Popen`.
+        """
+        usual = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "cwd": self.folder,
+            "env": with_package(self.environment | (env or {})),
+            "encoding": "utf-8",
+            "preexec_fn": restore_signals,
+        }
+        command = [*map(str, (*program, *arguments))]
+        with subprocess.Popen(command, **usual | options) as process:
             alarm = threading.Timer(PATIENCE_S, process.kill)
             alarm.start()
             try:
@@ -311,12 +318,7 @@ def trained_on_bytes(workshop):
     return Trained(run, text, outcome)
 
 
-@pytest.fixture(scope="session")
-def outcome_of():
-    """How a process from `running` ended, and what it said."""
-
-    def wait(process):
-        out, err = process.communicate()
-        return Outcome(process.returncode, out, err)
-
-    return wait
+@pytest.fixture
+def book(textgen, trained):
+    """The text, in the folder of the test."""
+    return textgen.write("book.txt", trained.text.read_bytes())

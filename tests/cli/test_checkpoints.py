@@ -44,19 +44,6 @@ def test_runs_and_bundled_models_are_listed(textgen, runs, trained):
     assert textgen.left() == ["checkpoints"]
 
 
-def test_what_is_damaged_is_listed_too(textgen, runs):
-    """With the reason, and no control character of its name on a terminal."""
-    textgen.write("checkpoints/bad.safetensors", "once upon a time")
-    (runs / "model.safetensors").unlink()
-
-    entries = textgen("checkpoints", "--json").json["checkpoints"]
-    problems = {entry["name"]: entry["problem"] for entry in entries}
-
-    assert problems["checkpoints/bad.safetensors"]
-    assert problems["checkpoints/book"]
-    assert textgen("checkpoints").code == 0
-
-
 def test_a_whole_run_is_verified(textgen, runs):
     """The model and the states, each with the digest of its numbers."""
     outcome = textgen("checkpoints", "verify", "checkpoints/book")
@@ -179,16 +166,6 @@ def test_a_mean_overwrites_nothing(textgen, trained):
     )
 
 
-def test_models_that_do_not_fit_have_no_mean(textgen, trained, trained_on_bytes):
-    """What does not fit is said, and no file appears."""
-    outcome = textgen(
-        *("checkpoints", "average", trained.run, trained_on_bytes.run, "-o", "mean.st")
-    )
-
-    outcome.assert_refused(65, "textgen checkpoints diff")
-    assert textgen.left() == []
-
-
 def test_nothing_goes_before_it_was_shown(textgen, runs):
     """Without --yes it is a list; with --yes the same list is gone."""
     (runs / "state.previous.safetensors").write_bytes(b"old")
@@ -213,43 +190,21 @@ def test_nothing_goes_before_it_was_shown(textgen, runs):
     assert notes.read_text() == "mine"
     assert "nothing to remove" in textgen("checkpoints", "prune", "--yes").stderr
 
-
-def test_a_pruned_run_still_writes(textgen, runs):
-    """Without its state it cannot go on; its model is as good as ever."""
     textgen("checkpoints", "prune", "--states", "--yes")
-
     assert not (runs / "state.safetensors").exists()
-    assert textgen("sample", "checkpoints/book", "-n", "5", "--quiet").code == 0
     assert textgen("checkpoints", "verify", "checkpoints/book").code == 0
 
 
-def test_a_card_says_what_to_do_next(textgen, trained):
-    """`info` begins with a sentence and ends with a command that works."""
-    lines = textgen("info", trained.run).stdout.splitlines()
-    command = next(line for line in lines if line.startswith("let it write"))
-    words = command.split("textgen ")[1].split()
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [(["--in", "elsewhere"], "--in"), (["--json"], "--json"), (["-q"], "--quiet")],
+)
+def test_no_option_before_a_command_is_lost(textgen, runs, words, option):
+    """Or the runs of another folder would be pruned, or lines come in place of JSON."""
+    outcome = textgen("checkpoints", *words, "prune", "--keep", "0", "--yes")
 
-    assert "An LSTM with 1 layer of 8 units" in lines[0]
-    assert any("as unsure as a choice among" in line for line in lines)
-    assert textgen(*words, "-n", "5", "--quiet").code == 0
-
-
-def test_a_folder_before_the_command_is_refused(textgen, runs):
-    """Or the runs of another folder would be pruned than of the one that was meant."""
-    outcome = textgen(
-        "checkpoints", "--in", "elsewhere", "prune", "--keep", "0", "--yes"
-    )
-
-    outcome.assert_refused(2, "--in", "prune")
+    outcome.assert_refused(2, option, "prune")
     assert (runs / "model.safetensors").exists()
-
-
-@pytest.mark.parametrize("flag", ["--json", "-q"])
-def test_no_option_before_a_command_is_lost(textgen, flag):
-    """It was once dropped in silence: a program that wanted JSON got lines."""
-    outcome = textgen("checkpoints", flag, "verify", "fables")
-
-    outcome.assert_refused(2, {"-q": "--quiet"}.get(flag, flag), "verify")
 
 
 @pytest.mark.parametrize("command", [(), ("prune",)])

@@ -51,13 +51,6 @@ def test_any_text_can_be_read_but_only_its_own_has_parts(textgen, evaluate):
     evaluate(other, "--split", "validation").assert_refused(65, "'other'", "--split")
 
 
-def test_texts_come_from_stdin_too(evaluate, trained):
-    """`-` reads what the file holds."""
-    piped = evaluate("-", "--json", stdin=trained.text.read_bytes())
-
-    assert piped.stdout == evaluate(trained.text, "--json").stdout
-
-
 @pytest.mark.parametrize(
     ("text", "values"), [("", []), ("S", ["2"]), ("Said “the", ["U+201C", "5"])]
 )

@@ -1,5 +1,6 @@
 """Help, the version, and the names under which the program is started."""
 
+import sys
 from importlib.metadata import entry_points
 
 import pytest
@@ -23,7 +24,8 @@ def imported(importtime):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_begins_with_an_example_and_comes_at_once(textgen, command):
     """The first words after the usage are a line to copy; torch is not imported."""
-    outcome = textgen.run(*command.split(), "--help", before=("-X", "importtime"))
+    timed = (sys.executable, "-X", "importtime", "-m", "lstm_textgen")
+    outcome = textgen.run(*command.split(), "--help", program=timed)
     lines = [line.strip() for line in outcome.stdout.splitlines() if line.strip()]
 
     assert outcome.code == 0

@@ -5,10 +5,10 @@ Each file is refused in two lines, with a hundred megabytes at most, and the ter
 as it was. More of their kind are in `tests/checkpoint/`.
 """
 
+import functools
 import os
 import re
 import resource
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -220,16 +220,11 @@ def test_loading_writes_nothing_and_connects_nowhere(textgen, good, command):
     """No file is written or moved, no process or socket made, nothing unpickled."""
     commands = set(filter(steers, ESCAPES))
     path = textgen.write("evil.safetensors", dressed(good, ESCAPES, commands).sealed())
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", WATCHED, *command, path],
-        capture_output=True,
-        cwd=textgen.folder,
-        env=textgen.environment,
-        timeout=60,
-    )
+    watched = (sys.executable, "-B", "-c", WATCHED)
+    outcome = textgen.run(*command, path, program=watched)
 
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.stdout
     assert textgen.left() == ["evil.safetensors"]
 
 
@@ -264,46 +259,23 @@ finally:
 
 
 @pytest.fixture(scope="module")
-def from_the_start(workshop, trained):
-    """
-    Runs the real program under `ulimit -v`.
-
-    The limit is what it takes for a good model, and a hundred megabytes.
-    """
-
-    def run(*command, limit_bytes=resource.RLIM_INFINITY):
-        def limit():
-            resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
-
-        return subprocess.run(
-            [sys.executable, *map(str, command)],
-            capture_output=True,
-            env=workshop.environment,
-            preexec_fn=limit,
-            timeout=60,
-            text=True,
-        )
-
-    done = run("-c", MEASURED, "info", trained.model)
-    peak_bytes = 1024 * int(re.search(r"VmPeak:\s*(\d+) kB", done.stderr)[1])
-
-    def limited(*words):
-        limit_bytes = peak_bytes + MEMORY_BYTES
-        return run("-m", "lstm_textgen", *words, limit_bytes=limit_bytes)
-
-    return limited
+def limit_bytes(workshop, trained):
+    """What the real program takes for a good model, and a hundred megabytes."""
+    measured = (sys.executable, "-c", MEASURED)
+    outcome = workshop.run("info", trained.model, program=measured)
+    peak_kb = int(re.search(r"VmPeak:\s*(\d+) kB", outcome.stderr)[1])
+    return 1024 * peak_kb + MEMORY_BYTES
 
 
 @pytest.mark.parametrize(
     "name",
     ["200,000 names", "a header of 50 MB", "4 million characters", "a huge network"],
 )
-def test_under_ulimit(textgen, good, from_the_start, name):
-    """The dearest ones again, from the start of the program and under its own limit."""
+def test_under_ulimit(textgen, good, limit_bytes, name):
+    """The dearest ones again, from the start of the program and under `ulimit -v`."""
     make, words = FILES[name]
     path = textgen.write("stranger.safetensors", make(good))
-    done = from_the_start("info", path)
+    limits = resource.RLIMIT_AS, (limit_bytes, limit_bytes)
+    limit = functools.partial(resource.setrlimit, *limits)
 
-    assert (done.returncode, done.stdout) == (65, ""), done.stderr
-    assert [word for word in words if word not in done.stderr] == []
-    assert len(done.stderr.splitlines()) == 2
+    textgen.run("info", path, preexec_fn=limit).assert_refused(65, *words)

@@ -11,6 +11,7 @@ def test_people_get_a_table(textgen, trained):
     assert outcome.code == 0
     assert f"{trained.model} (" in outcome.stdout
     for fact in (
+        "An LSTM with 1 layer of 8 units",
         "lstm, 1 x 8 units",
         "955",
         "39 characters: \"'",
@@ -18,6 +19,8 @@ def test_people_get_a_table(textgen, trained):
         hashlib.sha256(trained.text.read_bytes()).hexdigest(),
         "3 steps",
         f"{nats:.4f} nats",
+        "as unsure as a choice among",
+        f"textgen sample {trained.model}",
     ):
         assert fact in outcome.stdout
 

@@ -215,14 +215,6 @@ def test_too_much_for_json_is_known_before_it_is_read(textgen):
     assert one.json["properties"] == []
 
 
-def test_an_unknown_character_may_be_replaced(inspect):
-    """As in a prompt; the note says by what."""
-    outcome = inspect("--text", "Said “no”", "--on-unknown", "replace", "--json")
-
-    assert outcome.json["text"] == 'Said "no"'
-    assert "replaced by" in outcome.stderr
-
-
 def test_units_of_the_bundled_model_follow_the_text(textgen):
     """
     At least three beyond an AUC of 0.95 for a property, over what it writes itself.

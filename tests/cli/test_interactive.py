@@ -2,12 +2,8 @@
 
 import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import subprocess
-import sys
 import termios
 import time
 
@@ -299,83 +295,50 @@ def test_the_seed_of_a_dialogue_is_shown(talk):
     assert again.stdout == first.stdout
 
 
-class Terminal:
-    """The program in a terminal of its own."""
+class Typist:
+    """Types into the terminal of a program, and reads what it shows."""
 
-    def __init__(self, command, folder, environment):
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            cwd=folder,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=self._take_the_terminal,
-        )
-        os.close(slave)
-        self.seen = ""
+    def __init__(self, screen):
+        self.screen = screen
+        self.seen = 0
 
-    @staticmethod
-    def _take_the_terminal():
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        # a shell starts what it puts in the background deaf to Ctrl-C
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-    def wait_for(self, pattern):
-        """Read until it was shown; returns what was shown since the last wait."""
+    def type(self, text, *, until):
+        """Returns what is shown since the last call, once it matches *until*."""
+        os.write(self.screen.master, text.encode())
         end_s = time.monotonic() + PATIENCE_S
-        while not re.search(pattern, self.seen):
-            assert time.monotonic() < end_s, self.seen
-            ready, _, _ = select.select([self.master], [], [], 1.0)
-            if ready:
-                self.seen += os.read(self.master, 65536).decode("utf-8", "replace")
-        seen, self.seen = self.seen, ""
-        return seen.replace("\r\n", "\n")
-
-    def close(self):
-        os.close(self.master)
-        self.process.kill()
-        self.process.wait()
+        while not re.search(until, shown := self.screen.text[self.seen :]):
+            assert time.monotonic() < end_s, shown
+            time.sleep(0.02)
+        self.seen += len(shown)
+        return shown
 
 
-@pytest.fixture
-def terminal(textgen, trained):
-    command = [sys.executable, "-m", "lstm_textgen", "sample", str(trained.run), "-i"]
-    screen = Terminal([*command, *TURN], textgen.folder, textgen.environment)
-    yield screen
-    screen.close()
+def take_the_terminal():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # a shell starts what it puts in the background deaf to Ctrl-C
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_in_a_terminal(terminal):
+def test_in_a_terminal(textgen, trained):
     """A sign asks for a line, Ctrl-C stops a turn and Ctrl-D ends it all."""
-    assert "/help lists all" in terminal.wait_for("> ")
-    terminal.type("/help\n")
-    assert "/temperature 0.6" in terminal.wait_for("> ")
-    terminal.type("Said the fox\n")
-    assert "Said the fox" in terminal.wait_for(r"Said the fox(?s:.){12}.*\n> ")
-    terminal.type("/retry\n")
-    terminal.wait_for("(?s).{12}\r\n> ")
-    terminal.type("/branch storm\n")
-    assert "branch storm" in terminal.wait_for("> ")
-    terminal.type("/temperature 0.6\n")
-    terminal.wait_for("> ")
-    terminal.type("/length 100000000\n")
-    terminal.wait_for("> ")
-    terminal.type("\n")
-    terminal.wait_for("(?s).{300}")
-    terminal.type("\x03")
-    terminal.wait_for("> ")
-    terminal.type("/undo\n")
-    assert "taken back" in terminal.wait_for("> ")
-    terminal.type("/save story.txt\n")
-    assert "saved in story.txt" in terminal.wait_for("> ")
-    terminal.type("/go main\n")
-    assert "branch main" in terminal.wait_for("> ")
-    terminal.type("\x04")
-
-    assert terminal.process.wait(PATIENCE_S) == 0
+    turn = r"Said the fox(?s:.){12}.*\n> "
+    with textgen.screen() as screen:
+        typist = Typist(screen)
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), screen.slave)
+        streams |= {"start_new_session": True, "preexec_fn": take_the_terminal}
+        command = ("sample", trained.run, "-i", *TURN)
+        with textgen.running(*command, **streams) as process:
+            assert "/help lists all" in typist.type("", until="> ")
+            assert "/temperature 0.6" in typist.type("/help\n", until="\n> ")
+            assert "Said the fox" in typist.type("Said the fox\n", until=turn)
+            typist.type("/retry\n", until="(?s)/retry\n.{12}.*\n> ")
+            assert "branch storm" in typist.type("/branch storm\n", until="\n> ")
+            typist.type("/temperature 0.6\n", until="\n> ")
+            typist.type("/length 100000000\n", until="\n> ")
+            typist.type("\n", until="(?s).{300}")
+            typist.type("\x03", until="\n> ")
+            assert "taken back" in typist.type("/undo\n", until="\n> ")
+            assert "saved in" in typist.type("/save story.txt\n", until="\n> ")
+            assert "branch main" in typist.type("/go main\n", until="\n> ")
+            typist.type("\x04", until="\n")
+            assert process.wait(PATIENCE_S) == 0

@@ -1,7 +1,6 @@
 """`textgen sample`: prompts, texts, where they go, several texts and several models."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -92,12 +91,6 @@ def test_json_is_one_object(sample):
         (("--until", "newline", "-n", "5000"), r"[^\n]*", "until"),
         (("--stop", "e", "--stop", "a", "-n", "5000"), "[^ea]*", "stop"),
         (("--only", "a-z", "-n", "80"), "[a-z]{80}", "length"),
-        (("--ban", "eE ", "-n", "80"), "[^eE ]{80}", "length"),
-        (
-            ("--min-length", "20", "--until", "newline", "-n", "5000"),
-            "(?s).{20,}",
-            "until",
-        ),
     ],
 )
 def test_the_form_of_a_text_and_why_it_ends(sample, options, pattern, reason):
@@ -106,17 +99,6 @@ def test_the_form_of_a_text_and_why_it_ends(sample, options, pattern, reason):
 
     assert re.fullmatch(pattern, fields["text"])
     assert fields["stopped_by"] == reason
-
-
-def test_a_pattern_holds_for_the_whole_text(sample):
-    """An acrostic: three lines that begin with the letters of FOX."""
-    pytest.importorskip("greenery")
-    pattern = r"f[a-z ]{5,20}\no[a-z ]{5,20}\nx[a-z ]{5,20}"
-
-    outcome = sample("--match", pattern, "--seed", "2", "-n", "100")
-
-    assert re.fullmatch(pattern + "\n", outcome.stdout)
-    sample("--match", "Q+", "-n", "100").assert_refused(2, "'Q+'")
 
 
 def test_the_chain_can_be_shown(textgen):
@@ -138,11 +120,6 @@ def test_the_chain_can_be_shown(textgen):
 
 
 # Prompts
-
-
-def test_an_unknown_character_of_the_prompt_is_named(sample):
-    """Sign, code point, place, and what the vocabulary has in its stead."""
-    sample("-p", "Said “the").assert_refused(65, "'“'", "U+201C", "offset 5", "'\"'")
 
 
 @pytest.mark.parametrize(
@@ -225,16 +202,6 @@ def test_best_of_is_the_most_likely(sample):
     assert len(texts) < len(many)
 
 
-def test_a_beam_finds_a_text_at_least_as_likely_as_greedy_sampling(sample):
-    """And reports its surprise."""
-    (greedy,) = objects(sample("-t", "0", "-n", "30", "--json"))
-    (best,) = objects(sample("--beam", "8", "-n", "30", "--json"))
-
-    assert len(best["text"]) == 30
-    assert best["nats"] <= greedy["nats"] + 1e-6
-    assert best["stopped_by"] == "length"
-
-
 def test_alternatives_stand_beside_every_character(sample):
     """In the JSON, with their probabilities; those of the first sum to less than 1."""
     (fields,) = objects(sample(*FIRST, "--json", "--alternatives", "3"))
@@ -251,20 +218,6 @@ def test_alternatives_stand_beside_every_character(sample):
 # Models
 
 
-def test_without_a_checkpoint_the_newest_run_writes(textgen, trained, trained_on_bytes):
-    """Newest is the one whose model was saved last, whatever its name."""
-    for name, source, age_s in (("a", trained, 0), ("b", trained_on_bytes, 1000)):
-        model = textgen.write(
-            f"checkpoints/{name}/model.safetensors", source.model.read_bytes()
-        )
-        os.utime(model, (2e9 - age_s, 2e9 - age_s))
-    options = ("-n", "30", "--seed", "1")
-
-    newest = textgen("sample", *options).stdout
-    assert newest == textgen("sample", "checkpoints/a", *options).stdout
-    assert newest != textgen("sample", "checkpoints/b", *options).stdout
-
-
 def test_without_any_run_the_bundled_model_writes(textgen):
     """Straight after installation; it says so, unless it is to be quiet."""
     options = ("--prompt", "ROMEO:", "-n", "40", "--seed", "1")
@@ -277,21 +230,6 @@ def test_without_any_run_the_bundled_model_writes(textgen):
     assert noted.stdout.startswith("ROMEO:")
     assert "shakespeare" in noted.stderr
     assert quiet.stderr == named.stderr == ""
-
-
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("nowhere", ["nowhere"]),
-        ("book", ["checkpoints/book"]),
-        ("checkpoints", ["checkpoints/book"]),
-    ],
-)
-def test_a_checkpoint_that_is_not_there(textgen, trained, name, values):
-    """The nearest thing that could be meant is named."""
-    textgen.write("checkpoints/book/model.safetensors", trained.model.read_bytes())
-
-    textgen("sample", name).assert_refused(66, *values)
 
 
 def test_models_can_be_mixed(textgen, trained):
@@ -409,14 +347,6 @@ def test_surprise_is_a_color_on_a_terminal(textgen, trained):
     assert screen.text.count("\x1b[") == 2 * sum(c != "\n" for c in plain.stdout)
 
 
-def test_a_full_disk_behind_stdout(sample):
-    """It is a failure to write, not a defect of the program."""
-    with open("/dev/full", "wb") as full:
-        outcome = sample("-n", "10", stdout=full)
-
-    outcome.assert_refused(74)
-
-
 def test_a_reader_who_has_enough_ends_it_quietly(textgen, trained):
     """`| head -c 20` gets its 20 characters, and no traceback follows."""
     script = (
@@ -454,11 +384,9 @@ def test_ctrl_c_ends_it_without_a_traceback(textgen, trained):
         (("-t", "warm"), ["'warm'", "1:0.5"]),
         (("-t", "1:2:3"), ["'1:2:3'"]),
         (("--until", "noon"), ["'noon'", "sentence"]),
-        (("--stop", ""), ["stop"]),
         (("--only", "z-a"), ["z-a", "a-z"]),
         (("--samples", "2", "--best-of", "3"), ["--samples", "--best-of"]),
-        (("--match", "a", "--until", "newline"), ["match"]),
-        (("--no-repeat", "300"), ["300", "penalty_window"]),
+        (("--match", "Q+", "--until", "newline"), ["match"]),
         (("--beam", "2", "-t", "1"), ["--beam"]),
         (("--beam", "2", "--samples", "2"), ["--samples"]),
         (("-i", "--json"), ["--json"]),

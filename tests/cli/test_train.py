@@ -24,21 +24,6 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.fixture
-def book(textgen, trained):
-    """The text, in the folder of the test."""
-    return textgen.write("book.txt", trained.text.read_bytes())
-
-
-def test_stdout_is_the_path_of_the_model(textgen, book):
-    """And nothing else; the file is there."""
-    outcome = textgen.train(book)
-
-    assert outcome.stdout == "checkpoints/book/model.safetensors\n"
-    assert outcome.code == 0
-    assert (textgen.folder / outcome.stdout.strip()).is_file()
-
-
 def test_json_tells_how_the_run_went(trained):
     """One object with the keys that are promised, and no others."""
     told = trained.outcome.json
@@ -113,35 +98,6 @@ def test_stdin_teaches_what_the_file_teaches(textgen, trained):
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_folder_is_one_text(textgen):
-    """Its files are read in the order of their names; others than texts are not."""
-    textgen.write("notes/b.md", "b" * 2000)
-    textgen.write("notes/deep/a.txt", "a" * 1000)
-    textgen.write("notes/c.png", b"\x89PNG")
-    outcome = textgen.train("notes/", "--dry-run")
-
-    assert outcome.code == 0, outcome.stderr
-    # the newline is the one that stands between two files
-    assert "notes: 3,001 characters, 3 different" in outcome.stderr
-
-
-def test_a_pattern_is_all_its_files(textgen):
-    """The program itself expands it, where no shell did."""
-    for name in ("a.txt", "b.txt", "b.md"):
-        textgen.write(name, f"{name} " * 300)
-    outcome = textgen.train("*.txt", "--dry-run")
-
-    assert "a: 3,601 characters" in outcome.stderr
-
-
-def test_a_bundled_text_goes_by_its_name(textgen):
-    """`fables` needs no path."""
-    outcome = textgen.train("fables", "--dry-run")
-
-    assert re.search(r"text +fables: 26\d,\d{3} characters", outcome.stderr)
-    assert "run      checkpoints/fables\n" in outcome.stderr
-
-
 def test_a_file_goes_before_a_name(textgen):
     """What lies in the folder is what the user means."""
     textgen.write("fables", "not a fable. " * 100)
@@ -161,24 +117,6 @@ def test_a_run_of_a_name_is_not_the_text_of_that_name(textgen):
     assert ": 1,900 characters" in folder.stderr
 
 
-def test_the_byte_tokenizer_takes_every_text(textgen, trained_on_bytes):
-    """The checkpoint says that it knows bytes."""
-    described = textgen("info", trained_on_bytes.run, "--json").json
-
-    assert trained_on_bytes.outcome.code == 0
-    assert described["vocabulary"] == {"kind": "byte"}
-
-
-def test_rare_characters_can_be_folded(textgen):
-    """With --min-count 2, the only x becomes the mark for what is unknown."""
-    textgen.write("book.txt", "ab" * 1000 + "x" + "ab" * 1000)
-    textgen.train("book.txt", "--min-count", "2")
-    vocabulary = textgen("info", "--json").json["vocabulary"]
-
-    assert vocabulary["characters"] == "ab\ufffd"
-    assert vocabulary["unknown"] == "\ufffd"
-
-
 @pytest.mark.parametrize(
     ("cell", "announced"), [("lstm", "LSTM"), ("gru", "GRU"), ("rnn", "classic RNN")]
 )
@@ -193,30 +131,25 @@ def test_every_cell_trains_and_writes(textgen, book, cell, announced):
 
 
 def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(textgen, book):
-    """Each of them sets the steps, and takes its turn."""
-    textgen.write("run.toml", "steps = 2\nhidden = 8\nlayers = 1")
-    command = ("train", book, "--config", "run.toml", "--threads", "1", "--dry-run")
-    environment = {"TEXTGEN_TRAIN_STEPS": "4"}
-    file = textgen(*command)
-    variable = textgen(*command, env=environment)
-    flag = textgen(*command, "--steps", "6", env=environment)
+    """
+    Each of them sets the size and the budget, and takes its turn.
 
-    assert "LSTM, 1 layer of 8 units" in file.stderr
-    assert "budget   2 steps" in file.stderr
-    assert "budget   4 steps" in variable.stderr
-    assert "budget   6 steps" in flag.stderr
-
-
-def test_a_budget_on_the_command_line_puts_the_others_aside(textgen, book):
-    """`--steps` once clashed with minutes that a settings file or variable gave."""
+    `--steps` once clashed with a budget in other units, of the file or a variable.
+    """
     textgen.write("run.toml", "minutes = 3\nhidden = 8\nlayers = 1")
     command = ("train", book, "--config", "run.toml", "--threads", "1", "--dry-run")
-    environment = {"TEXTGEN_TRAIN_EPOCHS": "2"}
+    environment = {"TEXTGEN_TRAIN_EPOCHS": "2", "TEXTGEN_TRAIN_HIDDEN": "12"}
+    file = textgen(*command)
     variable = textgen(*command, env=environment)
-    flag = textgen(*command, "--steps", "6", env=environment)
+    flag = textgen(*command, "--steps", "6", "--hidden", "16", env=environment)
 
-    assert "budget   2 epochs" in variable.stderr
-    assert "budget   6 steps" in flag.stderr
+    for outcome, hidden, budget in (
+        (file, 8, "3 minutes"),
+        (variable, 12, "2 epochs"),
+        (flag, 16, "6 steps"),
+    ):
+        assert f"LSTM, 1 layer of {hidden} units" in outcome.stderr
+        assert f"budget   {budget}" in outcome.stderr
 
 
 def test_the_file_takes_an_option_by_any_of_its_names(textgen, book):
@@ -248,25 +181,6 @@ def test_a_settings_file_is_taken_whole_or_not_at_all(textgen, book, toml, value
         65, "run.toml", *values
     )
     assert textgen.left() == ["book.txt", "run.toml"]
-
-
-def test_a_settings_file_that_is_not_there(textgen, book):
-    """It is a missing input."""
-    outcome = textgen("train", book, "--config", "nowhere.toml")
-
-    outcome.assert_refused(66, "nowhere.toml")
-
-
-def test_a_second_run_of_a_text_gets_a_name_of_its_own(textgen, book):
-    """NAME, then NAME-2; the same settings and seed give the same weights."""
-    first, second = textgen.train(book), textgen.train(book)
-    models = [
-        load_file(textgen.folder / each.stdout.strip()) for each in (first, second)
-    ]
-
-    assert first.stdout == "checkpoints/book/model.safetensors\n"
-    assert second.stdout == "checkpoints/book-2/model.safetensors\n"
-    assert all(np.array_equal(models[0][name], models[1][name]) for name in models[0])
 
 
 def test_a_run_that_is_there_stays_as_it_is(textgen, book, trained):
