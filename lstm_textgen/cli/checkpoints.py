@@ -62,26 +62,20 @@ def info(
     """
     from lstm_textgen.checkpoint.format import load_checkpoint, to_metadata
     from lstm_textgen.runs.find import find_checkpoint
+    from lstm_textgen.ui import model_facts
 
     path = find_checkpoint(checkpoint)
     model = load_checkpoint(path)
     if json:
         print_json(to_metadata(model))
     else:
-        _show_checkpoint(path, model)
-
-
-def _show_checkpoint(path: Path, checkpoint: "Checkpoint") -> None:
-    """What one model is, where it comes from, what it reaches, what to do with it."""
-    from lstm_textgen.ui import model_facts
-
-    facts = [
-        ("what it is", model_facts.headline(checkpoint)),
-        ("file", f"{path} ({in_bytes(path.stat().st_size)})"),
-        *model_facts.model_facts(checkpoint),
-        ("let it write", f"textgen sample {shlex.quote(str(path))}"),
-    ]
-    print_table([(bold(name), fact) for name, fact in facts])
+        facts = [
+            ("what it is", model_facts.headline(model)),
+            ("file", f"{path} ({in_bytes(path.stat().st_size)})"),
+            *model_facts.model_facts(model),
+            ("let it write", f"textgen sample {shlex.quote(str(path))}"),
+        ]
+        print_table([(bold(name), fact) for name, fact in facts])
 
 
 @app.callback()
@@ -217,7 +211,16 @@ def verify(
 
     checks = [file for model in models for file in _check_model(model)]
     if json:
-        print_json({"checkpoints": [_check_json(file) for file in checks]})
+        files = [
+            {
+                "path": str(file.path),
+                "ok": file.error is None,
+                "tensors_sha256": file.sha256 or None,
+                "problem": file.error.problem if file.error else None,
+            }
+            for file in checks
+        ]
+        print_json({"checkpoints": files})
     elif not quiet:
         for file in checks:
             if file.error is None:
@@ -227,15 +230,6 @@ def verify(
         say(f"bad   {error}".replace("\n", " "))
     if errors:
         raise summary(checks)
-
-
-def _check_json(file: "FileCheck") -> dict[str, Any]:
-    return {
-        "path": str(file.path),
-        "ok": file.error is None,
-        "tensors_sha256": file.sha256 or None,
-        "problem": file.error.problem if file.error else None,
-    }
 
 
 def _check_model(model: str) -> "list[FileCheck]":
@@ -432,7 +426,9 @@ def prune(
     for run in plan.busy:
         say(f"note: {run} is in use and stays.")
     if plan.removals and not (json or quiet):
-        _show_removals(plan.removals)
+        columns = [Column("file"), Column("size", figures=True), Column("why")]
+        rows = [(str(f.path), in_bytes(f.size_bytes), f.why) for f in plan.removals]
+        print_table(rows, columns)
     removed = remove_files(plan.removals) if yes else []
     if json:
         files = [
@@ -446,11 +442,6 @@ def prune(
         say(f"Removed {_amount(removed)}.")
     else:
         say(f"Nothing was removed; --yes removes {_amount(plan.removals)}.")
-
-
-def _show_removals(removals: "Sequence[Removal]") -> None:
-    rows = [(str(file.path), in_bytes(file.size_bytes), file.why) for file in removals]
-    print_table(rows, [Column("file"), Column("size", figures=True), Column("why")])
 
 
 def _amount(removals: "Sequence[Removal]") -> str:

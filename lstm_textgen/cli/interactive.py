@@ -14,7 +14,7 @@ from lstm_textgen.errors import ConfigError, OutputError, TextgenError
 from lstm_textgen.sampling.generate import ReadPrompt
 from lstm_textgen.sampling.stream import SampleStream
 from lstm_textgen.sampling.writer import Writer
-from lstm_textgen.text.tokenizer import OnUnknown, encode_prompt
+from lstm_textgen.text.tokenizer import OnUnknown, Tokenizer, encode_prompt
 from lstm_textgen.ui.terminal import say, write_text
 
 COMMANDS = """\
@@ -56,7 +56,7 @@ def converse(
     """
     read, text = prompt
     dialogue = Dialogue(writer, request.config, request.form)
-    conversation = Conversation(dialogue, writer, on_unknown)
+    conversation = Conversation(dialogue, writer.tokenizer, on_unknown)
     if not output.quiet:
         say("Enter lets the model go on, /help lists all, Ctrl-D ends.")
         if output.show_seed:
@@ -78,15 +78,15 @@ class Conversation:
 
     Args:
         dialogue: The text so far.
-        writer: The model.
+        tokenizer: That of the model.
         on_unknown: What to do with characters that it does not know.
     """
 
     def __init__(
-        self, dialogue: "Dialogue", writer: Writer, on_unknown: OnUnknown
+        self, dialogue: "Dialogue", tokenizer: Tokenizer, on_unknown: OnUnknown
     ) -> None:
         self._dialogue = dialogue
-        self._tokenizer = writer.tokenizer
+        self._tokenizer = tokenizer
         self._on_unknown = on_unknown
         self._commands: dict[str, Callable[[str], None]] = {
             "undo": self._undo,
@@ -171,18 +171,16 @@ class Conversation:
         try:
             temperature = float(argument)
         except ValueError as error:
-            raise ConfigError(
-                f"{argument!r} is no number.", "/temperature 0.6"
-            ) from error
+            problem = f"{argument!r} is no number."
+            raise ConfigError(problem, "/temperature 0.6") from error
         self._dialogue.set_temperature(temperature)
 
     def _length(self, argument: str) -> None:
         try:
             length = int(argument)
         except ValueError as error:
-            raise ConfigError(
-                f"{argument!r} is no whole number.", "/length 300"
-            ) from error
+            problem = f"{argument!r} is no whole number."
+            raise ConfigError(problem, "/length 300") from error
         self._dialogue.set_length(length)
 
     def _save(self, name: str) -> None:
@@ -191,14 +189,10 @@ class Conversation:
         try:
             with Path(name).open("x", encoding="utf-8") as file:
                 file.write(self._dialogue.text + "\n")
-        except FileExistsError as error:
-            raise OutputError(
-                f"{name} exists already.", "Take another name."
-            ) from error
         except (OSError, ValueError) as error:  # ValueError: a name with a NUL
-            raise OutputError(
-                f"{name} cannot be written ({error}).", "Take another name."
-            ) from error
+            taken = isinstance(error, FileExistsError)
+            why = "exists already" if taken else f"cannot be written ({error})"
+            raise OutputError(f"{name} {why}.", "Take another name.") from error
         say(f"saved in {name}")
 
     def _show_last_line(self) -> None:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from lstm_textgen.sampling.generate import ReadPrompt
     from lstm_textgen.sampling.writer import Writer
     from lstm_textgen.text.tokenizer import OnUnknown
-    from lstm_textgen.training.machine import Machine
 
 FORM_OPTIONS = SettingsOptions(
     defaults=FormConfig(),
@@ -214,11 +213,7 @@ def sample(
         alternatives=alternatives,
     )
     output = sample_output.SampleOutput(
-        json=json,
-        quiet=quiet,
-        echo=not no_echo,
-        color=colour,
-        show_seed=seed is None,
+        json=json, quiet=quiet, echo=not no_echo, color=colour, show_seed=seed is None
     )
     source = PromptSource(
         text=prompt,
@@ -335,13 +330,19 @@ def model_loader(
     """
     from lstm_textgen.sampling.writer import Writer
     from lstm_textgen.training.machine import choose_machine
+    from lstm_textgen.training.speed import products_pay
+    from lstm_textgen.ui.terminal import say
 
     single = len(request.numbers) == 1 and not request.beam
     if threads is None and single:
         threads = 1  # a single text has no use for more
     machine = choose_machine(device, threads)
-    if precision == "bfloat16" and not quiet:
-        _note_slow_bfloat16(machine)
+    on_cpu = machine.device.type == "cpu"
+    if precision == "bfloat16" and not quiet and on_cpu and not products_pay(machine):
+        say(
+            "note: this processor is not clearly faster in bfloat16; "
+            "--precision float32 suits it better."
+        )
 
     def load(path: Path) -> Writer:
         return Writer.load(
@@ -352,17 +353,6 @@ def model_loader(
         )
 
     return load
-
-
-def _note_slow_bfloat16(machine: "Machine") -> None:
-    from lstm_textgen.training.speed import products_pay
-    from lstm_textgen.ui.terminal import say
-
-    if machine.device.type == "cpu" and not products_pay(machine):
-        say(
-            "note: this processor is not clearly faster in bfloat16; "
-            "--precision float32 suits it better."
-        )
 
 
 def _open_writer(
@@ -444,10 +434,7 @@ def _read_prompt(
         offset = 0
         for part in source.parts():
             read, notes = encode_prompt(
-                writer.tokenizer,
-                part,
-                source.on_unknown,
-                offset=offset,
+                writer.tokenizer, part, source.on_unknown, offset=offset
             )
             for note in notes:
                 if note not in noted and not output.quiet:

@@ -159,6 +159,13 @@ def train(
     saves and ends, SIGUSR1 saves and goes on, and --resume goes on where it was.
     Without a budget or size, sensible ones are chosen and announced.
     """
+    from lstm_textgen.text.source import find_source
+    from lstm_textgen.training.machine import choose_machine
+    from lstm_textgen.training.run import prepare_run
+    from lstm_textgen.ui.progress import reading_bar
+    from lstm_textgen.ui.run_view import announce
+    from lstm_textgen.ui.terminal import say
+
     rivals = {"minutes": minutes, "epochs": epochs, "steps": steps}
     given = {"seed": seed, "precision": precision}
     overrides = _overrides(
@@ -169,12 +176,25 @@ def train(
         budget=nearest_given(context, rivals),
         run={name: value for name, value in given.items() if value is not None},
     )
-    machine = {"device": device, "threads": threads}
-    run = {"output": output, "resume": resume}
-    run["accept_corpus_change"] = accept_corpus_change
-    prepared = _prepare(corpus, overrides, machine, run, quiet)
+    source = find_source(resolve_names(corpus))
+    machine = choose_machine(device, threads)
+    with reading_bar(2 * source.size_bytes, quiet=quiet) as progress:
+        run = prepare_run(
+            source,
+            overrides,
+            machine,
+            output=output,
+            resume=resume,
+            accept_corpus_change=accept_corpus_change,
+            progress=progress,
+        )
+    if not quiet:
+        if resume and not run.resumes:
+            path = run.directory.path
+            say(f"note: no run is in {path} yet: starting from the beginning")
+        announce(run)
     if not dry_run:
-        _run(prepared, context.obj, save_every, json, quiet)
+        _run(run, context.obj, save_every, json, quiet)
 
 
 def _overrides(
@@ -207,43 +227,6 @@ def _overrides(
         budget=length,
         run=run,
     )
-
-
-def _prepare(
-    corpus: list[str],
-    overrides: "Overrides",
-    where: Settings,
-    options: Settings,
-    quiet: bool,
-) -> "Run":
-    """
-    Everything before the first step, announced.
-
-    Args:
-        corpus: What the user named.
-        overrides: What the user has set.
-        where: As for `choose_machine`.
-        options: Output, and whether to resume, as for `prepare_run`.
-        quiet: Say nothing.
-    """
-    from lstm_textgen.text.source import find_source
-    from lstm_textgen.training.machine import choose_machine
-    from lstm_textgen.training.run import prepare_run
-    from lstm_textgen.ui.progress import reading_bar
-    from lstm_textgen.ui.run_view import announce
-    from lstm_textgen.ui.terminal import say
-
-    source = find_source(resolve_names(corpus))
-    machine = choose_machine(**where)
-    with reading_bar(2 * source.size_bytes, quiet=quiet) as progress:
-        run = prepare_run(source, overrides, machine, progress=progress, **options)
-    if quiet:
-        return run
-    if options["resume"] and not run.resumes:
-        path = run.directory.path
-        say(f"note: no run is in {path} yet: starting from the beginning")
-    announce(run)
-    return run
 
 
 def _run(

@@ -43,13 +43,6 @@ TEXT = "".join(
 """About 4,000 characters with straight quotes, of ASCII only."""
 
 
-def with_package(environment):
-    """The variables of a process that imports the package that is tested here."""
-    folder = str(Path(lstm_textgen.__file__).parents[1])
-    paths = [environment["PYTHONPATH"], folder] if "PYTHONPATH" in environment else []
-    return environment | {"PYTHONPATH": os.pathsep.join(paths or [folder])}
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How a process ended, and what it said."""
@@ -221,7 +214,7 @@ class Textgen:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
             "cwd": self.folder,
-            "env": with_package(self.environment | (env or {})),
+            "env": self.environment | (env or {}),
             "encoding": "utf-8",
             "preexec_fn": restore_signals,
         }
@@ -255,8 +248,9 @@ class Textgen:
 def environment(tmp_path_factory):
     """Nothing of the user's: own cache, own data, one thread, no colour forced."""
     home = tmp_path_factory.mktemp("home")
-    variables = {
+    return {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(lstm_textgen.__file__).parents[1]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "TERM": "xterm",
@@ -264,7 +258,6 @@ def environment(tmp_path_factory):
         "TEXTGEN_CACHE": str(home / "cache"),
         "TEXTGEN_DATA": str(home / "data"),
     }
-    return with_package(variables)
 
 
 @pytest.fixture(scope="session")

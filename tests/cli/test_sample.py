@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
 from lstm_textgen.cli.sample import model_loader
 from lstm_textgen.cli.sample_output import SampleRequest
@@ -276,14 +275,6 @@ def test_every_precision_is_repeatable(sample, precision, samples):
     assert texts == again
 
 
-@pytest.fixture
-def _threads():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("_threads")
 @pytest.mark.parametrize(
     ("precision", "pays", "quiet", "noted"),
     [
