@@ -34,9 +34,6 @@ FILE_STYLE = "svg { font-family: system-ui, sans-serif; } .paper { fill: var(--p
 """What a page provides, for an SVG that is a file of its own."""
 
 
-CellCurves = tuple[tuple[Cell, Curve], ...]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chart:
     """Some lines on common axes."""
@@ -46,7 +43,7 @@ class Chart:
     title: str
     x_label: str
     y_label: str
-    curves: CellCurves
+    curves: tuple[tuple[Cell, Curve], ...]
     """A line each: the mean over seeds, in a band from the lowest to the highest."""
     x_log: bool = False
     y_log: bool = False
@@ -125,21 +122,21 @@ def context_chart(result: StudyResult) -> Chart:
 
 def learning_charts(result: StudyResult) -> list[Chart]:
     """Held-out loss over what was read, and over the time that it took."""
+    texts = result.texts
+    by_characters = tuple((text.cell, text.by_characters) for text in texts)
+    by_seconds = tuple((text.cell, text.by_seconds) for text in texts)
     return [
         Chart(
-            name="learning-by-characters",
-            title="Held-out loss by characters read",
-            x_label="characters read",
+            name=f"learning-by-{unit}",
+            title=f"Held-out loss by {x_label}",
+            x_label=x_label,
             y_label="nats per character",
-            curves=tuple((text.cell, text.by_characters) for text in result.texts),
-        ),
-        Chart(
-            name="learning-by-seconds",
-            title="Held-out loss by seconds of training",
-            x_label="seconds of training",
-            y_label="nats per character",
-            curves=tuple((text.cell, text.by_seconds) for text in result.texts),
-        ),
+            curves=curves,
+        )
+        for unit, x_label, curves in (
+            ("characters", "characters read", by_characters),
+            ("seconds", "seconds of training", by_seconds),
+        )
     ]
 
 

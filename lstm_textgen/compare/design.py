@@ -335,9 +335,7 @@ def mean_question_length() -> float:
 
 def recurrent_parameters(config: ModelConfig) -> int:
     """Weights and biases of the recurrent layers; embedding and head not counted."""
-    rows = GATES[config.cell] * config.hidden
-    inputs = config.embedding + (config.layers - 1) * config.hidden
-    return rows * (inputs + config.layers * (config.hidden + 2))
+    return parameter_count(config, vocabulary=0)  # theirs: a row for each character
 
 
 MAX_UNITS = 8192

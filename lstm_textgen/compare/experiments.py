@@ -97,30 +97,21 @@ def make_experiment(
     """One run of a cell on a subject; a trial is shorter and measures less."""
     [planned] = [planned for planned in design.cells if planned.cell == cell]
     is_trial = seed == TRIAL_SEED
-
-    def length(steps: int) -> int:
-        return max(1, round(TRIAL_FRACTION * steps)) if is_trial else steps
-
-    if subject == TEXT:
-        return Experiment(
-            subject=TEXT,
-            model=planned.text,
-            optimizer=replace(TEXT_OPTIMIZER, learning_rate=rate),
-            seed=seed,
-            device=design.device,
-            steps=length(design.text_steps),
-            context_positions=0 if is_trial else design.context_positions,
-            text_sha256=design.text_sha256,
-        )
-    [task] = [task for task in design.tasks if task.name == subject]
+    if on_text := subject == TEXT:
+        model, optimizer, steps = planned.text, TEXT_OPTIMIZER, design.text_steps
+    else:
+        model, optimizer = planned.task, TASK_OPTIMIZER
+        [steps] = [task.steps for task in design.tasks if task.name == subject]
     return Experiment(
         subject=subject,
-        model=planned.task,
-        optimizer=replace(TASK_OPTIMIZER, learning_rate=rate),
+        model=model,
+        optimizer=replace(optimizer, learning_rate=rate),
         seed=seed,
         device=design.device,
-        steps=length(task.steps),
-        questions=design.questions,
+        steps=max(1, round(TRIAL_FRACTION * steps)) if is_trial else steps,
+        context_positions=design.context_positions if on_text and not is_trial else 0,
+        text_sha256=design.text_sha256 if on_text else "",
+        questions=0 if on_text else design.questions,
     )
 
 

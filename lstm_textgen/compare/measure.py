@@ -217,22 +217,19 @@ def context_losses(
 
 
 def useful_context(
-    losses: Sequence[float],
-    lengths: Sequence[int] = CONTEXT_LENGTHS,
-    min_gain: float = MIN_GAIN_NATS,
+    losses: Sequence[float], lengths: Sequence[int] = CONTEXT_LENGTHS
 ) -> int:
     """
-    The shortest context that no longer one beats by more than *min_gain*.
+    The shortest context that no longer one beats by more than `MIN_GAIN_NATS`.
 
     Args:
         losses: Nats per character, one for each length.
         lengths: Increasing.
-        min_gain: Nats per character.
     """
     return next(
         length
         for index, length in enumerate(lengths)
-        if losses[index] <= min(losses[index:]) + min_gain
+        if losses[index] <= min(losses[index:]) + MIN_GAIN_NATS
     )
 
 
@@ -276,17 +273,16 @@ def gradient_reach(
     return mean[::-1].copy()
 
 
-def reach_end(norms: Float64[np.ndarray, " T"], fraction: float = 0.01) -> int | None:
+def reach_end(norms: Float64[np.ndarray, " T"]) -> int | None:
     """
-    The k from which on the gradient stays below a fraction of that at k = 1.
+    The k from which on the gradient stays below 1 % of that at k = 1.
 
     Args:
         norms: From `gradient_reach`.
-        fraction: Of the norm at k = 1, above 0.
 
     Returns:
         The first such k; None if the last one of the window is not below.
     """
-    above = np.flatnonzero(norms >= fraction * norms[1])
+    above = np.flatnonzero(norms >= 0.01 * norms[1])
     last = int(above[-1]) if len(above) else 0
     return None if last == len(norms) - 1 else last + 1

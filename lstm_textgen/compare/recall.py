@@ -9,7 +9,7 @@ Shapes: T characters, B questions, V vocabulary, D distances.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from typing import Any
@@ -23,7 +23,7 @@ from lstm_textgen.compare.tasks import (
     DISTANCES,
     MAX_DISTANCE,
     MIN_DISTANCE,
-    Batch,
+    Question,
     RecallTask,
     make_batch,
 )
@@ -119,16 +119,18 @@ def train_on_task(
         questions = [
             task.make_question(distance, random) for _ in range(settings.streams)
         ]
-        _backward(model, make_batch(questions, task.alphabet), settings.clip)
+        _backward(model, task, questions, settings.clip)
         progress = (step + 0.5) / steps
         factor = rate_factor(progress, settings.warm_up)
         optimizer.step(settings.learning_rate * factor)
     return model
 
 
-def _backward(model: CharModel, batch: Batch, clip: float) -> None:
+def _backward(
+    model: CharModel, task: RecallTask, questions: Sequence[Question], clip: float
+) -> None:
     """Compute the clipped gradients of one batch."""
-    logits, targets = _forward(model, batch)
+    logits, targets = _forward(model, task, questions)
     nats = summed_loss(logits, targets) / int((targets != IGNORE).sum())
     torch.autograd.backward(nats)
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
@@ -140,13 +142,12 @@ def _backward(model: CharModel, batch: Batch, clip: float) -> None:
 
 
 def _forward(
-    model: CharModel, batch: Batch
+    model: CharModel, task: RecallTask, questions: Sequence[Question]
 ) -> tuple[Float[Tensor, "T B V"], Int64[Tensor, "T B"]]:
     """Logits and targets on the device of the model."""
     device = model.head.weight.device
-    inputs = torch.from_numpy(batch.inputs).to(device)
-    targets = torch.from_numpy(batch.targets).to(device)
-    return model(inputs, model.initial_state(inputs.shape[1]))[0], targets
+    inputs, targets = (ids.to(device) for ids in make_batch(questions, task.alphabet))
+    return model(inputs, model.initial_state(len(questions)))[0], targets
 
 
 @torch.inference_mode()
@@ -180,8 +181,8 @@ def measure_accuracy(
     right = total = 0
     for start in range(0, count, QUESTIONS_AT_ONCE):
         check_interrupt()
-        batch = make_batch(questions[start : start + QUESTIONS_AT_ONCE], task.alphabet)
-        logits, targets = _forward(model, batch)
+        batch = questions[start : start + QUESTIONS_AT_ONCE]
+        logits, targets = _forward(model, task, batch)
         is_answer = targets != IGNORE
         predicted = answer_ids[logits[is_answer][:, answer_ids].argmax(dim=-1)]
         right += int((predicted == targets[is_answer]).sum())

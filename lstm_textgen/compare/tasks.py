@@ -16,7 +16,9 @@ from itertools import product
 from random import Random
 
 import numpy as np
+import torch
 from jaxtyping import Int64
+from torch import Tensor
 
 from lstm_textgen.text.streams import IGNORE
 
@@ -126,18 +128,9 @@ VERB_LINKS = (" who saw", " who met", " who heard", " who painted")
 
 ADJECTIVES = ("", " old", " blue", " small", " wooden")
 
-ADVERBS = (
-    " now",
-    " then",
-    " here",
-    " there",
-    " today",
-    " again",
-    " abroad",
-    " at last",
-)
+ADVERBS = (" now", " then", " here", " there", " today", " again", " abroad")
 
-TWO_WORDS = (" who ran", " at home", " who sang", " that day", " who slept")
+TWO_WORDS = (" at last", " who ran", " at home", " who sang", " that day", " who slept")
 
 FILLERS = (*ADVERBS, *TWO_WORDS, " yesterday")
 """Phrases without a noun, of every length from 4 to 10 characters."""
@@ -241,25 +234,24 @@ TASKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Questions as ids, side by side."""
+def make_batch(
+    questions: Sequence[Question], alphabet: str
+) -> tuple[Int64[Tensor, "T B"], Int64[Tensor, "T B"]]:
+    """
+    Encode questions side by side; shorter ones are padded at the end.
 
-    inputs: Int64[np.ndarray, "T B"]
-    targets: Int64[np.ndarray, "T B"]
-    """The answer that follows an input; IGNORE where the next character is none."""
-
-
-def make_batch(questions: Sequence[Question], alphabet: str) -> Batch:
-    """Encode questions; shorter ones are padded at the end, without targets there."""
+    Returns:
+        The input ids, and as targets the answers that follow them; IGNORE where the
+        next character is no answer.
+    """
     table = np.zeros(128, dtype=np.int64)
     table[[ord(char) for char in alphabet]] = range(len(alphabet))
     longest = max(len(question.text) for question in questions)
     texts = "".join(question.text.ljust(longest, alphabet[0]) for question in questions)
-    ids = table[np.frombuffer(texts.encode("ascii"), dtype=np.uint8)]
-    ids = ids.reshape(len(questions), longest).T  # (T + 1, B)
-    is_answer = np.zeros(ids.shape, dtype=bool)
+    rows = table[np.frombuffer(texts.encode("ascii"), dtype=np.uint8)]
+    ids = torch.from_numpy(rows.reshape(len(questions), longest).T)  # (T + 1, B)
+    is_answer = torch.zeros(ids.shape, dtype=torch.bool)
     for column, question in enumerate(questions):
         is_answer[list(question.positions), column] = True
-    targets = np.where(is_answer, ids, IGNORE)[1:]
-    return Batch(np.ascontiguousarray(ids[:-1]), np.ascontiguousarray(targets))
+    targets = ids.where(is_answer, IGNORE)[1:]
+    return ids[:-1].contiguous(), targets.contiguous()

@@ -45,11 +45,6 @@ def test_every_cell_is_compared_on_equal_terms(tiny_design):
     assert {rate for *_, rate, seed in terms["rnn"] if seed == 0} == set(RATES)
 
 
-def test_a_saved_result_is_loaded(store, saved):
-    """Number by number."""
-    assert load(store, EXPERIMENT) == RESULT
-
-
 @pytest.mark.parametrize(
     "change",
     [

@@ -87,15 +87,6 @@ def test_a_stopped_run_resumes(study_events, trained, tiny_design, store):
     assert len(trained) == len(set(trained)) >= EXPERIMENTS
 
 
-def test_a_lost_file_is_made_again(study_events, store):
-    """With the same result."""
-    [*_, whole] = study_events()
-    sorted(store.folder.iterdir())[3].unlink()
-    [*_, again] = study_events()
-
-    assert without_times(again) == without_times(whole)
-
-
 def test_two_processes_give_what_one_does(study_events, store):
     """Side by side or one after the other is the same work."""
     [*_, alone] = study_events()

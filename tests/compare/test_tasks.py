@@ -135,15 +135,13 @@ def test_the_nouns_in_between_mislead_as_often_as_they_help():
 def test_the_targets_of_a_batch_are_the_answers_and_nothing_else(task):
     """Decoded again, inputs and targets are the texts and their answers."""
     questions = draw(task, 20, 5)
-    batch = make_batch(questions, task.alphabet)
+    inputs, targets = make_batch(questions, task.alphabet)
 
     for column, question in enumerate(questions):
         length = len(question.text)
-        read = "".join(task.alphabet[id] for id in batch.inputs[:, column])
-        asked = np.flatnonzero(batch.targets[:, column] != IGNORE)
+        read = "".join(task.alphabet[id] for id in inputs[:, column])
+        asked = np.flatnonzero(targets[:, column] != IGNORE)
         assert read[: length - 1] == question.text[:-1]
         assert tuple(asked + 1) == question.positions
         for place in asked:
-            assert (
-                task.alphabet[batch.targets[place, column]] == question.text[place + 1]
-            )
+            assert task.alphabet[targets[place, column]] == question.text[place + 1]
