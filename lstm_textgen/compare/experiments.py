@@ -161,9 +161,14 @@ def seconds_of(experiment: Experiment, design: StudyDesign) -> float:
     return planned.task_seconds(experiment.steps, experiment.questions)
 
 
+def total_seconds(experiments: Sequence[Experiment], design: StudyDesign) -> float:
+    """The estimated time of experiments, one after the other."""
+    return sum((seconds_of(experiment, design) for experiment in experiments), 0.0)
+
+
 def expected_seconds(design: StudyDesign) -> float:
     """The estimated time of everything, processes side by side."""
-    work_s = sum(seconds_of(e, design) for e in expected_experiments(design))
+    work_s = total_seconds(expected_experiments(design), design)
     return START_S + work_s / PLANNED_FRACTION / design.workers
 
 

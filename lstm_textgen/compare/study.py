@@ -38,6 +38,7 @@ from lstm_textgen.compare.experiments import (
     expected_seconds,
     finals,
     seconds_of,
+    total_seconds,
 )
 from lstm_textgen.compare.measure import StudyText, measure_on_text
 from lstm_textgen.compare.recall import measure_on_task
@@ -63,6 +64,10 @@ MAX_TRAIN_IDS = 50_000_000
 
 STUDIES = Path("comparisons")
 """Where the folders are without `-o`, below the current folder."""
+
+
+RunExperiments = Callable[[Sequence[Experiment]], Iterator[tuple[Experiment, Result]]]
+"""Runs experiments, begun in this order, and yields each with its result as it ends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,8 +165,8 @@ def missing_seconds(design: StudyDesign, store: ResultStore) -> float:
     missing = [e for e in experiments if e not in results]
     if missing and missing[0].is_trial:  # and then what it decides
         missing += finals(design)
-    whole_s = _total_seconds(expected_experiments(design), design)
-    return expected_seconds(design) * _total_seconds(missing, design) / whole_s
+    whole_s = total_seconds(expected_experiments(design), design)
+    return expected_seconds(design) * total_seconds(missing, design) / whole_s
 
 
 def _stored_results(
@@ -173,10 +178,6 @@ def _stored_results(
         if result is not None:
             results[experiment] = result
     return results
-
-
-def _total_seconds(experiments: Sequence[Experiment], design: StudyDesign) -> float:
-    return sum((seconds_of(experiment, design) for experiment in experiments), 0.0)
 
 
 def run_study(
@@ -195,19 +196,13 @@ def run_study(
         OutputError, StorageError: A result cannot be stored.
     """
     results: dict[Experiment, Result] = {}
-    whole_s = _total_seconds(expected_experiments(design), design)
+    whole_s = total_seconds(expected_experiments(design), design)
     pace = expected_seconds(design) / whole_s  # until something is trained
     done_s = trained_s = 0.0
     started_s = time.monotonic()
-    with _open_processes(text, design.workers) as processes:
-
-        def train(missing: list[Experiment]) -> Iterator[tuple[Experiment, Result]]:
-            if design.workers == 1:
-                return _run_here(missing, text, stop)
-            return _run_side_by_side(missing, processes, stop)
-
+    with _open_workers(text, design.workers, stop) as run:
         while experiments := next_experiments(design, results):
-            done = _finish(experiments, design, store, train)
+            done = _finish(experiments, design, store, run)
             for experiment, result, was_stored in done:
                 results[experiment] = result
                 seconds = seconds_of(experiment, design)
@@ -230,7 +225,7 @@ def _finish(
     experiments: Sequence[Experiment],
     design: StudyDesign,
     store: ResultStore,
-    train: Callable[[list[Experiment]], Iterator[tuple[Experiment, Result]]],
+    run: RunExperiments,
 ) -> Iterator[tuple[Experiment, Result, bool]]:
     """Each experiment with its result, and whether that was stored already."""
     stored = _stored_results(experiments, store)
@@ -239,7 +234,7 @@ def _finish(
     missing = [experiment for experiment in experiments if experiment not in stored]
     # the longest first, so that no process waits for another at the end
     missing.sort(key=lambda experiment: -seconds_of(experiment, design))
-    for experiment, result in train(missing):
+    for experiment, result in run(missing):
         store.save(experiment.label, experiment.to_json(), result)
         yield experiment, result, False
 
@@ -305,7 +300,6 @@ def _interrupt_check(stop: threading.Event | SharedEvent) -> Callable[[], None]:
 def _run_here(
     experiments: Sequence[Experiment], text: StudyText, stop: threading.Event
 ) -> Iterator[tuple[Experiment, Result]]:
-    """Run experiments one after the other, and yield each as it ends."""
     check_interrupt = _interrupt_check(stop)
     with contextlib.suppress(Interrupted):
         for experiment in experiments:
@@ -318,7 +312,6 @@ def _run_side_by_side(
     processes: ProcessPoolExecutor,
     stop: threading.Event,
 ) -> Iterator[tuple[Experiment, Result]]:
-    """Run experiments, begun in this order, and yield each as it ends."""
     if stop.is_set():
         return
     pending = {processes.submit(_run_in_process, e): e for e in experiments}
@@ -329,18 +322,33 @@ def _run_side_by_side(
 
 
 @contextmanager
-def _open_processes(text: StudyText, count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that start with their first experiment; leaving interrupts them."""
+def _open_workers(
+    text: StudyText, workers: int, stop: threading.Event
+) -> Iterator[RunExperiments]:
+    """
+    Start processes that last from one call to the next; leaving interrupts them.
+
+    Args:
+        text: What is read.
+        workers: Processes, 1 or more; 1 works in this one.
+        stop: Once it is set, work ends within some tenths of a second.
+    """
+    if workers == 1:
+        yield partial(_run_here, text=text, stop=stop)
+        return
     # a fork of a process that has used torch may hang
     context = get_context("spawn")
-    stop = context.Event()
+    interrupt = context.Event()
     executor = ProcessPoolExecutor(
-        count, mp_context=context, initializer=_start_process, initargs=(text, stop)
+        workers,
+        mp_context=context,
+        initializer=_start_process,
+        initargs=(text, interrupt),
     )
     try:
-        yield executor
+        yield partial(_run_side_by_side, processes=executor, stop=stop)
     finally:
-        stop.set()
+        interrupt.set()
         executor.shutdown(cancel_futures=True)
 
 

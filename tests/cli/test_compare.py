@@ -75,8 +75,6 @@ def test_ctrl_c_keeps_what_is_done(textgen):
     ("arguments", "code", "words"),
     [
         (("--cells", "elman"), 2, ["'elman'", "lstm, gru, rnn"]),
-        (("--tasks", "recall"), 2, ["'recall'", "agreement"]),
-        (("--minutes", "0"), 2, ["minutes is 0.0"]),
         (("--png",), 2, ["--png", "--svg"]),
         (("-o", "book.txt"), 73, ["book.txt"]),
         (("-o", "taken"), 73, ["taken", "other.txt", "-o"]),

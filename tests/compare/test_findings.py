@@ -107,15 +107,6 @@ def test_the_agreement_sentence_has_accuracy_limit_and_networks(result):
     assert "0 of 2" in rnn
 
 
-def test_a_network_that_never_learned_is_seen(result, with_task_cells):
-    """One of two falls half way at once: no mean hides it."""
-    lstm, gru, rnn = result.tasks[0].cells
-    half = replace(rnn, half_way=Spread.over((8.0, None)))
-
-    sentence = sentence_with(with_task_cells(lstm, gru, half), "Was or were")
-    assert "8 to over 256" in sentence
-
-
 @pytest.mark.parametrize(
     ("on_task", "on_text", "expected"),
     [
