@@ -13,7 +13,7 @@ from lstm_textgen.checkpoint.format import load_checkpoint, to_metadata
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.export.arrays import npz_bytes
-from lstm_textgen.model.weights import to_checkpoint, to_tensors
+from lstm_textgen.model.weights import build_model, to_checkpoint, to_tensors
 from lstm_textgen.paths import bundled_folder
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import CharTokenizer
@@ -35,12 +35,21 @@ def code():
     return block
 
 
-@pytest.fixture(scope="module")
-def reader(code):
-    """What that program defines."""
+@pytest.fixture
+def both_write(tmp_path, code):
+    """What that program and our sampler write, with the same model and seed."""
     names = {"__name__": "reader"}
     exec(compile(code, str(PAGE), "exec"), names)
-    return names
+
+    def write(checkpoint, prompt, length, *, temperature=0.8):
+        path = tmp_path / "model.npz"
+        path.write_bytes(npz_bytes(checkpoint))
+        config = SampleConfig(seed=7, temperature=temperature)
+        writer = Writer(build_model(checkpoint), checkpoint.tokenizer)
+        expected = writer.generate(prompt, length=length, config=config)
+        return "".join(names["write"](path, prompt, length, 7, temperature)), expected
+
+    return write
 
 
 def test_numpy_opens_it_without_pickle():
@@ -75,72 +84,52 @@ def test_the_reader_is_short(code):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("prompt", "temperature"), [("The fox", 0.8), ("", 0.5)])
-def test_the_reader_draws_the_text_of_the_sampler(
-    tmp_path, reader, prompt, temperature
-):
+def test_the_reader_draws_the_text_of_the_sampler(both_write, prompt, temperature):
     """The same seed gives the same text, of a model that has learned."""
-    path = tmp_path / "fables.npz"
-    path.write_bytes(npz_bytes(load_checkpoint(FABLES)))
-    config = SampleConfig(seed=7, temperature=temperature)
+    fables = load_checkpoint(FABLES)
 
-    expected = Writer.load(FABLES).generate(prompt, length=300, config=config)
+    found, expected = both_write(fables, prompt, 300, temperature=temperature)
 
-    assert "".join(reader["write"](path, prompt, 300, 7, temperature)) == expected
+    assert found == expected
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("residual", [True, False])
-def test_the_reader_knows_every_cell(tmp_path, make_model, reader, cell, residual):
+def test_the_reader_knows_every_cell(make_model, both_write, cell, residual):
     """Its equations are ours, also without sums across layers."""
-    model = make_model(
-        *(6,), cell=cell, layers=3, residual=residual, dtype=torch.float32
-    )
-    tokenizer = char_tokenizer("\nabcde")
-    checkpoint = to_checkpoint(model, tokenizer, TrainingRecord())
-    path = tmp_path / "model.npz"
-    path.write_bytes(npz_bytes(checkpoint))
+    model = make_model(6, cell=cell, layers=3, residual=residual)
+    checkpoint = to_checkpoint(model, char_tokenizer("\nabcde"), TrainingRecord())
 
-    expected = Writer(model, tokenizer).generate(
-        "abe", length=200, config=SampleConfig(seed=3)
-    )
+    found, expected = both_write(checkpoint, "abe", 200)
 
-    assert "".join(reader["write"](path, "abe", 200, 3)) == expected
+    assert found == expected
 
 
 @pytest.mark.parametrize("temperature", [0.8, 0.01])
-def test_the_reader_never_draws_the_unknown_mark(
-    tmp_path, make_model, reader, temperature
-):
+def test_the_reader_never_draws_the_unknown_mark(make_model, both_write, temperature):
     """
     A model from `--min-count` reads the mark for a rare character, and never writes it.
 
     The reader once drew from all logits: it wrote the mark, and another text from there
     on. And it failed on a prompt with a character that is not in the vocabulary.
     """
-    model = make_model(4, dtype=torch.float32)
+    model = make_model(4)
     with torch.no_grad():
         model.head.bias[3] += 9
     tokenizer = CharTokenizer("\nab\ufffd", "\ufffd")
-    path = tmp_path / "model.npz"
-    path.write_bytes(npz_bytes(to_checkpoint(model, tokenizer, TrainingRecord())))
-    config = SampleConfig(seed=3, temperature=temperature)
+    checkpoint = to_checkpoint(model, tokenizer, TrainingRecord())
 
-    expected = Writer(model, tokenizer).generate("aé狐b", length=100, config=config)
-    found = "".join(reader["write"](path, "aé狐b", 100, 3, temperature))
+    found, expected = both_write(checkpoint, "aé狐b", 100, temperature=temperature)
 
     assert found == expected
     assert "\ufffd" not in found
 
 
-def test_the_reader_opens_a_text_as_the_sampler_does(tmp_path, make_model, reader):
+def test_the_reader_opens_a_text_as_the_sampler_does(make_model, both_write):
     """Without a line end among the characters, after the first of them."""
-    model = make_model(3, dtype=torch.float32)
     tokenizer = CharTokenizer("ab\ufffd", "\ufffd")
-    path = tmp_path / "model.npz"
-    path.write_bytes(npz_bytes(to_checkpoint(model, tokenizer, TrainingRecord())))
+    checkpoint = to_checkpoint(make_model(3), tokenizer, TrainingRecord())
 
-    expected = Writer(model, tokenizer).generate(
-        length=100, config=SampleConfig(seed=3)
-    )
+    found, expected = both_write(checkpoint, "", 100)
 
-    assert "".join(reader["write"](path, "", 100, 3)) == expected
+    assert found == expected

