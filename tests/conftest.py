@@ -30,7 +30,7 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def make_model():
     """
-    Build a network with random biases and initial state too, in float64 unless told.
+    Build a network with random biases and initial state too, in float64 by default.
     """
     usual = {"hidden": 4, "embedding": 3, "initial_state": "learned"}
 

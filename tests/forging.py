@@ -43,9 +43,9 @@ def tensors_sha256(entries: dict[str, Any], body: bytes) -> str:
     digest = hashlib.sha256()
     try:
         for name in sorted(entries):
-            told = entries[name]
-            start, stop = told["data_offsets"]
-            line = compact([name, told["dtype"], told["shape"]])
+            spec = entries[name]
+            start, stop = spec["data_offsets"]
+            line = compact([name, spec["dtype"], spec["shape"]])
             digest.update(f"{line}\n".encode("ascii") + body[start:stop])
     except (KeyError, TypeError, ValueError):
         return "00" * 32
@@ -77,9 +77,9 @@ class Parts:
     def pieces(self) -> dict[str, tuple[str, list[int], bytes]]:
         """Type, shape and bytes of each tensor."""
         found = {}
-        for name, told in self.entries.items():
-            start, stop = told["data_offsets"]
-            found[name] = (told["dtype"], told["shape"], self.body[start:stop])
+        for name, spec in self.entries.items():
+            start, stop = spec["data_offsets"]
+            found[name] = (spec["dtype"], spec["shape"], self.body[start:stop])
         return found
 
     def laid_out(self, pieces: dict[str, tuple[str, list[int], bytes]]) -> "Parts":
@@ -99,8 +99,8 @@ class Parts:
 
     def header(self, text: str | None = None) -> dict[str, Any]:
         """The header, with another *text* than the one that fits where it is given."""
-        told = self.text() if text is None else text
-        return {"__metadata__": {self.key: told}, **self.entries}
+        shown = self.text() if text is None else text
+        return {"__metadata__": {self.key: shown}, **self.entries}
 
     def sealed(self) -> bytes:
         """The file, with checksums that fit whatever was changed."""

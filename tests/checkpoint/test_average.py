@@ -116,20 +116,19 @@ def test_what_one_has_learned_from_does_not_judge_the_mean(checkpoint, moved):
     assert (mixed.corpus, mixed.sha256) == ("", "")
 
 
-def test_what_is_told_of_all_is_true_of_all(checkpoint, moved):
+def test_what_is_said_of_all_is_true_of_all(checkpoint, moved):
     """
     The seed only if all have it; and the program that took the mean made it.
 
-    Of two seeds the first was once told, and the versions that made the first model.
+    Of two seeds the first was once recorded, and the versions that made the first model.
     """
-    record = checkpoint.training
-    others = [dataclasses.replace(record, seed=seed) for seed in (5, 5, 6)]
-    models = [moved(1, training=each, made_by={"torch": "1"}) for each in others]
+    others = [dataclasses.replace(checkpoint.training, seed=seed) for seed in (5, 5, 6)]
+    models = [moved(1, training=record, made_by={"torch": "1"}) for record in others]
 
     same, mixed = average_models(models[:2], NAMES[:2]), average_models(models, NAMES)
 
     assert (same.training.seed, mixed.training.seed) == (5, 0)
-    assert mixed.training.corpus == record.corpus
+    assert mixed.training.corpus == checkpoint.training.corpus
     assert mixed.made_by == versions()
 
 

@@ -16,13 +16,13 @@ from tests.builders import char_tokenizer
 
 
 def test_a_model_does_not_differ_from_itself(checkpoint):
-    """Every tensor is told, at the distance 0."""
+    """Every tensor is listed, at the distance 0."""
     found = diff_models(checkpoint, checkpoint)
 
     assert found.same
     assert found.same_weights
-    assert [each.name for each in found.tensors] == sorted(checkpoint.tensors)
-    assert {each.distance for each in found.tensors} == {0.0}
+    assert [tensor.name for tensor in found.tensors] == sorted(checkpoint.tensors)
+    assert {tensor.distance for tensor in found.tensors} == {0.0}
 
 
 def test_the_distance_is_that_of_euclid(checkpoint):
@@ -36,7 +36,7 @@ def test_the_distance_is_that_of_euclid(checkpoint):
     )
 
     found = diff_models(checkpoint, other)
-    [moved] = [each for each in found.tensors if each.distance]
+    [moved] = [tensor for tensor in found.tensors if tensor.distance]
 
     assert not found.same
     assert moved.name == "head.weight"
@@ -45,7 +45,7 @@ def test_the_distance_is_that_of_euclid(checkpoint):
     assert math.isclose(moved.largest, 4, rel_tol=1e-6)
 
 
-def test_texts_and_training_are_told_where_they_differ(checkpoint):
+def test_texts_and_training_are_listed_where_they_differ(checkpoint):
     """And only there: what is the same is not in the list."""
     training = dataclasses.replace(checkpoint.training, steps=8)
     other = dataclasses.replace(checkpoint, training=training, licence="MIT")
@@ -69,7 +69,7 @@ def test_models_of_other_shapes_are_compared_too():
     )
 
     found = diff_models(one, other)
-    specs = {each.name: each.specs for each in found.tensors}
+    specs = {tensor.name: tensor.specs for tensor in found.tensors}
 
     assert (found.only_first, found.only_second) == ("a", "d")
     assert found.settings == {"embedding": (2, 4), "layers": (1, 2)}

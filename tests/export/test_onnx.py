@@ -48,27 +48,27 @@ def run(onnx_bytes, needs):
 def empty(session, samples):
     """A memory of zeros, under the names of the inputs."""
     return {
-        each.name: np.zeros((samples, each.shape[1]), np.float32)
-        for each in session.get_inputs()
-        if each.name != "id"
+        value.name: np.zeros((samples, value.shape[1]), np.float32)
+        for value in session.get_inputs()
+        if value.name != "id"
     }
 
 
 def step(session, ids, memory):
     """Logits, and the memory under the names of the inputs again."""
-    names = [each.name for each in session.get_outputs()]
-    told = session.run(None, {"id": np.asarray(ids, np.int64), **memory})
-    outputs = dict(zip(names, told, strict=True))
+    names = [value.name for value in session.get_outputs()]
+    values = session.run(None, {"id": np.asarray(ids, np.int64), **memory})
+    outputs = dict(zip(names, values, strict=True))
     logits = outputs.pop("logits")
     return logits, {k.removesuffix("_after"): v for k, v in outputs.items()}
 
 
 def as_inputs(state, initial):
     """How far our network's memory is from *initial*, by the names of the graph."""
-    told, found = initial.tensors(), {}
+    begins, found = initial.tensors(), {}
     for name, tensor in state.tensors().items():
         layer, part = name.split(".")
-        found[f"{part}_{layer}"] = (tensor - told[name]).numpy()
+        found[f"{part}_{layer}"] = (tensor - begins[name]).numpy()
     return found
 
 
@@ -95,9 +95,9 @@ def test_every_step_is_that_of_the_network(make_model, run, cell, residual, begi
         logits, memory = step(session, now, memory)
 
         np.testing.assert_allclose(logits, expected[0].numpy(), atol=TOLERANCE)
-        wanted = as_inputs(state, initial)
-        assert memory.keys() == wanted.keys()
-        for name, array in wanted.items():
+        expected_memory = as_inputs(state, initial)
+        assert memory.keys() == expected_memory.keys()
+        for name, array in expected_memory.items():
             np.testing.assert_allclose(memory[name], array, atol=TOLERANCE)
 
 
@@ -132,7 +132,7 @@ def test_it_says_what_it_is(run):
     about = session.get_modelmeta().custom_metadata_map["lstm_textgen"]
 
     assert json.loads(about) == to_metadata(checkpoint)
-    assert [each.name for each in session.get_inputs()] == [
+    assert [value.name for value in session.get_inputs()] == [
         *("id", "hidden_0", "cell_0", "hidden_1", "cell_1")
     ]
     assert session.get_outputs()[0].name == "logits"

@@ -98,11 +98,14 @@ def check_meaning(loaded: Checkpoint, data: bytes) -> None:
     demand(parts.text() == text_in(data), "a checksum does not fit")
     said = dict(parts.description)
     said["training"] = {**to_json(TrainingRecord()), **NEWLINE, **said["training"]}
-    told = to_metadata(loaded)
+    actual = to_metadata(loaded)
     if said["format"] == FORMAT:
-        demand(said.keys() == told.keys(), "a key was passed over")
-    for key in told.keys() - {"format", "min_reader"}:
-        demand(same(told[key], said[key]), f"{key} is {told[key]}, not {said[key]}")
+        demand(said.keys() == actual.keys(), "a key was passed over")
+    for key in actual.keys() - {"format", "min_reader"}:
+        demand(
+            same(actual[key], said[key]),
+            f"{key} is {actual[key]}, not {said[key]}",
+        )
     check_tensors(loaded, parts.pieces())
 
 

@@ -40,7 +40,7 @@ def places(value: Any) -> list[Place]:
         here = [(value, index) for index in range(len(value))]
     else:
         return []
-    return here + [each for at, key in here for each in places(at[key])]
+    return here + [place for at, key in here for place in places(at[key])]
 
 
 def replace(at: Any, key: Any, dice: Random) -> None:

@@ -36,10 +36,10 @@ def case(cell):
     return [random(B, E), *memory, random(G, E), random(G, H), random(G), random(G)]
 
 
-def step_flat(cell, x, *rest):
+def step_flat(cell, x, *tensors):
     """`step`, tensors in and tensors out."""
-    state = LayerState(*rest[:-4])
-    after = cell_step(cell, x, state, CellWeights(*rest[-4:]))
+    state = LayerState(*tensors[:-4])
+    after = cell_step(cell, x, state, CellWeights(*tensors[-4:]))
     return (after.hidden,) if after.cell is None else (after.hidden, after.cell)
 
 

@@ -50,12 +50,12 @@ def test_the_kernel_equals_the_loop(cell, dropped):
     """Outputs, memory and every gradient agree, with and without weight drop."""
     layer, x, state = case(cell)
     weights = cell_weights(layer)
-    rest = (torch.rand_like(weights.recurrent) > 0.5) * 2.0 if dropped else None
+    mask = (torch.rand_like(weights.recurrent) > 0.5) * 2.0 if dropped else None
     slow_weights = weights
-    if rest is not None:
-        slow_weights = replace(weights, recurrent=weights.recurrent * rest)
+    if mask is not None:
+        slow_weights = replace(weights, recurrent=weights.recurrent * mask)
 
-    fast = tensors_of(*run_layer(layer, x, state, rest))
+    fast = tensors_of(*run_layer(layer, x, state, mask))
     slow = tensors_of(*run_by_equations(cell, slow_weights, x, state))
 
     torch.testing.assert_close(fast, slow)
@@ -83,11 +83,11 @@ def test_weights_that_rest_learn_nothing(cell):
     layer, x, state = case(cell)
     recurrent = cell_weights(layer).recurrent
     before = recurrent.detach().clone()
-    rest = (torch.rand_like(before) > 0.5) * 2.0
+    mask = (torch.rand_like(before) > 0.5) * 2.0
 
-    outputs, _ = run_layer(layer, x, state, rest)
+    outputs, _ = run_layer(layer, x, state, mask)
     (slopes,) = torch.autograd.grad(outputs.sum(), [recurrent])
 
-    assert (slopes[rest == 0] == 0).all()
-    assert (slopes[rest > 0] != 0).all()
+    assert (slopes[mask == 0] == 0).all()
+    assert (slopes[mask > 0] != 0).all()
     assert torch.equal(recurrent, before)

@@ -28,27 +28,31 @@ def folder(tmp_path, checkpoint):
     return folder
 
 
-def test_runs_and_models_come_newest_first(folder):
-    """And then those that came with the package."""
-    found = {each.name.removeprefix(f"{folder}/"): each for each in list_models(folder)}
+@pytest.fixture
+def entries(folder):
+    """The list by the names in the folder."""
+    return {
+        entry.name.removeprefix(f"{folder}/"): entry for entry in list_models(folder)
+    }
 
+
+def test_runs_and_models_come_newest_first(entries):
+    """And then those that came with the package."""
     newest = ["book", "link.safetensors", "loose.safetensors"]
-    assert list(found)[:3] == newest
-    assert set(found) == {
+    assert list(entries)[:3] == newest
+    assert set(entries) == {
         *("book", "loose.safetensors", "bad.safetensors", "unborn", "link.safetensors"),
         *("shakespeare", "fables"),
     }
-    assert {found[name].kind for name in ("shakespeare", "fables")} == {"bundled"}
-    assert (found["book"].kind, found["loose.safetensors"].kind) == ("run", "file")
+    assert {entries[name].kind for name in ("shakespeare", "fables")} == {"bundled"}
+    assert (entries["book"].kind, entries["loose.safetensors"].kind) == ("run", "file")
 
 
-def test_what_cannot_be_read_says_why(folder):
-    """The rest of the list comes all the same."""
-    found = {each.name.removeprefix(f"{folder}/"): each for each in list_models(folder)}
-
-    assert "not a checkpoint" in found["bad.safetensors"].problem
-    assert "no model was saved" in found["unborn"].problem
-    assert found["bad.safetensors"].card is found["unborn"].card is None
+def test_what_cannot_be_read_says_why(entries):
+    """The other entries of the list come all the same."""
+    assert "not a checkpoint" in entries["bad.safetensors"].problem
+    assert "no model was saved" in entries["unborn"].problem
+    assert entries["bad.safetensors"].card is entries["unborn"].card is None
 
 
 def test_a_card_says_what_the_model_is_without_its_weights(folder, checkpoint):
@@ -64,4 +68,4 @@ def test_a_card_says_what_the_model_is_without_its_weights(folder, checkpoint):
 
 def test_nothing_is_there_but_the_bundled_models(tmp_path):
     """A folder that does not exist is no error."""
-    assert {each.kind for each in list_models(tmp_path / "none")} == {"bundled"}
+    assert {entry.kind for entry in list_models(tmp_path / "none")} == {"bundled"}

@@ -41,7 +41,8 @@ STATE_BYTES = pack({"weight": np.ones(2)}, STATE, {"step": 1})
 def names(pruning):
     """Run and file of all that would go."""
     return sorted(
-        f"{each.path.parent.name}/{each.path.name}" for each in pruning.removals
+        f"{removal.path.parent.name}/{removal.path.name}"
+        for removal in pruning.removals
     )
 
 
@@ -58,8 +59,8 @@ def test_only_what_nobody_needs_goes_unasked(runs):
         "unborn/metrics.jsonl",
         "unborn/run.json",
     ]
-    for each in found.removals:
-        assert each.size_bytes == each.path.stat().st_size
+    for removal in found.removals:
+        assert removal.size_bytes == removal.path.stat().st_size
 
 
 def test_a_plan_changes_nothing(runs):

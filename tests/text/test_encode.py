@@ -109,7 +109,7 @@ def test_second_time_nothing_is_read(tmp_path, cache, monkeypatch, config):
         TextConfig(encoding="cp437"),
     ],
 )
-def test_settings_that_decide_the_ids_are_told_apart(
+def test_settings_that_decide_the_ids_are_kept_apart(
     tmp_path, cache, monkeypatch, other
 ):
     """Another tokenizer, count or encoding is encoded anew; the split is not."""
@@ -203,17 +203,19 @@ def test_change_that_keeps_size_and_time(tmp_path, cache, monkeypatch, late):
 
 @pytest.mark.parametrize(("kind", "passes"), [("char", 2), ("byte", 1)])
 def test_progress_adds_up(tmp_path, cache, monkeypatch, kind, passes):
-    """Progress is told in bytes, pass by pass, down to the last one."""
+    """Progress is reported in bytes, pass by pass, down to the last one."""
     monkeypatch.setattr(encode, "CHUNK_BYTES", 100)
     data = TEXT.encode() + b"\r"
-    told: list[int] = []
+    reported: list[int] = []
 
     config = TextConfig(tokenizer=kind)
-    encode_source(source_of(tmp_path, data), config, cache=cache, progress=told.append)
+    encode_source(
+        source_of(tmp_path, data), config, cache=cache, progress=reported.append
+    )
 
-    assert sum(told) == passes * len(data)
-    assert max(told) <= 100
-    assert min(told) > 0
+    assert sum(reported) == passes * len(data)
+    assert max(reported) <= 100
+    assert min(reported) > 0
 
 
 def test_memory_does_not_grow_with_the_text(tmp_path, cache):

@@ -179,8 +179,8 @@ def test_split_is_exact(length, validation, test):
 
     The parts follow each other and make up the whole.
     """
-    wanted = [math.ceil(Fraction(n, 1000) * length) for n in (validation, test)]
-    if sum(wanted) >= length:
+    held_out = [math.ceil(Fraction(n, 1000) * length) for n in (validation, test)]
+    if sum(held_out) >= length:
         with pytest.raises(CorpusError, match=f"Of {length} characters"):
             split_text(length, validation / 1000, test / 1000)
         return
@@ -188,7 +188,7 @@ def test_split_is_exact(length, validation, test):
     split = split_text(length, validation / 1000, test / 1000)
 
     parts = [split.train, split.validation, split.test]
-    assert [stop - start for start, stop in parts[1:]] == wanted
+    assert [stop - start for start, stop in parts[1:]] == held_out
     assert [parts[0][0], parts[1][0], parts[2][0]] == [0, parts[0][1], parts[1][1]]
     assert parts[2][1] == length
 
