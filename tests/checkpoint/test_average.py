@@ -120,7 +120,7 @@ def test_what_is_said_of_all_is_true_of_all(checkpoint, moved):
     """
     The seed only if all have it; and the program that took the mean made it.
 
-    Of two seeds the first was once recorded, and the versions that made the first model.
+    Once the first of two seeds was recorded, and the versions of the first model.
     """
     others = [dataclasses.replace(checkpoint.training, seed=seed) for seed in (5, 5, 6)]
     models = [moved(1, training=record, made_by={"torch": "1"}) for record in others]
