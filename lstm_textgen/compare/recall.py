@@ -81,10 +81,16 @@ def measure_on_task(
     Raises:
         DivergedError: The gradient is not finite.
     """
-    check = check_interrupt
-    model = train_on_task(task, config, device=device, check_interrupt=check)
-    ask = partial(measure_accuracy, seed=config.seed, check_interrupt=check)
-    return {"accuracies": [ask(model, task, d, questions) for d in DISTANCES]}
+    model = train_on_task(task, config, device=device, check_interrupt=check_interrupt)
+    accuracy_at = partial(
+        measure_accuracy,
+        model,
+        task,
+        count=questions,
+        seed=config.seed,
+        check_interrupt=check_interrupt,
+    )
+    return {"accuracies": [accuracy_at(distance) for distance in DISTANCES]}
 
 
 def train_on_task(

@@ -1,7 +1,8 @@
 """
-A comparison as one HTML page: no network, no script, light and dark.
+The files of a comparison: its results as JSON, one HTML page, and charts.
 
-The page is `report.html` with its gaps filled; everything from outside is escaped.
+The page needs no network and no script. It is the package's `report.html` with its
+gaps filled; everything from outside is escaped.
 """
 
 import json

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lstm_textgen.compare.design import RATES
 from lstm_textgen.compare.experiments import trials
 from lstm_textgen.compare.results import (
     Curve,
@@ -22,9 +23,6 @@ def choose(tiny_design):
         return choose_rates(tiny_design, {e: by_rate[e.rate] for e in experiments})
 
     return build
-
-
-RATES = (1e-3, 3e-3, 9e-3)
 
 
 def on_text(*losses):
