@@ -57,12 +57,3 @@ def test_any_text_can_be_read_but_only_its_own_has_parts(textgen, evaluate):
 def test_a_text_without_figures(evaluate, text, values):
     """Too short, or with characters that the model has never seen."""
     evaluate("-", stdin=text.encode()).assert_refused(65, *values)
-
-
-@pytest.mark.parametrize(
-    ("split", "code", "values"),
-    [("test", 65, ["test"]), ("tset", 2, ["'tset'", "train, validation, test"])],
-)
-def test_a_part_that_is_not_there(evaluate, trained, split, code, values):
-    """This model kept none for a test; and some names are no parts."""
-    evaluate(trained.text, "--split", split).assert_refused(code, *values)

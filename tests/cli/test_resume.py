@@ -86,11 +86,3 @@ def test_resume_without_a_run_begins_one_and_says_so(textgen, book):
     assert outcome.code == 0
     assert outcome.stderr.startswith("note: no run is in new yet: starting from the")
     assert "note" not in textgen.train(book, "--resume", "-o", "new").stderr
-
-
-def test_resume_with_another_setting_is_refused(textgen, trained):
-    """A run has one set of settings from its beginning to its end."""
-    command = ("train", trained.text, "-o", trained.run, "--resume")
-    outcome = textgen(*command, "--hidden", "9")
-
-    outcome.assert_refused(73, "hidden 8", "9", trained.run, "-o")

@@ -16,12 +16,8 @@ def first_words(lines):
     return [line.split()[0] for line in lines]
 
 
-def steps_of(textgen, run="checkpoints/book"):
-    return textgen("info", run, "--json").json["training"]["steps"]
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+def steps_of(textgen):
+    return textgen("info", "checkpoints/book", "--json").json["training"]["steps"]
 
 
 def test_json_tells_how_the_run_went(trained):
@@ -181,15 +177,6 @@ def test_a_settings_file_is_taken_whole_or_not_at_all(textgen, book, toml, value
         65, "run.toml", *values
     )
     assert textgen.left() == ["book.txt", "run.toml"]
-
-
-def test_a_run_that_is_there_stays_as_it_is(textgen, book, trained):
-    """-o over it is refused, with the way to go on, and no byte changes."""
-    before = contents(trained.run)
-    outcome = textgen.train(book, "-o", trained.run)
-
-    outcome.assert_refused(73, trained.run, "--resume")
-    assert contents(trained.run) == before
 
 
 def test_a_reader_of_the_log_who_leaves_does_not_end_the_run(textgen, book, tmp_path):

@@ -6,8 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lstm_textgen.ui.terminal import (
     REPLACEMENT,
@@ -48,16 +46,6 @@ def test_exactly_the_steering_characters_are_taken_out():
     replaced = {a for a, b in zip(everything, shown, strict=True) if a != b}
     assert replaced == set(filter(steers, everything))
     assert {shown[ord(char)] for char in replaced} == {REPLACEMENT}
-
-
-@given(st.text(st.characters(codec=None, max_codepoint=0x2100)))
-@settings(deadline=None)
-def test_a_character_is_judged_alone(text):
-    """What a text loses does not depend on what stands around it."""
-    shown = sanitize(text)
-
-    assert shown == "".join(map(sanitize, text))
-    assert sanitize(shown) == shown
 
 
 def test_a_screen_gets_safe_text_and_a_file_the_exact_one(open_stream):
