@@ -25,10 +25,10 @@ from lstm_textgen.compare.measure import (
 from lstm_textgen.compare.recall import ALL_DISTANCES_FROM, FIRST_MAX_DISTANCE
 from lstm_textgen.compare.tasks import DISTANCES, MAX_DISTANCE, MIN_DISTANCE, TASKS
 from lstm_textgen.config import GATES, Cell, ModelConfig, OptimizerConfig, check, choice
-from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.loop import CADENCE
 from lstm_textgen.training.machine import Machine
-from lstm_textgen.training.speed import training_speed
+from lstm_textgen.training.speed import new_network, training_speed
 
 STUDY_CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn")
 
@@ -231,8 +231,8 @@ def _plan_cell(
     text = with_equal_parameters(ModelConfig(hidden=hidden), cell)
     small = ModelConfig(hidden=hidden // 2, embedding=TASK_EMBEDDING)
     task = with_equal_parameters(small, cell)
-    text_model = _untrained(text, vocabulary, machine)
-    task_model = _untrained(task, len(TASKS["agreement"].alphabet), machine)
+    text_model = new_network(text, vocabulary, machine)
+    task_model = new_network(task, len(TASKS["agreement"].alphabet), machine)
     terms = CellTerms(
         cell=cell,
         hidden=text.hidden,
@@ -249,12 +249,6 @@ def _plan_cell(
         text_speed=training_speed(machine, text_model, TEXT_OPTIMIZER),
         task_speed=training_speed(machine, task_model, TASK_OPTIMIZER),
     )
-
-
-def _untrained(config: ModelConfig, vocabulary: int, machine: Machine) -> CharModel:
-    model = CharModel(config, vocabulary)
-    initialize(model, torch.Generator().manual_seed(0))
-    return model.to(machine.device)
 
 
 def _plan_text_steps(
