@@ -162,3 +162,15 @@ def open_page(browser, tmp_path):
             assert page.errors == []
         page.close()
     browser.events.clear()
+
+
+SLOW = ("cli", "crash", "fuzzing", "test_wheel.py")
+"""Tests of whole processes."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what starts the program or a browser; `make check` leaves it out."""
+    for item in items:
+        place = item.path.relative_to(item.config.rootpath / "tests").parts[0]
+        if place in SLOW or "browser" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)

@@ -1,6 +1,7 @@
 """The pages: nothing left open in them, and every link leads somewhere."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,11 @@ def test_every_test_that_a_page_names_is_there(page):
         for file, test in named
         if f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")
     ] == []
+
+
+def test_the_map_lists_every_module_as_it_describes_itself():
+    """`python docs/architecture.py` writes the list anew."""
+    script = runpy.run_path(str(ROOT / "docs" / "architecture.py"))
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+    assert script["module_list"]() in page
