@@ -23,8 +23,8 @@ import numpy as np
 import torch
 
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.checkpoint.record import read_part
 from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import count_target_characters, summed_loss
 from lstm_textgen.model.weights import build_model
 from lstm_textgen.text.registry import resolve_names

@@ -20,9 +20,10 @@ import numpy as np
 import torch
 
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.checkpoint.record import read_part
 from lstm_textgen.config import ModelConfig, SampleConfig
+from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import exact_loss
+from lstm_textgen.model.machine import Machine, choose_machine
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.weights import build_model
 from lstm_textgen.paths import bundled_folder
@@ -30,7 +31,6 @@ from lstm_textgen.sampling.backend import Backend, choose_backend
 from lstm_textgen.sampling.batched import BatchedBackend
 from lstm_textgen.sampling.generate import generate, read_prompt
 from lstm_textgen.text.source import find_source
-from lstm_textgen.training.machine import Machine, choose_machine
 from lstm_textgen.training.speed import matrix_rate
 
 VOCABULARY = 65

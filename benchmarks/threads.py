@@ -17,8 +17,8 @@ from lstm_textgen.cli import SPINS
 os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read when torch is imported
 
 from lstm_textgen.config import ModelConfig, OptimizerConfig
+from lstm_textgen.model.machine import choose_machine
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import choose_machine
 from lstm_textgen.training.plan import default_window
 from lstm_textgen.training.speed import training_speed
 

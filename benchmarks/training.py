@@ -18,8 +18,8 @@ from torch import nn
 from torch.nn import functional
 
 from lstm_textgen.config import Cell, ModelConfig, OptimizerConfig
+from lstm_textgen.model.machine import Machine, choose_machine
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import Machine, choose_machine
 from lstm_textgen.training.plan import default_window
 from lstm_textgen.training.speed import choose_precision, matrix_rate, training_speed
 

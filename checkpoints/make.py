@@ -20,8 +20,8 @@ from pathlib import Path
 
 from lstm_textgen.checkpoint.container import to_bfloat16, widen
 from lstm_textgen.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
-from lstm_textgen.checkpoint.record import read_part
 from lstm_textgen.evaluation.loss import Loss, with_loss
+from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import exact_loss
 from lstm_textgen.model.weights import build_model
 from lstm_textgen.runs.directory import RunDirectory

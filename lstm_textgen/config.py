@@ -205,6 +205,23 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Cadence:
+    """How often a run reports, evaluates and saves."""
+
+    report_every_s: float = 0.5
+    """Seconds between two reports of the loss; each makes a GPU wait for the host."""
+
+    evaluations: int = 20
+    """Readings of the held-out text, evenly over the budget."""
+
+    save_every_s: float = 30.0
+    """How much work a crash may cost, in seconds."""
+
+
+CADENCE = Cadence()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SampleConfig:
     """
     How the next character is drawn.

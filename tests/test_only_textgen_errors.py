@@ -22,7 +22,7 @@ from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.runs.find import resolve_checkpoint
 from lstm_textgen.text.source import Source, find_source
 from lstm_textgen.text.tokenizer import CharTokenizer, tokenizer_from_json
-from lstm_textgen.training.run import check_free
+from lstm_textgen.training.prepare import check_free
 from tests.fuzzing.bases import good_states
 from tests.fuzzing.mutations import mutated
 from tests.fuzzing.values import VALUES, change

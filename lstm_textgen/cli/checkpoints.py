@@ -379,7 +379,7 @@ def _losses(
     models: "Sequence[Checkpoint]", text: list[str], split: str | None
 ) -> "list[Loss]":
     """The loss of each model; all of them read the same ids."""
-    from lstm_textgen.checkpoint.record import read_part
+    from lstm_textgen.evaluation.part import read_part
     from lstm_textgen.evaluation.perplexity import exact_loss
     from lstm_textgen.model.weights import build_model
     from lstm_textgen.text.source import find_source

@@ -47,12 +47,12 @@ def evaluate(
     very first of a whole text, which nothing predicts.
     """
     from lstm_textgen.checkpoint.format import load_checkpoint
-    from lstm_textgen.checkpoint.record import read_part
     from lstm_textgen.evaluation import perplexity
+    from lstm_textgen.evaluation.part import read_part
+    from lstm_textgen.model.machine import choose_machine
     from lstm_textgen.model.weights import build_model
     from lstm_textgen.runs.find import find_checkpoint
     from lstm_textgen.text.source import find_source
-    from lstm_textgen.training.machine import choose_machine
     from lstm_textgen.ui.model_facts import meaning
     from lstm_textgen.ui.progress import reading_bar
 

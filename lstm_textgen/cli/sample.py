@@ -328,8 +328,8 @@ def model_loader(
         of ours, ConfigError for an unknown precision, and UnavailableError where
         weights in 8 bits need numba.
     """
+    from lstm_textgen.model.machine import choose_machine
     from lstm_textgen.sampling.writer import Writer
-    from lstm_textgen.training.machine import choose_machine
     from lstm_textgen.training.speed import products_pay
     from lstm_textgen.ui.terminal import say
 

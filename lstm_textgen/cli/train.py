@@ -28,7 +28,7 @@ from lstm_textgen.ui.options import (
 
 if TYPE_CHECKING:
     from lstm_textgen.training.overrides import Overrides
-    from lstm_textgen.training.run import Run
+    from lstm_textgen.training.prepare import Run
 
 run_option = partial(option, rich_help_panel="Run")
 
@@ -159,9 +159,9 @@ def train(
     saves and ends, SIGUSR1 saves and goes on, and --resume goes on where it was.
     Without a budget or size, sensible ones are chosen and announced.
     """
+    from lstm_textgen.model.machine import choose_machine
     from lstm_textgen.text.source import find_source
-    from lstm_textgen.training.machine import choose_machine
-    from lstm_textgen.training.run import prepare_run
+    from lstm_textgen.training.prepare import prepare_run
     from lstm_textgen.ui.progress import reading_bar
     from lstm_textgen.ui.run_view import announce
     from lstm_textgen.ui.terminal import say
@@ -233,7 +233,7 @@ def _run(
     run: "Run", started_s: float, save_every: float, json: bool, quiet: bool
 ) -> None:
     """Train, follow it on stderr, and put the result on stdout."""
-    from lstm_textgen.training.loop import Cadence
+    from lstm_textgen.config import Cadence
     from lstm_textgen.training.run import open_run
     from lstm_textgen.ui.run_view import RunSummary, RunView, sum_up
     from lstm_textgen.ui.terminal import write_text

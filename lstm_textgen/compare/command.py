@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lstm_textgen.compare.experiments import ResultStore
     from lstm_textgen.compare.measure import StudyText
     from lstm_textgen.compare.results import StudyResult
-    from lstm_textgen.training.machine import Machine
+    from lstm_textgen.model.machine import Machine
 
 EXIT_CODES: dict[StopReason, int] = {
     "interrupted": 130,
@@ -133,10 +133,10 @@ def _load(
 ) -> tuple["StudyText", "Machine"]:
     from lstm_textgen.compare.study import split_study_text
     from lstm_textgen.config import TextConfig
+    from lstm_textgen.model.machine import choose_machine
     from lstm_textgen.paths import default_cache
     from lstm_textgen.text.encode import encode_source
     from lstm_textgen.text.source import find_source
-    from lstm_textgen.training.machine import choose_machine
     from lstm_textgen.ui.progress import reading_bar
 
     source = find_source(resolve_names(corpus))

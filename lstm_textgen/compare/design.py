@@ -24,10 +24,17 @@ from lstm_textgen.compare.measure import (
 )
 from lstm_textgen.compare.recall import ALL_DISTANCES_FROM, FIRST_MAX_DISTANCE
 from lstm_textgen.compare.tasks import DISTANCES, MAX_DISTANCE, MIN_DISTANCE, TASKS
-from lstm_textgen.config import GATES, Cell, ModelConfig, OptimizerConfig, check, choice
+from lstm_textgen.config import (
+    CADENCE,
+    GATES,
+    Cell,
+    ModelConfig,
+    OptimizerConfig,
+    check,
+    choice,
+)
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.loop import CADENCE
-from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.speed import new_network, training_speed
 
 STUDY_CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn")

@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from lstm_textgen.config import TrainConfig
+from lstm_textgen.config import CADENCE, TrainConfig
 from lstm_textgen.errors import CorpusError
 from lstm_textgen.evaluation.perplexity import estimate
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.streams import Streams
+from lstm_textgen.training.data import TrainingData
 from lstm_textgen.training.events import Evaluated, StepDone
-from lstm_textgen.training.loop import CADENCE, Control, Loop, TrainingData
-from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.loop import Control, Loop
 from lstm_textgen.training.schedule import Meter
 from lstm_textgen.training.spec import RunSpec
 from lstm_textgen.training.state import start as initial_state

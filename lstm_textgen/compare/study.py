@@ -51,10 +51,10 @@ from lstm_textgen.compare.tasks import TASKS
 from lstm_textgen.config import BudgetConfig, TrainConfig, from_json, to_json
 from lstm_textgen.errors import ConfigError, DivergedError, OutputError
 from lstm_textgen.files import translated_errors
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.encode import EncodedText
-from lstm_textgen.text.streams import split_text, with_context
-from lstm_textgen.training.machine import Machine
+from lstm_textgen.text.split import split_text, with_context
 
 HELD_OUT = 0.1
 """Fraction of the text that is held out, its end."""

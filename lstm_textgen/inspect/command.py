@@ -256,9 +256,9 @@ def inspect_model(request: InspectRequest) -> None:
     from lstm_textgen.inspect.arrays import check_json_size
     from lstm_textgen.inspect.clamp import parse_clamp
     from lstm_textgen.inspect.inspection import inspect_text
+    from lstm_textgen.model.machine import choose_machine
     from lstm_textgen.model.weights import build_model
     from lstm_textgen.runs.find import find_checkpoint
-    from lstm_textgen.training.machine import choose_machine
     from lstm_textgen.ui.progress import reading_bar
 
     _check_outputs(request)
@@ -369,7 +369,7 @@ def _read_file(
     request: InspectRequest, file: str, checkpoint: "Checkpoint"
 ) -> tuple[str, str]:
     """The first characters of a file or of a part of it, and its name."""
-    from lstm_textgen.checkpoint.record import read_part
+    from lstm_textgen.evaluation.part import read_part
     from lstm_textgen.text.reader import TextReader
     from lstm_textgen.text.registry import resolve_names
     from lstm_textgen.text.source import find_source

@@ -43,7 +43,7 @@ from lstm_textgen.model.recurrent import zero_state
 from lstm_textgen.model.weights import build_model, to_arrays, with_initial_state
 from lstm_textgen.text.encode import EncodedText
 from lstm_textgen.text.streams import Streams
-from lstm_textgen.training.loop import TrainingData
+from lstm_textgen.training.data import TrainingData
 from lstm_textgen.training.optimizer import Optimizer
 from lstm_textgen.training.spec import RunSpec
 from lstm_textgen.training.state import RunState

@@ -11,16 +11,15 @@ Shapes: T steps, B streams, V vocabulary.
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64
-from numpy.typing import NDArray
+from jaxtyping import Int64
 from torch import Tensor
 
 from lstm_textgen.checkpoint.schema import out_of_range
+from lstm_textgen.config import CADENCE, Cadence
 from lstm_textgen.errors import DivergedError
 from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.evaluation.perplexity import (
@@ -29,14 +28,14 @@ from lstm_textgen.evaluation.perplexity import (
     summed_loss,
 )
 from lstm_textgen.model.dropout import draw_noise_masks
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import StackState
 from lstm_textgen.model.weights import skeleton
 from lstm_textgen.signals import BY_SIGNAL, StopReason
-from lstm_textgen.text.encode import EncodedText
-from lstm_textgen.text.streams import IGNORE, Streams, with_context
+from lstm_textgen.text.streams import IGNORE
+from lstm_textgen.training.data import TrainingData
 from lstm_textgen.training.events import Evaluated, StepDone, StepSkipped, Stopped
-from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.optimizer import Optimizer
 from lstm_textgen.training.schedule import Meter, rate_factor, share_since
 from lstm_textgen.training.spec import RunSpec
@@ -44,25 +43,6 @@ from lstm_textgen.training.state import Position, RunState
 
 MAX_SKIPPED = 5
 """Steps in a row that may be skipped because their gradient is not finite."""
-
-Ids = NDArray[np.unsignedinteger[Any]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cadence:
-    """How often a run reports, evaluates and saves."""
-
-    report_every_s: float = 0.5
-    """Seconds between two reports of the loss; each makes a GPU wait for the host."""
-
-    evaluations: int = 20
-    """Readings of the held-out text, evenly over the budget."""
-
-    save_every_s: float = 30.0
-    """How much work a crash may cost, in seconds."""
-
-
-CADENCE = Cadence()
 
 
 class Control:
@@ -96,40 +76,6 @@ class Control:
             raise InterruptedError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class TrainingData:
-    """The parts of a text that a run reads."""
-
-    streams: Streams
-    held_out: Ids
-    """With the id before it; fewer than 2 for no held-out text."""
-    calibration: Ids = field(default_factory=lambda: np.empty(0, np.uint8))
-    """Ids that no step reads, with the one before them; fewer than 2 for none."""
-    begins: Bool[np.ndarray, " V"] | None = None
-    """Which ids begin a character, as `Tokenizer.begins`."""
-
-    @classmethod
-    def of(cls, spec: RunSpec, text: EncodedText) -> "TrainingData":
-        """
-        Raises:
-            CorpusError: There are fewer than two ids to train on.
-            ConfigError: There are more streams than ids.
-        """
-        config = spec.config
-        return cls(
-            streams=Streams(
-                ids=text.ids[slice(*spec.split.train)],
-                calibration=spec.calibration,
-                streams=config.optimizer.streams,
-                window=config.optimizer.window,
-                seed=config.seed,
-            ),
-            held_out=text.ids[with_context(spec.split.validation)],
-            calibration=text.ids[with_context(spec.calibration)],
-            begins=text.tokenizer.begins,
-        )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Window:
     """What the forward pass over one window gave."""
@@ -148,7 +94,8 @@ class _Window:
 
 class Loop:
     """
-    Trains until the budget is used, the best model is old, or it is asked to stop.
+    Trains until the budget is used, no better model has appeared within the patience,
+    or it is asked to stop.
 
     Args:
         spec: The run.

@@ -8,7 +8,7 @@ from typing import Any
 
 from lstm_textgen.config import BudgetConfig, TrainConfig, to_json
 from lstm_textgen.errors import ConfigError, OutputError
-from lstm_textgen.training.machine import Machine
+from lstm_textgen.model.machine import Machine
 
 PRESETS: dict[str, dict[str, tuple[int, int]]] = {
     "tiny": {"cpu": (1, 128), "gpu": (1, 256)},

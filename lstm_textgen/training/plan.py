@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from lstm_textgen.config import (
+    CADENCE,
     GATES,
     BudgetConfig,
     ModelConfig,
@@ -19,8 +20,7 @@ from lstm_textgen.config import (
     TrainConfig,
 )
 from lstm_textgen.errors import CorpusError
-from lstm_textgen.training.loop import CADENCE
-from lstm_textgen.training.machine import Machine, explain_out_of_memory
+from lstm_textgen.model.machine import Machine, explain_out_of_memory
 from lstm_textgen.training.overrides import Overrides, with_preset
 from lstm_textgen.training.speed import (
     choose_precision,

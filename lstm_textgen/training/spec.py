@@ -11,7 +11,7 @@ from lstm_textgen.errors import ConfigError, SettingsFileError
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.strict_json import canonical
 from lstm_textgen.text.encode import EncodedText
-from lstm_textgen.text.streams import (
+from lstm_textgen.text.split import (
     MIN_CALIBRATION,
     Split,
     calibration_slice,

@@ -18,8 +18,8 @@ from lstm_textgen.config import (
 )
 from lstm_textgen.errors import ConfigError, is_out_of_memory
 from lstm_textgen.evaluation.perplexity import summed_loss
+from lstm_textgen.model.machine import Machine, explain_out_of_memory
 from lstm_textgen.model.network import CharModel, initialize
-from lstm_textgen.training.machine import Machine, explain_out_of_memory
 from lstm_textgen.training.optimizer import Optimizer
 
 READ_AT_ONCE = 512

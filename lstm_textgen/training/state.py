@@ -17,11 +17,11 @@ from lstm_textgen.checkpoint.container import Array
 from lstm_textgen.config import from_json
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.model.recurrent import StackState, zero_state
 from lstm_textgen.model.weights import skeleton, to_tensors
 from lstm_textgen.signals import StopReason
-from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.optimizer import Optimizer
 from lstm_textgen.training.schedule import end_of_text_at, windows_ahead
 from lstm_textgen.training.spec import REMEDY, RunSpec

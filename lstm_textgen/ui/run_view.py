@@ -27,7 +27,7 @@ from lstm_textgen.training.events import (
     Warned,
 )
 from lstm_textgen.training.overrides import in_words
-from lstm_textgen.training.run import Run
+from lstm_textgen.training.prepare import Run
 from lstm_textgen.ui.model_facts import CELL_NAMES, clock, meaning
 from lstm_textgen.ui.progress import RunBar
 from lstm_textgen.ui.terminal import sanitize, say, wants_color

@@ -18,8 +18,7 @@ from lstm_textgen.compare.experiments import ResultStore, finals, trials
 from lstm_textgen.compare.measure import CONTEXT_LENGTHS, StudyText
 from lstm_textgen.compare.results import put_together
 from lstm_textgen.compare.study import run_study
-from lstm_textgen.config import ModelConfig
-from lstm_textgen.training.loop import Cadence
+from lstm_textgen.config import Cadence, ModelConfig
 
 RATE = 3e-3
 FIGURES = {

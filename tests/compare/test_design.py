@@ -16,8 +16,8 @@ from lstm_textgen.compare.design import (
 from lstm_textgen.compare.experiments import expected_seconds
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.errors import ConfigError
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import Machine
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from lstm_textgen.compare.experiments import expected_seconds
 from lstm_textgen.compare.results import StudyResult, TriedRate
 from lstm_textgen.config import from_json, to_json
 from lstm_textgen.errors import DivergedError
-from lstm_textgen.training.machine import Machine
+from lstm_textgen.model.machine import Machine
 
 CPU = Machine(torch.device("cpu"), 1)
 pytestmark = pytest.mark.usefixtures("few_evaluations")

@@ -13,13 +13,14 @@ import pytest
 
 from lstm_textgen.checkpoint.format import load_checkpoint
 from lstm_textgen.config import BudgetConfig
+from lstm_textgen.model.machine import choose_machine
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.source import find_source
 from lstm_textgen.training.events import Evaluated
 from lstm_textgen.training.loop import Control
-from lstm_textgen.training.machine import choose_machine
 from lstm_textgen.training.overrides import Overrides
-from lstm_textgen.training.run import open_run, prepare_run
+from lstm_textgen.training.prepare import prepare_run
+from lstm_textgen.training.run import open_run
 
 SETTINGS = (
     *("--hidden", "8", "--layers", "1", "--embedding", "4", "--threads", "1"),

@@ -2,12 +2,13 @@
 
 import pytest
 
-from lstm_textgen.config import BudgetConfig
+from lstm_textgen.config import BudgetConfig, Cadence
 from lstm_textgen.text.source import find_source
 from lstm_textgen.training.events import StepDone
-from lstm_textgen.training.loop import Cadence, Control, Loop
+from lstm_textgen.training.loop import Control, Loop
 from lstm_textgen.training.overrides import Overrides
-from lstm_textgen.training.run import open_run, prepare_run
+from lstm_textgen.training.prepare import prepare_run
+from lstm_textgen.training.run import open_run
 from tests.training.tiny import CPU
 
 

@@ -20,7 +20,8 @@ from lstm_textgen.training.events import (
 )
 from lstm_textgen.training.loop import Loop
 from lstm_textgen.training.overrides import Overrides
-from lstm_textgen.training.run import open_run, prepare_run
+from lstm_textgen.training.prepare import prepare_run
+from lstm_textgen.training.run import open_run
 from tests.training.tiny import equal, of
 
 TEXT = "the cat sat on the mat and the rat sat on the cat; " * 20
@@ -225,7 +226,7 @@ class TestAnotherMachine:
         other = dataclasses.replace(machine, threads=3)
         monkeypatch.setattr(torch, "__version__", "9.9")
         monkeypatch.setattr(
-            "lstm_textgen.training.machine.versions", lambda: {"lstm_textgen": "8.8"}
+            "lstm_textgen.model.machine.versions", lambda: {"lstm_textgen": "8.8"}
         )
         (warning,), event = warnings_of(
             prepare_run(cats, make_overrides(), other, resume=True)

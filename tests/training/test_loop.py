@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from lstm_textgen.config import BudgetConfig
+from lstm_textgen.config import BudgetConfig, Cadence
 from lstm_textgen.errors import DivergedError
 from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.evaluation.perplexity import estimate_loss
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.text.streams import IGNORE
 from lstm_textgen.training.events import Evaluated, StepDone, StepSkipped, Stopped
-from lstm_textgen.training.loop import Cadence, Loop
-from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.loop import Loop
 from lstm_textgen.training.schedule import Meter, end_of_text_at
 from tests.training.tiny import EVERY_STEP, equal, of, tiny
 

@@ -8,7 +8,7 @@ import torch
 
 from lstm_textgen.config import BudgetConfig, ModelConfig, TrainConfig
 from lstm_textgen.errors import ConfigError, OutputError
-from lstm_textgen.training.machine import Machine
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.training.overrides import (
     PRESETS,
     Overrides,

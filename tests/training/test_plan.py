@@ -18,8 +18,8 @@ from lstm_textgen.config import (
     TrainConfig,
 )
 from lstm_textgen.errors import ConfigError, CorpusError
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.overrides import PRESETS, Overrides
 from lstm_textgen.training.plan import (
     LADDER,

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from lstm_textgen.checkpoint.format import load_checkpoint
-from lstm_textgen.checkpoint.record import part_of
 from lstm_textgen.errors import (
     BusyError,
     CheckpointError,
@@ -15,6 +14,7 @@ from lstm_textgen.errors import (
     OutputError,
     SettingsFileError,
 )
+from lstm_textgen.evaluation.part import part_of
 from lstm_textgen.evaluation.perplexity import evaluation_seconds, exact_loss
 from lstm_textgen.model.weights import build_model
 from lstm_textgen.training.events import (
@@ -33,7 +33,8 @@ from lstm_textgen.training.finish import (
     reserved_seconds,
 )
 from lstm_textgen.training.overrides import Overrides
-from lstm_textgen.training.run import open_run, prepare_run
+from lstm_textgen.training.prepare import prepare_run
+from lstm_textgen.training.run import open_run
 from lstm_textgen.training.spec import RunSpec
 from tests.training.tiny import equal, of
 

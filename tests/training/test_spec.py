@@ -8,7 +8,7 @@ import pytest
 from lstm_textgen.config import BudgetConfig, TrainConfig
 from lstm_textgen.errors import ConfigError, SettingsFileError
 from lstm_textgen.runs.directory import RunDirectory
-from lstm_textgen.text.streams import Split, calibration_slice, split_text
+from lstm_textgen.text.split import Split, calibration_slice, split_text
 from lstm_textgen.training.spec import CorpusIdentity, RunSpec, read_config
 
 CONFIG = TrainConfig(budget=BudgetConfig(steps=5), precision="float32")

@@ -8,9 +8,9 @@ import torch
 
 from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, TrainConfig
 from lstm_textgen.errors import ConfigError
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.training import speed as measuring
-from lstm_textgen.training.machine import Machine
 from lstm_textgen.training.speed import (
     choose_machine_again,
     choose_precision,

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lstm_textgen.config import Cadence
 from lstm_textgen.errors import CheckpointError
 from lstm_textgen.training.events import Evaluated, StepDone
-from lstm_textgen.training.loop import Cadence
 from lstm_textgen.training.state import Position, RunState, resumed
 from tests.training.tiny import CPU, equal, tiny
 

@@ -5,10 +5,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, TrainConfig
+from lstm_textgen.config import (
+    BudgetConfig,
+    Cadence,
+    ModelConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
+from lstm_textgen.model.machine import Machine
 from lstm_textgen.text.streams import Streams
-from lstm_textgen.training.loop import Cadence, Control, Loop, TrainingData
-from lstm_textgen.training.machine import Machine
+from lstm_textgen.training.data import TrainingData
+from lstm_textgen.training.loop import Control, Loop
 from lstm_textgen.training.schedule import Meter
 from lstm_textgen.training.spec import RunSpec
 from lstm_textgen.training.state import RunState, start

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lstm_textgen.errors import ConfigError
-from lstm_textgen.training.machine import Machine, choose_machine, usable_cores
+from lstm_textgen.model.machine import Machine, choose_machine, usable_cores
 
 CPU = Machine(torch.device("cpu"), 1)
 
