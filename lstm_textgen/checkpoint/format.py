@@ -37,7 +37,7 @@ from lstm_textgen.text.tokenizer import Tokenizer, tokenizer_from_json
 FORMAT = 1
 """
 The format that is written, and the newest that is understood. A newer file whose
-`min_reader` is not above it may say more, but nothing that changes the meaning.
+`min_reader` is not above it may have extra keys that can be ignored.
 """
 
 SIZE_CAP = 2 * 2**30
@@ -155,7 +155,7 @@ def read_header(path: Path) -> Checkpoint:
 
 
 def _header(container: Container) -> Checkpoint:
-    """A model without its tensors, which are there under the right names."""
+    """A model without its tensors, after checking that their names are right."""
     checkpoint = _from_metadata(container.metadata, container.path)
     _check_specs(str(container.path), checkpoint, container.specs, AGAIN)
     return checkpoint

@@ -12,7 +12,7 @@ from lstm_textgen.config import GATES, ModelConfig
 
 MAX_WEIGHT = 2.0**53
 """
-No network learns a weight near it, and 8192 products of two still sum to a finite
+No trained weight comes near this, and 8192 products of two still sum to a finite
 number.
 """
 

@@ -2,11 +2,18 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from lstm_textgen.config import ModelConfig, OptimizerConfig, TextConfig
+from lstm_textgen.config import (
+    CADENCE,
+    BudgetConfig,
+    Cadence,
+    ModelConfig,
+    OptimizerConfig,
+    TextConfig,
+)
 from lstm_textgen.signals import end_by_signal
 from lstm_textgen.text.registry import resolve_names
 from lstm_textgen.ui.options import (
@@ -25,10 +32,6 @@ from lstm_textgen.ui.options import (
     seconds,
     with_settings,
 )
-
-if TYPE_CHECKING:
-    from lstm_textgen.training.overrides import Overrides
-    from lstm_textgen.training.prepare import Run
 
 run_option = partial(option, rich_help_panel="Run")
 
@@ -135,9 +138,9 @@ def train(
         run_option(
             callback=seconds,
             help="Seconds of work that a crash may cost.",
-            default="30",
+            default=f"{CADENCE.save_every_s:g}",
         ),
-    ] = 30.0,
+    ] = CADENCE.save_every_s,
     config: Annotated[
         Path | None,
         run_option(
@@ -161,21 +164,25 @@ def train(
     """
     from lstm_textgen.model.machine import choose_machine
     from lstm_textgen.text.source import find_source
+    from lstm_textgen.training.overrides import Overrides
     from lstm_textgen.training.prepare import prepare_run
+    from lstm_textgen.training.run import open_run
     from lstm_textgen.ui.progress import reading_bar
-    from lstm_textgen.ui.run_view import announce
-    from lstm_textgen.ui.terminal import say
+    from lstm_textgen.ui.run_view import RunSummary, RunView, announce, sum_up
+    from lstm_textgen.ui.terminal import say, write_text
 
-    rivals = {"minutes": minutes, "epochs": epochs, "steps": steps}
-    given = {"seed": seed, "precision": precision}
-    overrides = _overrides(
-        preset,
+    run_settings = {"seed": seed, "precision": precision}
+    budgets = {"minutes": minutes, "epochs": epochs, "steps": steps}
+    budget = nearest_given(context, budgets)
+    overrides = Overrides(
+        preset=preset,
         text=text,
         model=model,
         optimizer=optimizer,
-        budget=nearest_given(context, rivals),
-        run={name: value for name, value in given.items() if value is not None},
+        budget=BudgetConfig(**budget) if budget else None,
+        run={name: value for name, value in run_settings.items() if value is not None},
     )
+    overrides.check()
     source = find_source(resolve_names(corpus))
     machine = choose_machine(device, threads)
     with reading_bar(2 * source.size_bytes, quiet=quiet) as progress:
@@ -193,55 +200,12 @@ def train(
             path = run.directory.path
             say(f"note: no run is in {path} yet: starting from the beginning")
         announce(run)
-    if not dry_run:
-        _run(run, context.obj, save_every, json, quiet)
-
-
-def _overrides(
-    preset: str | None,
-    *,
-    text: Settings,
-    model: Settings,
-    optimizer: Settings,
-    budget: Settings,
-    run: Settings,
-) -> "Overrides":
-    """What was given, checked before anything is read, so that a slip costs no time."""
-    from lstm_textgen.config import BudgetConfig, TrainConfig
-    from lstm_textgen.training.overrides import Overrides, check_preset
-
-    check_preset(preset)
-    length = BudgetConfig(**budget) if budget else None
-    TrainConfig(
-        text=TextConfig(**text),
-        model=ModelConfig(**model),
-        optimizer=OptimizerConfig(**optimizer),
-        budget=length or BudgetConfig(steps=1),
-        **run,
-    )
-    return Overrides(
-        preset=preset,
-        text=text,
-        model=model,
-        optimizer=optimizer,
-        budget=length,
-        run=run,
-    )
-
-
-def _run(
-    run: "Run", started_s: float, save_every: float, json: bool, quiet: bool
-) -> None:
-    """Train, follow it on stderr, and put the result on stdout."""
-    from lstm_textgen.config import Cadence
-    from lstm_textgen.training.run import open_run
-    from lstm_textgen.ui.run_view import RunSummary, RunView, sum_up
-    from lstm_textgen.ui.terminal import write_text
-
+    if dry_run:
+        return
     summary = RunSummary(run)
     cadence = Cadence(save_every_s=save_every)
     with (
-        open_run(run, started_s=started_s, cadence=cadence) as events,
+        open_run(run, started_s=context.obj, cadence=cadence) as events,
         RunView(quiet=quiet) as view,
     ):
         for event in events:

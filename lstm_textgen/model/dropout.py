@@ -1,5 +1,5 @@
 """
-Dropout masks, which keep a network from learning its text by heart.
+Dropout masks, which keep a network from memorizing its text.
 
 The masks of a window are drawn before the window is read, and are an argument of the
 model. Dropout is variational: one mask for all steps of a window, so that the fused

@@ -14,7 +14,7 @@ from lstm_textgen.config import ModelConfig, OptimizerConfig
 from lstm_textgen.errors import ConfigError, is_out_of_memory
 
 MAX_THREADS = 1024
-"""Many more than that crash torch."""
+"""Much larger numbers crash torch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,12 +56,12 @@ class RunDirectory:
 
     @property
     def state_path(self) -> Path:
-        """Everything that going on needs."""
+        """Everything needed to resume."""
         return self.path / "state.safetensors"
 
     @property
     def previous_state_path(self) -> Path:
-        """The state before that one, in case that one is damaged."""
+        """The previous state, in case the newest is damaged."""
         return self.path / "state.previous.safetensors"
 
     @property
@@ -189,7 +189,7 @@ class RunDirectory:
 
     def save_state(self, tensors: dict[str, Array], progress: dict[str, Any]) -> None:
         """
-        Keep what going on needs, and the state before it.
+        Save the state; keep the previous one.
 
         At every moment one of the two files on disk is whole.
 
@@ -241,7 +241,7 @@ class RunDirectory:
 
 
 def _keep(path: Path, name: Path) -> None:
-    """Give a file, if it is there, a second name that outlives a new file's coming."""
+    """Give a file, if any, a second name, so that it survives being replaced."""
     name.unlink(missing_ok=True)
     if not path.exists():
         return

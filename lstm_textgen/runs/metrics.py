@@ -65,7 +65,7 @@ class MetricsLog:
 
     def truncate(self, step: int, lines: int | None) -> None:
         """
-        Remove what was logged after a moment, and a line that a crash has torn.
+        Remove records logged after the given step, and a line that a crash has torn.
 
         The file is shortened when the next line is added, whose warning says if it
         cannot be.
@@ -107,7 +107,7 @@ def append_metrics(path: Path, records: Iterable[dict[str, Any]]) -> None:
 
 def truncate_metrics(path: Path, step: int, most: int | None = None) -> int:
     """
-    Remove what was logged after a moment, so that a resumed run logs nothing twice.
+    Remove records logged after the given step, so that no step is logged twice.
 
     Lines that are not JSON objects go too: a crash may have torn one.
 

@@ -133,16 +133,16 @@ def finish(
 
 
 INITIAL_STEPS = 64
-"""At most. Twice as many gain another 0.001 nats per character of a text of 256."""
+"""Maximum; doubling it gains only 0.001 nats per character of a text of 256."""
 
 RUN_STEPS = 32
-"""Steps of the run for each of them, so that a short run is not held up."""
+"""One step per this many training steps, so that a short run is not held up."""
 
 PIECES, LENGTH = 24, 32
 """Pieces of text that a step reads, and characters of each."""
 
 RATE = 0.06
-"""Of Adam, from here straight down to zero: a state is between -1 and 1 or so."""
+"""Initial rate of Adam; decays linearly to 0. A state is between -1 and 1 or so."""
 
 
 def initial_steps(run_steps: int, characters: int) -> int:
@@ -151,7 +151,7 @@ def initial_steps(run_steps: int, characters: int) -> int:
 
     Args:
         run_steps: Of the training, up to the best model.
-        characters: That it learned from; too few for the pieces of one step give none.
+        characters: Length of the training text; if too short, 0 is returned.
     """
     return min(INITIAL_STEPS, run_steps // RUN_STEPS) * (characters > PIECES * LENGTH)
 

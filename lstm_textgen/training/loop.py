@@ -300,7 +300,7 @@ class Loop:
         began = progress if at.began is None else at.began
         share = share_since(began, self._meter.progress(at.step + 0.5))
         factor = rate_factor(share, self._settings.warm_up)
-        return factor * self._settings.learning_rate * 0.5**at.setbacks
+        return factor * at.reduced_rate(self._settings.learning_rate)
 
     def _skipped(self) -> StepSkipped:
         """

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lstm_textgen.config import BudgetConfig, TrainConfig, to_json
+from lstm_textgen.config import (
+    BudgetConfig,
+    ModelConfig,
+    OptimizerConfig,
+    TextConfig,
+    TrainConfig,
+    to_json,
+)
 from lstm_textgen.errors import ConfigError, OutputError
 from lstm_textgen.model.machine import Machine
 
@@ -35,6 +42,34 @@ class Overrides:
     budget: BudgetConfig | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `TrainConfig` itself: seed and precision."""
+
+    def check(self) -> None:
+        """
+        Check every value, before anything is read or measured.
+
+        Raises:
+            ConfigError: There is no preset of that name, or a value is out of range.
+        """
+        check_preset(self.preset)
+        self.with_defaults(BudgetConfig(steps=1))
+
+    def with_defaults(self, budget: BudgetConfig) -> TrainConfig:
+        """
+        What was set, and for the rest the defaults of `config`; the preset is not used.
+
+        Args:
+            budget: For when none was set.
+
+        Raises:
+            ConfigError: A value is out of range.
+        """
+        return TrainConfig(
+            text=TextConfig(**self.text),
+            model=ModelConfig(**self.model),
+            optimizer=OptimizerConfig(**self.optimizer),
+            budget=self.budget or budget,
+            **self.run,
+        )
 
     def differences(self, config: TrainConfig) -> list[str]:
         """Each setting that an existing run was made with another value of."""

@@ -16,7 +16,7 @@ from lstm_textgen.config import (
     BudgetConfig,
     ModelConfig,
     OptimizerConfig,
-    TextConfig,
+    Precision,
     TrainConfig,
 )
 from lstm_textgen.errors import CorpusError
@@ -40,7 +40,8 @@ LADDER = (
 """Layers and hidden units that a run without a preset or sizes chooses from."""
 
 CHARACTERS_PER_PARAMETER = 3.1
-"""Characters that a run reads for each parameter, at best: more want a larger model."""
+"""Characters that a run reads for each parameter, the optimum; with more, a larger
+model is better."""
 
 WIDE_LAYER = 320
 """Units above which a window is twice as long: a step of the optimizer costs more."""
@@ -93,26 +94,29 @@ def make_plan(
     """
     overrides = with_preset(overrides, machine)
     budget = overrides.budget or default_budget(characters, machine)
+    settings = overrides.with_defaults(budget)
     optimizer = OptimizerConfig(**default_batch(machine) | dict(overrides.optimizer))
     usable = machine.threads
     if budget.minutes is None:  # the result must not depend on the clock
         machine = replace(machine, threads_open=False)
-    machine, operations = _speed(overrides, optimizer, vocabulary, machine)
-    model = _model(overrides, budget, optimizer, characters, operations, machine)
-    optimizer = _fitting(optimizer, overrides, model.hidden, characters)
-    with explain_out_of_memory(model, optimizer):
+    machine, operations = _measured(
+        machine, settings.precision, overrides, optimizer, vocabulary
+    )
+    model = _sized_model(overrides, budget, optimizer, characters, operations, machine)
+    batched = _with_batch(optimizer, overrides, model.hidden, characters)
+    with explain_out_of_memory(model, batched):
         network = new_network(model, vocabulary, machine)
         # a model smaller than the usual one may want fewer threads still
         machine, speed = choose_threads(
-            machine, network, optimizer, measuring_seconds(budget)
+            machine, network, batched, measuring_seconds(budget)
         )
-    total = _total_characters(budget, optimizer, characters, speed)
-    config = TrainConfig(
-        text=TextConfig(**overrides.text),
+    total = _total_characters(budget, batched, characters, speed)
+    config = replace(
+        settings,
         model=model,
-        optimizer=_tuned(optimizer, overrides, model.hidden, total / characters),
-        budget=budget,
-        seed=overrides.run.get("seed", 1),
+        optimizer=_with_rate_and_noise(
+            batched, overrides, model.hidden, total / characters
+        ),
         precision="float32" if machine.dtype == torch.float32 else "bfloat16",
     )
     return Plan(
@@ -128,12 +132,20 @@ def make_plan(
     )
 
 
-def _speed(
-    overrides: Overrides, optimizer: OptimizerConfig, vocabulary: int, machine: Machine
+def _measured(
+    machine: Machine,
+    precision: Precision,
+    overrides: Overrides,
+    optimizer: OptimizerConfig,
+    vocabulary: int,
 ) -> tuple[Machine, float]:
-    """Choose precision and threads at a usual size; and operations a second there."""
+    """
+    The machine with precision and threads chosen at a usual size of the model.
+
+    Returns:
+        The machine, and its floating-point operations a second at that size.
+    """
     config = ModelConfig(**{"layers": 2, "hidden": 256} | dict(overrides.model))
-    precision = overrides.run.get("precision", "auto")
     with explain_out_of_memory(config, optimizer):
         network = new_network(config, vocabulary, machine)
         machine, speed = choose_precision(machine, precision, network, optimizer)
@@ -141,7 +153,7 @@ def _speed(
     return machine, OPERATIONS * weights * speed
 
 
-def _model(
+def _sized_model(
     overrides: Overrides,
     budget: BudgetConfig,
     optimizer: OptimizerConfig,
@@ -149,7 +161,8 @@ def _model(
     operations: float,
     machine: Machine,
 ) -> ModelConfig:
-    rows = GATES[overrides.model.get("cell", "lstm")]
+    """The model with the size for the budget, by operations or by characters."""
+    rows = GATES[ModelConfig(**overrides.model).cell]
 
     def sized(available: float) -> ModelConfig:
         layers, hidden = size_for(
@@ -165,12 +178,12 @@ def _model(
     total = _total_characters(budget, optimizer, characters, speed=0.0)
     model = sized(OPERATIONS * total**2 / CHARACTERS_PER_PARAMETER)
     # a wide one reads longer windows, so more in as many steps
-    fitting = _fitting(optimizer, overrides, model.hidden, characters)
-    total = _total_characters(budget, fitting, characters, speed=0.0)
+    batched = _with_batch(optimizer, overrides, model.hidden, characters)
+    total = _total_characters(budget, batched, characters, speed=0.0)
     return sized(OPERATIONS * total**2 / CHARACTERS_PER_PARAMETER)
 
 
-def _fitting(
+def _with_batch(
     optimizer: OptimizerConfig, overrides: Overrides, hidden: int, characters: int
 ) -> OptimizerConfig:
     """A window that suits the width, and streams that the text is long enough for."""
@@ -182,7 +195,7 @@ def _fitting(
     return replace(optimizer, streams=streams)
 
 
-def _tuned(
+def _with_rate_and_noise(
     optimizer: OptimizerConfig, overrides: Overrides, hidden: int, epochs: float
 ) -> OptimizerConfig:
     """
@@ -264,7 +277,7 @@ def fitting_streams(
     characters: int, optimizer: OptimizerConfig, *, fixed: bool = False
 ) -> int:
     """
-    As many streams as are set, fewer where the text is too short for them.
+    The configured streams, or fewer if the text is too short.
 
     Args:
         characters: Ids of the training part.
@@ -287,7 +300,7 @@ def fitting_streams(
 
 def best_parameters(operations: float, characters: int) -> float:
     """
-    How many parameters make the best of an amount of arithmetic.
+    The best number of parameters for a compute budget.
 
     Args:
         operations: Floating-point operations that there is time for.
@@ -299,7 +312,7 @@ def best_parameters(operations: float, characters: int) -> float:
 
 def default_unit(machine: Machine) -> int:
     """
-    What hidden units are a multiple of: on a GPU, what its fastest kernel takes.
+    The multiple to which hidden units are restricted: on a GPU, by its fastest kernel.
 
     Source:
         NVIDIA, cuDNN developer guide: the persistent kernels of recurrent layers.

@@ -86,6 +86,7 @@ def open_run(
         BusyError: Another process trains in this folder.
         OutputError: It cannot be created.
         CheckpointError: No saved state is whole, or it is that of another run.
+        ConfigError: There is not enough memory for the first state.
     """
     with run.directory.lock():
         if not run.resumes:
@@ -108,8 +109,9 @@ def _first_state(run: Run, log: MetricsLog) -> tuple[RunState, list[str]]:
     """The state that the run begins or resumes from, and warnings."""
     loaded = _load_state(run) if run.resumes else None
     if loaded is None:
-        vocabulary = run.text.tokenizer.size
-        state = start(run.spec, vocabulary=vocabulary, machine=run.machine)
+        config, vocabulary = run.spec.config, run.text.tokenizer.size
+        with explain_out_of_memory(config.model, config.optimizer):
+            state = start(run.spec, vocabulary=vocabulary, machine=run.machine)
         warnings = ["nothing was saved yet: starting from the beginning"] * run.resumes
     else:
         state, warnings = loaded
@@ -153,7 +155,14 @@ def _load_state(run: Run) -> tuple[RunState, list[str]] | None:
 
 
 class _Training:
-    """A run whose folder is locked: drives the loop, saves, and writes the metrics."""
+    """
+    A run whose folder is locked: drives the loop, saves, and writes the metrics.
+
+    Four generators of events stand one around the other: `Loop.events` trains,
+    `_with_saves` saves models and states and adds samples, `_with_setbacks` starts the
+    loop again where it diverges, and `events` adds warnings, handles signals and
+    writes the metrics.
+    """
 
     def __init__(
         self,
@@ -193,45 +202,43 @@ class _Training:
             polite_signals(self._control.ask_to_stop, self._control.ask_to_save),
             explain_out_of_memory(config.model, config.optimizer),
         ):
-            for event in self._train(state):
+            for event in self._with_setbacks(state):
                 warning = self._log.add(to_record(event))
                 yield event
                 if warning is not None:
                     yield Warned(step=event.step, text=warning)
 
-    def _train(self, state: RunState) -> Iterator[Event]:
+    def _with_setbacks(self, state: RunState) -> Iterator[Event]:
         """Follow the loop to its end; set it back where it diverges."""
         loop = self._loop(state)
         if loop.position.step == 0:
             yield self._save_state(self._state(loop))  # does the disk take it?
         while True:
             try:
-                yield from self._follow(loop)
+                yield from self._with_saves(loop)
                 return
             except DivergedError as error:
                 failed = loop.position
                 loop = self._loop(self._set_back(failed, error))
                 at = loop.position
-                highest = self._run.spec.config.optimizer.learning_rate
+                peak_rate = self._run.spec.config.optimizer.learning_rate
                 yield SetBack(
                     step=at.step,
                     from_step=failed.step,
-                    learning_rate=highest / 2**at.setbacks,
+                    learning_rate=at.reduced_rate(peak_rate),
                     reason=error.problem,
                 )
                 yield self._save_state(self._state(loop))
 
     def _loop(self, state: RunState) -> Loop:
-        run, meter = self._run, self._meter
-        control, cadence = self._control, self._cadence
         return Loop(
-            run.spec,
+            self._run.spec,
             state,
-            run.data,
-            run.machine,
-            meter=meter,
-            control=control,
-            cadence=cadence,
+            self._run.data,
+            self._run.machine,
+            meter=self._meter,
+            control=self._control,
+            cadence=self._cadence,
         )
 
     def _set_back(self, failed: Position, error: DivergedError) -> RunState:
@@ -252,7 +259,7 @@ class _Training:
         self._log.truncate(state.position.step, state.log_lines)
         return state
 
-    def _follow(self, loop: Loop) -> Iterator[Event]:
+    def _with_saves(self, loop: Loop) -> Iterator[Event]:
         """Train, and save what is to be saved after each event."""
         for event in loop.events():
             if isinstance(event, Stopped):
@@ -285,13 +292,12 @@ class _Training:
         if event.reason in BY_SIGNAL:
             return
         best = load_checkpoint(directory.model_path)
-        device, check_interrupt = (
-            self._run.machine.device,
-            self._control.check_interrupt,
-        )
         try:
             model, loss = finish(
-                best, data, device=device, check_interrupt=check_interrupt
+                best,
+                data,
+                device=self._run.machine.device,
+                check_interrupt=self._control.check_interrupt,
             )
         except InterruptedError:  # all is saved; the run keeps its last estimate
             return

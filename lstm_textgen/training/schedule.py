@@ -62,9 +62,9 @@ def end_of_text_at(epochs: float) -> float | None:
     """
     When in an epoch to read the end of the text, so that the run ends soon after it.
 
-    A run of few epochs reads some of the text once less than the other, and some long
-    before it ends. What follows the text, the held-out part first, is most like its
-    end.
+    A run of few epochs reads part of the text one time fewer than the other, and part
+    of it long before the run ends. What follows the text, the held-out part first, is
+    most like its end.
 
     Args:
         epochs: Left, this one counted in.

@@ -29,7 +29,7 @@ PAYS = 1.1
 """Bfloat16 is taken where it is this many times as fast as float32."""
 
 FEWER_PAY = 1.15
-"""Half of the threads are taken where they are this many times as fast."""
+"""Minimum speed-up for halving the threads."""
 
 
 def matrix_rate(machine: Machine, *, seconds: float = 0.1, size: int = 512) -> float:

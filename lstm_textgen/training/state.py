@@ -55,6 +55,10 @@ class Position:
     final_characters: int = 0
     """How many characters these nats are the sum over."""
 
+    def reduced_rate(self, learning_rate: float) -> float:
+        """A learning rate, halved by each setback."""
+        return learning_rate * 0.5**self.setbacks
+
     def after_window(
         self, characters: int, *, progress: float, applied: bool, ticks: int
     ) -> "Position":
@@ -88,10 +92,10 @@ class Position:
         The position after the held-out text was read.
 
         Args:
-            loss: Of no characters where no text is held out: then every model counts
-                as the best, and none is to be beaten.
+            loss: Has no characters if nothing is held out; then every evaluation is
+                the best.
             progress: Share of the budget that is used.
-            evaluations: How many are made up to this progress.
+            evaluations: How many evaluations are due by now.
             over: Why the run ends with this evaluation, if it does. Recorded together
                 with the loss: a new best alone would restart the patience.
 
@@ -262,6 +266,7 @@ def change_text(spec: RunSpec, state: RunState) -> RunState:
         best_nats_per_char=None,
         over=None,
         final_nats=None,
+        final_characters=0,
     )
     dtype = state.weights["head.weight"].dtype
     streams = spec.config.optimizer.streams
