@@ -24,6 +24,7 @@ from lstm_textgen.config import ModelConfig, SampleConfig
 from lstm_textgen.evaluation.part import read_part
 from lstm_textgen.evaluation.perplexity import exact_loss
 from lstm_textgen.model.machine import Machine, choose_machine
+from lstm_textgen.model.matrix_speed import matrix_rate
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.weights import build_model
 from lstm_textgen.paths import bundled_folder
@@ -31,7 +32,6 @@ from lstm_textgen.sampling.backend import Backend, choose_backend
 from lstm_textgen.sampling.batched import BatchedBackend
 from lstm_textgen.sampling.generate import generate, read_prompt
 from lstm_textgen.text.source import find_source
-from lstm_textgen.training.speed import matrix_rate
 
 VOCABULARY = 65
 SIZES = ((2, 128), (2, 256), (2, 512), (3, 1024))

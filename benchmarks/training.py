@@ -19,9 +19,10 @@ from torch.nn import functional
 
 from lstm_textgen.config import Cell, ModelConfig, OptimizerConfig
 from lstm_textgen.model.machine import Machine, choose_machine
+from lstm_textgen.model.matrix_speed import matrix_rate
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.training.plan import default_window
-from lstm_textgen.training.speed import choose_precision, matrix_rate, training_speed
+from lstm_textgen.training.speed import choose_precision, training_speed
 
 VOCABULARY = 65
 SECONDS = 3.0

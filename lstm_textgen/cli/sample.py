@@ -329,8 +329,8 @@ def model_loader(
         weights in 8 bits need numba.
     """
     from lstm_textgen.model.machine import choose_machine
+    from lstm_textgen.model.matrix_speed import products_pay
     from lstm_textgen.sampling.writer import Writer
-    from lstm_textgen.training.speed import products_pay
     from lstm_textgen.ui.terminal import say
 
     single = len(request.numbers) == 1 and not request.beam

@@ -19,38 +19,15 @@ from lstm_textgen.config import (
 from lstm_textgen.errors import ConfigError, is_out_of_memory
 from lstm_textgen.evaluation.perplexity import summed_loss
 from lstm_textgen.model.machine import Machine, explain_out_of_memory
+from lstm_textgen.model.matrix_speed import BFLOAT16_GAIN, products_pay, wait_for
 from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.training.optimizer import Optimizer
 
 READ_AT_ONCE = 512
 """Characters of a measurement of reading."""
 
-PAYS = 1.1
-"""Bfloat16 is taken where it is this many times as fast as float32."""
-
 FEWER_PAY = 1.15
 """Minimum speed-up for halving the threads."""
-
-
-def matrix_rate(machine: Machine, *, seconds: float = 0.1, size: int = 512) -> float:
-    """
-    Floating-point operations a second in a square matrix product.
-
-    Args:
-        machine: Where, and in which type.
-        seconds: How long to measure, at least one product.
-        size: Rows of the matrices.
-    """
-    generator = torch.Generator().manual_seed(0)  # the global one stays as it is
-    a = torch.randn(size, size, generator=generator)
-    a = a.to(machine.device, machine.dtype)
-    products = 0
-    _wait_for(a @ a)  # the first one sets things up
-    began_s = time.perf_counter()
-    while time.perf_counter() - began_s < seconds:
-        _wait_for(a @ a)
-        products += 1
-    return 2 * size**3 * products / (time.perf_counter() - began_s)
 
 
 def choose_threads(
@@ -130,7 +107,7 @@ def choose_precision(
     except RuntimeError as error:
         _raise_unless_no_kernel(error)
         return plain, plain_speed
-    if half_speed > PAYS * plain_speed:
+    if half_speed > BFLOAT16_GAIN * plain_speed:
         return half, half_speed
     return plain, plain_speed
 
@@ -234,7 +211,7 @@ def training_speed(
             nats = summed_loss(logits, ids)
         torch.autograd.backward(nats / ids.numel())
         optimizer.step(config.learning_rate)
-        _wait_for(next(model.parameters()))
+        wait_for(next(model.parameters()))
         return time.perf_counter() - began_s
 
     step()  # sets things up
@@ -258,7 +235,7 @@ def reading_speed(machine: Machine, model: CharModel, seconds: float = 0.1) -> f
     def read() -> float:
         began_s = time.perf_counter()
         logits, _ = model(ids, model.initial_state(1))
-        _wait_for(summed_loss(logits, ids))
+        wait_for(summed_loss(logits, ids))
         return time.perf_counter() - began_s
 
     read()  # sets things up
@@ -266,24 +243,3 @@ def reading_speed(machine: Machine, model: CharModel, seconds: float = 0.1) -> f
     while sum(taken_s) < seconds:
         taken_s.append(read())
     return ids.numel() / median(taken_s)
-
-
-def products_pay(machine: Machine) -> bool:
-    """
-    Whether plain matrix products are clearly faster in bfloat16 than in float32.
-
-    Measured before a whole step, because a processor that emulates the type takes a
-    hundred times as long. On a GPU a small product would measure how long it takes to
-    launch one.
-    """
-    size = 128 if machine.device.type == "cpu" else 2048
-    half_rate, plain_rate = (
-        matrix_rate(replace(machine, dtype=dtype), seconds=0.02, size=size)
-        for dtype in (torch.bfloat16, torch.float32)
-    )
-    return half_rate > PAYS * plain_rate
-
-
-def _wait_for(tensor: torch.Tensor) -> None:
-    if tensor.device.type != "cpu":
-        tensor.flatten()[0].item()

@@ -11,7 +11,7 @@ import pytest
 from lstm_textgen.cli.sample import model_loader
 from lstm_textgen.cli.sample_output import SampleRequest
 from lstm_textgen.config import FormConfig, SampleConfig
-from lstm_textgen.training import speed
+from lstm_textgen.model import matrix_speed
 
 EVEN = ("-n", "60", "--temperature", "1")
 FIRST = (*EVEN, "--seed", "1")
@@ -288,7 +288,7 @@ def test_bfloat16_that_does_not_pay_is_noted(
     precision, pays, quiet, noted, trained, monkeypatch, capsys
 ):
     """In one line, unless it is to be quiet; the model is opened all the same."""
-    monkeypatch.setattr(speed, "products_pay", lambda machine: pays)
+    monkeypatch.setattr(matrix_speed, "products_pay", lambda machine: pays)
     load = model_loader(
         SampleRequest(config=SampleConfig(), form=FormConfig()),
         device="cpu",

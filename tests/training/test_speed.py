@@ -8,7 +8,9 @@ import torch
 
 from lstm_textgen.config import BudgetConfig, ModelConfig, OptimizerConfig, TrainConfig
 from lstm_textgen.errors import ConfigError
+from lstm_textgen.model import matrix_speed
 from lstm_textgen.model.machine import Machine
+from lstm_textgen.model.matrix_speed import products_pay
 from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.training import speed as measuring
 from lstm_textgen.training.speed import (
@@ -45,7 +47,7 @@ def speeds(monkeypatch):
             return probe
 
         monkeypatch.setattr(measuring, "training_speed", of(steps))
-        monkeypatch.setattr(measuring, "matrix_rate", of(products))
+        monkeypatch.setattr(matrix_speed, "matrix_rate", of(products))
 
     return set_speeds
 
@@ -55,7 +57,9 @@ def test_probing_leaves_no_trace(model, monkeypatch):
     speed = measuring.training_speed
     short = lambda *args: speed(*args[:3], seconds=0.0)  # noqa: E731
     monkeypatch.setattr(measuring, "training_speed", short)
-    monkeypatch.setattr(measuring, "products_pay", lambda here: pay(here) or True)
+    monkeypatch.setattr(
+        measuring, "products_pay", lambda here: products_pay(here) or True
+    )
     before, noise = copy.deepcopy(model.state_dict()), torch.get_rng_state()
     machine, measured = choose_precision(CPU, "auto", model, CONFIG)
 
@@ -64,9 +68,6 @@ def test_probing_leaves_no_trace(model, monkeypatch):
     assert torch.equal(torch.get_rng_state(), noise)
     assert all(torch.equal(model.state_dict()[k], v) for k, v in before.items())
     assert all(p.grad is None for p in model.parameters())
-
-
-pay = measuring.products_pay
 
 
 class TestChoosePrecision:
