@@ -80,6 +80,7 @@ def test_one_seed_gives_one_network(cell):
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
+@pytest.mark.slow
 def test_an_lstm_learns_to_close_a_near_bracket():
     """After 250 batches of 8 it is right where it was at chance before."""
     first, last = (train(steps, hidden=24, embedding=8) for steps in (1, 250))

@@ -70,6 +70,7 @@ def test_a_unit_that_follows_is_found_upside_down_too():
     assert finding.p_value(7) < 0.001 < 0.9 < finding.p_value(0)
 
 
+@pytest.mark.slow
 def test_chance_is_called_a_discovery_one_time_in_twenty():
     """
     Forty texts, each with sixty wandering units that follow nothing.
@@ -82,6 +83,7 @@ def test_chance_is_called_a_discovery_one_time_in_twenty():
     assert sum(bool(finding.above_chance(1)) for finding in findings) <= 6
 
 
+@pytest.mark.slow
 def test_many_properties_are_not_many_chances():
     """
     Ten properties at once, and still a discovery in one text of twenty or so.

@@ -372,6 +372,7 @@ def test_eight_bits_are_close(cell, make_model, make_state):
     torch.testing.assert_close(rounded, exact, atol=0.05, rtol=0)
 
 
+@pytest.mark.slow
 @needs_numba
 @pytest.mark.parametrize("int8", [False, True])
 def test_several_samples_have_the_same_weights_as_one(int8, make_model):

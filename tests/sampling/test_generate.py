@@ -186,6 +186,7 @@ def test_drawing_leaves_the_prompt_as_it_is(make_model, assert_same_state):
     assert_same_state(prompt.state, copy, atol=0, rtol=0)
 
 
+@pytest.mark.slow
 def test_mirostat_keeps_to_its_surprise(make_model):
     """Over two thousand characters the mean is within a twentieth of the target."""
     model = make_model(40, hidden=16, seed=2)

@@ -76,6 +76,7 @@ def test_a_mixture_of_one_is_that_model(models):
     assert text == alone.generate("abc", length=60, config=CONFIG)
 
 
+@pytest.mark.slow
 def test_samples_are_independent(models):
     """Sample 2 of five is sample 2 alone, though some read what one model lacks."""
     mixed = mixture(models)

@@ -245,6 +245,7 @@ def test_alternatives_are_characters(writer):
         assert 1 > probs[0] >= probs[1] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "length", "stopped_by"),
     [

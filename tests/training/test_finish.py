@@ -81,6 +81,7 @@ class TestTemperature:
         logits = logits[:, 0].double() / temperature
         return float(functional.cross_entropy(logits, read[1:]))
 
+    @pytest.mark.slow
     def test_no_other_temperature_loses_less(self, model, written):
         """
         An exhaustive search in float64 finds nothing better.
@@ -135,6 +136,7 @@ def every_beginning(model, ids):
 
 
 class TestInitialState:
+    @pytest.mark.slow
     def test_no_other_state_begins_better(self, make_model):
         """A network of one unit: an exhaustive search finds nothing that loses less."""
         model = make_model(7, cell="rnn", hidden=1, seed=8).requires_grad_(False)
@@ -245,6 +247,7 @@ class TestInitialState:
                 from_json(TrainConfig, data)
 
 
+@pytest.mark.slow
 class TestRuns:
     @pytest.fixture(autouse=True)
     def _every_step_counts(self, monkeypatch):

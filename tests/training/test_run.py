@@ -321,6 +321,7 @@ class TestResuming:
         """Five steps with both kinds of noise."""
         return make_overrides(steps=5, optimizer={"dropout": 0.2, "weight_drop": 0.2})
 
+    @pytest.mark.slow
     def test_a_death_at_any_event(self, cats, overrides, train, tmp_path):
         """
         Wherever the process dies, the end is that of a run that nothing interrupted.
