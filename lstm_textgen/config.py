@@ -8,6 +8,7 @@ machine are chosen by `training.plan`, which builds these values.
 import dataclasses
 import difflib
 import math
+import secrets
 import types
 import typing
 from dataclasses import dataclass, field
@@ -28,15 +29,15 @@ Until = Literal["newline", "sentence", "paragraph"]
 
 T = TypeVar("T")
 
-BLOCKS: dict[Cell, tuple[str, ...]] = {
+GATES: dict[Cell, tuple[str, ...]] = {
     "lstm": ("input", "forget", "candidate", "output"),
     "gru": ("reset", "update", "candidate"),
     "rnn": ("candidate",),
 }
 """The gates of a cell in the order of their blocks of H rows, as in torch."""
 
-GATES: dict[Cell, int] = {cell: len(names) for cell, names in BLOCKS.items()}
-"""How many blocks of H rows the weights of a cell have."""
+GATE_COUNT: dict[Cell, int] = {cell: len(names) for cell, names in GATES.items()}
+"""How many gates a cell has, and so how many blocks of H rows its weights have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,6 +203,11 @@ class TrainConfig:
                 f"initial_state is {self.model.initial_state!r} in a run to be made.",
                 "Leave it out: it is learned when the run has ended.",
             )
+
+
+def fresh_seed() -> int:
+    """A seed for a sample whose user gave none, 0 to 2^32 - 1."""
+    return secrets.randbelow(2**32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -181,21 +181,22 @@ def widen(array: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
     return (array.astype(np.uint32) << 16).view(np.float32)
 
 
-STEPS = 127
-"""How many steps there are on either side of zero."""
+MAX_MULTIPLE = 127
+"""The largest multiple of a scale that a weight in 8 bits can be, of either sign."""
 
 
 def rounded_rows(
     matrix: Float[np.ndarray, "R C"],
 ) -> tuple[Int8[np.ndarray, "R C"], Float[np.ndarray, " R"]]:
     """
-    A matrix in 8 bits: every row as whole multiples of its own step.
+    A matrix in 8 bits: every row as whole multiples of its own scale.
 
     Returns:
-        Multiples from -127 to 127, and the step of each row; the matrix is about
-        `multiples * steps[:, None]`, each number within half a step. A row of zeros
-        has the step 1.
+        Multiples from -127 to 127, and the scale of each row; the matrix is about
+        `multiples * scales[:, None]`, each number within half a scale. A row of zeros
+        has the scale 1.
     """
-    scales = np.abs(matrix).max(axis=1) / STEPS
+    scales = np.abs(matrix).max(axis=1) / MAX_MULTIPLE
     scales[scales == 0] = 1
-    return np.rint(matrix / scales[:, None]).astype(np.int8), scales
+    multiples = np.rint(matrix / scales[:, None]).astype(np.int8)
+    return multiples, scales

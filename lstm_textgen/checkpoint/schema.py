@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 
 from lstm_textgen.checkpoint.container import Array, widen
-from lstm_textgen.config import GATES, ModelConfig
+from lstm_textgen.config import GATE_COUNT, ModelConfig
 
 MAX_WEIGHT = 2.0**53
 """
@@ -31,7 +31,7 @@ def tensor_shapes(model: ModelConfig, vocabulary: int) -> dict[str, tuple[int, .
         model: The settings.
         vocabulary: How many different ids there are.
     """
-    E, H, G = model.embedding, model.hidden, GATES[model.cell] * model.hidden
+    E, H, G = model.embedding, model.hidden, GATE_COUNT[model.cell] * model.hidden
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (vocabulary, E)}
     for depth in range(model.layers):
         shapes |= {

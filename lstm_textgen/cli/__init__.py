@@ -41,9 +41,9 @@ SPINS = "20000"
 How long an OpenMP thread that waits for another keeps its core, in turns of a loop.
 
 GNU's default is 300,000 or more, and a program that is busy beside a training run then
-slows it twenty times or worse: each waits for a core that the other one holds. This few
-cost a quiet machine about a tenth (`benchmarks/README.md`). It must be set before torch
-is imported, which no command does before it runs.
+slows it twenty times or worse: each waits for a core that the other one holds. This
+setting slows an idle machine by about a tenth (`benchmarks/README.md`). It must be set
+before torch is imported, which no command does before it runs.
 """
 
 MAX_ERROR_LINE = 600

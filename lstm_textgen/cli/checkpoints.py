@@ -22,7 +22,7 @@ from lstm_textgen.ui.options import (
     option,
     print_json,
 )
-from lstm_textgen.ui.table import Cell, Column, bold, in_bytes, print_table
+from lstm_textgen.ui.table import Column, TableCell, bold, in_bytes, print_table
 from lstm_textgen.ui.terminal import say, write_text
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ def _refuse_misplaced_options(context: typer.Context) -> None:
 
 def _entry_json(entry: "ModelEntry") -> dict[str, Any]:
     """An entry as JSON; null for what a file that cannot be read leaves unknown."""
-    card = entry.card
-    model, training = (card.model, card.training) if card else (None, None)
+    header = entry.header
+    model, training = (header.model, header.training) if header else (None, None)
     saved = datetime.fromtimestamp(entry.saved_s, UTC)
     return {
         "name": entry.name,
@@ -142,7 +142,7 @@ def _entry_json(entry: "ModelEntry") -> dict[str, Any]:
         "saved": saved.isoformat(timespec="seconds"),
         "problem": entry.problem or None,
         "model": model and to_json(model),
-        "vocabulary": card and card.tokenizer.size,
+        "vocabulary": header and header.tokenizer.size,
         "corpus": training and training.corpus,
         "validation_nats_per_char": training and training.validation_nats_per_char,
     }
@@ -157,7 +157,7 @@ def _show_entries(entries: "Sequence[ModelEntry]") -> None:
     rows = [
         (
             entry.name,
-            *(_summary(entry.card) if entry.card else (entry.problem, "", "")),
+            *(_summary(entry.header) if entry.header else (entry.problem, "", "")),
             in_bytes(entry.size_bytes),
             in_bytes(entry.folder_bytes),
             "bundled" if entry.kind == "bundled" else _age(now - entry.saved_s),
@@ -281,7 +281,7 @@ def _show_diff(names: tuple[str, str], diff: "ModelDiff") -> None:
     groups = [diff.settings, diff.vocabulary, diff.training, diff.about]
     if diff.only_first or diff.only_second:
         groups.insert(1, {"only these know": (diff.only_first, diff.only_second)})
-    rows: list[Sequence[Cell]] = [
+    rows: list[Sequence[TableCell]] = [
         (key, _shown(here), _shown(there))
         for group in groups
         for key, (here, there) in group.items()

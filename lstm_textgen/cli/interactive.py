@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lstm_textgen.cli.sample_output import SampleOutput, SampleRequest
+from lstm_textgen.cli.sample_request import SampleOutput, SampleRequest
 from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.errors import ConfigError, OutputError, TextgenError
 from lstm_textgen.sampling.generate import ReadPrompt

@@ -26,7 +26,7 @@ from lstm_textgen.compare.recall import ALL_DISTANCES_FROM, FIRST_MAX_DISTANCE
 from lstm_textgen.compare.tasks import DISTANCES, MAX_DISTANCE, MIN_DISTANCE, TASKS
 from lstm_textgen.config import (
     CADENCE,
-    GATES,
+    GATE_COUNT,
     Cell,
     ModelConfig,
     OptimizerConfig,
@@ -352,7 +352,7 @@ def with_equal_parameters(config: ModelConfig, cell: Cell) -> ModelConfig:
         as little as whole units allow: by less than 2 % from 64 LSTM units on.
     """
     wanted = recurrent_parameters(config)
-    most = min(2 * GATES[config.cell] * config.hidden, MAX_UNITS)
+    most = min(2 * GATE_COUNT[config.cell] * config.hidden, MAX_UNITS)
     candidates = (replace(config, cell=cell, hidden=n) for n in range(1, most + 1))
     return min(candidates, key=lambda shape: abs(recurrent_parameters(shape) - wanted))
 

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from lstm_textgen.config import CADENCE, TrainConfig
 from lstm_textgen.errors import CorpusError
-from lstm_textgen.evaluation.perplexity import estimate
+from lstm_textgen.evaluation.perplexity import parallel_loss
 from lstm_textgen.model.machine import Machine
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.text.streams import Streams
@@ -123,7 +123,7 @@ def measure_on_text(
         if isinstance(event, Evaluated):
             characters = loop.position.characters
             curve.append((characters, elapsed_s, event.loss.nats_per_char))
-    loss = estimate(loop.network, text.held_out, characters=FINAL_CHARACTERS)
+    loss = parallel_loss(loop.network, text.held_out, characters=FINAL_CHARACTERS)
     if context_positions:
         reach = gradient_reach(loop.network, windows, check_interrupt)
         measured["trained"] = reach.tolist()

@@ -148,7 +148,7 @@ class _Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Transfer:
-    """One file on its way; what has arrived lies in the .part."""
+    """A download in progress; what has arrived lies in the .part."""
 
     address: str
     target: Path

@@ -32,6 +32,16 @@ class Loss:
         return math.exp(min(self.nats_per_char, 700.0))
 
 
+def recorded_loss(checkpoint: Checkpoint) -> Loss | None:
+    """
+    The validation loss that a checkpoint records; None if it has none.
+
+    Only the mean is recorded: it is returned as the loss of a single character.
+    """
+    nats = checkpoint.training.validation_nats_per_char
+    return None if nats is None else Loss(nats, 1)
+
+
 def with_loss(checkpoint: Checkpoint, loss: Loss) -> Checkpoint:
     """The same model with *loss* recorded as its validation loss, if it has any."""
     if not loss.characters:

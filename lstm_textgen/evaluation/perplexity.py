@@ -78,7 +78,7 @@ def exact_loss(
     progress: Callable[[int], None] | None = None,
 ) -> Loss:
     """
-    Read a text once from its first to its last character and sum the nats.
+    The loss of a whole text, read once from its first to its last character.
 
     The recurrent state is carried throughout; every character but the first, which
     nothing predicts, is counted once.
@@ -132,7 +132,7 @@ def read_on(
 
 
 @torch.inference_mode()
-def estimate(
+def parallel_loss(
     model: CharModel,
     ids: NDArray[np.unsignedinteger],
     *,
@@ -143,7 +143,7 @@ def estimate(
     progress: Callable[[int], None] | None = None,
 ) -> Loss:
     """
-    A fast estimate of `exact_loss`: several positions of the text read side by side.
+    A fast estimate of `exact_loss`: several positions of the text read in parallel.
 
     Each stream but the first, which starts at the beginning, first reads *warm_up*
     characters that are not counted. Dependencies that are longer than that are lost.
@@ -217,31 +217,31 @@ def _check_length(ids: NDArray[np.unsignedinteger]) -> None:
         )
 
 
-def estimate_loss(
+def loss_during_run(
     model: CharModel,
     held_out: NDArray[np.unsignedinteger[Any]],
     characters: int,
     begins: NDArray[np.bool_] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Loss:
-    """The estimate during a run; of no characters where no text is held out."""
+    """A `parallel_loss` of about *characters*; of none where no text is held out."""
     if len(held_out) < 2:
         return Loss(0.0, 0)
-    return estimate(
+    return parallel_loss(
         model, held_out, characters=characters, begins=begins, progress=progress
     )
 
 
-def final_loss(
+def finished_model_loss(
     model: CharModel,
     held_out: NDArray[np.unsignedinteger[Any]],
     begins: NDArray[np.bool_] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Loss:
-    """The loss of a finished model: exact for a short text, else a close estimate."""
+    """The `exact_loss` of a short text, else a `parallel_loss` close to it."""
     if len(held_out) <= EXACT_LIMIT:
         return exact_loss(model, held_out, begins=begins, progress=progress)
-    return estimate(
+    return parallel_loss(
         model,
         held_out,
         streams=min(MAX_STREAMS, len(held_out) // STREAM_CHARACTERS),
@@ -254,7 +254,7 @@ def final_loss(
 
 def evaluation_seconds(characters: int, read_per_second: float) -> float:
     """
-    How long `final_loss` or `best_temperature` will take, plus a third.
+    How long `finished_model_loss` or `best_temperature` will take, plus a third.
 
     Learning an initial state takes no longer, since it reads many positions at once.
 

@@ -46,9 +46,9 @@ def packed_int8(checkpoint: Checkpoint) -> tuple[Places, bytes]:
 
     Returns:
         For each tensor by its name the `shape`, and the byte offsets of its numbers:
-        for a matrix `steps`, int8 and row by row, and `scales`, the step of each row;
-        for a vector `numbers`. Then the bytes: first all float32, little-endian, then
-        all int8.
+        for a matrix `steps`, the int8 multiples row by row, and `scales`, one for each
+        row; for a vector `numbers`. Then the bytes: first all float32, little-endian,
+        then all int8.
     """
     arrays = float_arrays(checkpoint)
     rounded = {k: rounded_rows(array) for k, array in arrays.items() if array.ndim == 2}
@@ -56,7 +56,7 @@ def packed_int8(checkpoint: Checkpoint) -> tuple[Places, bytes]:
     pieces = [
         *((name, "numbers", vector) for name, vector in vectors.items()),
         *((name, "scales", scales) for name, (_, scales) in rounded.items()),
-        *((name, "steps", steps) for name, (steps, _) in rounded.items()),
+        *((name, "steps", multiples) for name, (multiples, _) in rounded.items()),
     ]
     places: Places = {name: {"shape": list(a.shape)} for name, a in arrays.items()}
     data = bytearray()

@@ -43,12 +43,12 @@ def export(
     from lstm_textgen.checkpoint.format import load_checkpoint
     from lstm_textgen.config import choice
     from lstm_textgen.files import write_durably
-    from lstm_textgen.runs.find import find_checkpoint, require_free
+    from lstm_textgen.runs.find import find_checkpoint, model_name, require_free
     from lstm_textgen.ui.terminal import say, write_text
 
     choice("format", format, FORMATS)
     path = find_checkpoint(checkpoint)
-    target = output or Path(f"{_name(checkpoint, path)}.{format}")
+    target = output or Path(f"{model_name(checkpoint, path)}.{format}")
     require_free(target)
     data = _exported(format, load_checkpoint(path))
     write_durably(target, data)
@@ -67,15 +67,6 @@ NEXT = {
     "html": "Open it in a browser, or give it away: it needs nothing beside it.",
 }
 """What to do with the file."""
-
-
-def _name(argument: str | None, path: Path) -> str:
-    """What to call a model: as on a hub, or a run by its folder, or by its file."""
-    from lstm_textgen.remote.repository import is_on_hub, parse_repository
-
-    if argument is not None and is_on_hub(argument):
-        return parse_repository(argument).short_name
-    return path.resolve().parent.name if path.name == "model.safetensors" else path.stem
 
 
 def _exported(format: str, model: "Model") -> bytes:

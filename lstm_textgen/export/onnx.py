@@ -21,7 +21,7 @@ from lstm_textgen import __version__
 from lstm_textgen.checkpoint.container import Array
 from lstm_textgen.checkpoint.format import Checkpoint, to_metadata
 from lstm_textgen.checkpoint.schema import parameter_count
-from lstm_textgen.config import BLOCKS, Cell
+from lstm_textgen.config import GATES, Cell
 from lstm_textgen.errors import CheckpointError
 from lstm_textgen.export.arrays import float_arrays
 from lstm_textgen.strict_json import canonical
@@ -37,7 +37,7 @@ GATE_ORDER: dict[Cell, tuple[str, ...]] = {
     "gru": ("update", "reset", "candidate"),
     "rnn": ("candidate",),
 }
-"""The blocks of `BLOCKS` in the order of ONNX's operators."""
+"""The gates of a cell in the order of ONNX's operators."""
 
 
 def onnx_bytes(checkpoint: Checkpoint) -> bytes:
@@ -159,7 +159,7 @@ def _layer(
 
 def _reordered(rows: Float32[np.ndarray, "G *E"], cell: Cell) -> Array:
     """The gate rows of a weight or a bias in the order of ONNX."""
-    blocks = dict(zip(BLOCKS[cell], np.split(rows, len(BLOCKS[cell])), strict=True))
+    blocks = dict(zip(GATES[cell], np.split(rows, len(GATES[cell])), strict=True))
     return np.concatenate([blocks[name] for name in GATE_ORDER[cell]])
 
 

@@ -1,1 +1,1 @@
-"""Share a model on a hub."""
+"""Push a model to a hub with its card, and pull one, built on `remote`."""

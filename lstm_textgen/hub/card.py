@@ -16,7 +16,7 @@ import numpy as np
 from lstm_textgen.checkpoint.format import Checkpoint
 from lstm_textgen.checkpoint.schema import parameter_count
 from lstm_textgen.config import TrainConfig
-from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.evaluation.loss import recorded_loss
 from lstm_textgen.remote.repository import Repository
 from lstm_textgen.ui.model_facts import CELL_NAMES, clock
 from lstm_textgen.ui.terminal import sanitize
@@ -74,7 +74,7 @@ def model_card(
 
 def _front_matter(checkpoint: Checkpoint, name: str, language: str | None) -> str:
     """What the Hub reads: filters, license, measured result."""
-    loss = _validation_loss(checkpoint)
+    loss = recorded_loss(checkpoint)
     lines = ["---", "library_name: lstm-textgen", "pipeline_tag: text-generation"]
     license = _one_line(checkpoint.licence)
     if license.lower() in HUB_LICENSES:
@@ -172,7 +172,7 @@ def _training(checkpoint: Checkpoint, train_config: TrainConfig | None) -> str:
 
 def _quality(checkpoint: Checkpoint, losses: Sequence[tuple[int, float]]) -> str:
     """The validation loss, and the losses over the training as a curve."""
-    loss = _validation_loss(checkpoint)
+    loss = recorded_loss(checkpoint)
     parts = ["## How well it knows its text"]
     if loss is None:
         parts.append("Nothing of the text was held out, so nobody knows.")
@@ -197,11 +197,6 @@ def _rights(checkpoint: Checkpoint) -> str:
     license = _one_line(checkpoint.licence)
     stated = _inline_code(license) if license else "not stated: ask its maker"
     return f"## Licence and a warning\n\nLicence: {stated}.\n\n{WARNING}"
-
-
-def _validation_loss(checkpoint: Checkpoint) -> Loss | None:
-    nats = checkpoint.training.validation_nats_per_char
-    return None if nats is None else Loss(nats, 1)
 
 
 def _one_line(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Insight: what happens inside a model while it reads, as arrays."""
+"""Inspect a model while it reads: gates, memory and clamps, drawn or as arrays."""

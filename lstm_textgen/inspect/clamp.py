@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lstm_textgen.config import BLOCKS, Cell, ModelConfig
+from lstm_textgen.config import GATES, Cell, ModelConfig
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.inspect.gates import CELL_SIGNALS, check_unit
-from lstm_textgen.model.cells import UPDATES, CellWeights, from_input, from_memory
+from lstm_textgen.model.cells import UPDATES, CellWeights, from_hidden, from_input
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import LayerState, StackState
@@ -104,7 +104,7 @@ class ClampedLayer:
     ) -> None:
         self._update = UPDATES[cell]
         self._weights = weights
-        blocks, hidden = BLOCKS[cell], weights.recurrent.shape[1]
+        blocks, hidden = GATES[cell], weights.recurrent.shape[1]
         # NaN where nothing is clamped: a row for each gate, and one for the memory
         *gate_rows, self._memory = weights.bias.new_full(
             (len(blocks) + 1, hidden), math.nan
@@ -141,7 +141,7 @@ class ClampedLayer:
             What the state contributed to every gate, and the state after.
         """
         state = self._clamp_memory(state)
-        m = from_memory(state.hidden, self._weights)
+        m = from_hidden(state.hidden, self._weights)
         m = m if self._is_free else torch.where(self._is_gate, 0.0, m)
         return m, self._update(a, m, state)
 

@@ -1,14 +1,13 @@
 """`textgen inspect`: what happens inside a model while it reads a text."""
 
 import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from lstm_textgen.config import ModelConfig, SampleConfig, check, choice
+from lstm_textgen.config import ModelConfig, SampleConfig, check, choice, fresh_seed
 from lstm_textgen.errors import ConfigError, CorpusError, OutputError
 from lstm_textgen.inspect.gates import (
     CELL_SIGNALS,
@@ -258,7 +257,7 @@ def inspect_model(request: InspectRequest) -> None:
     from lstm_textgen.inspect.inspection import inspect_text
     from lstm_textgen.model.machine import choose_machine
     from lstm_textgen.model.weights import build_model
-    from lstm_textgen.runs.find import find_checkpoint
+    from lstm_textgen.runs.find import find_checkpoint, model_name
     from lstm_textgen.ui.progress import reading_bar
 
     _check_outputs(request)
@@ -290,7 +289,7 @@ def inspect_model(request: InspectRequest) -> None:
             dtype=dtype,
             progress=progress,
         )
-    name = path.parent.name if path.stem == "model" else path.stem
+    name = model_name(request.checkpoint, path)
     _put_out(inspection, source, chosen, request, title=f"{name} reads {source.name}")
 
 
@@ -398,11 +397,12 @@ def _sample_text(
     from lstm_textgen.inspect.clamp import ClampedBackend
     from lstm_textgen.sampling.backend import choose_backend
     from lstm_textgen.sampling.writer import Writer
+    from lstm_textgen.text.tokenizer import opening_id
     from lstm_textgen.ui.terminal import say
 
     config, length = request.config, request.sample or 0
     if not request.has_seed:
-        config = replace(config, seed=secrets.randbelow(2**32))
+        config = replace(config, seed=fresh_seed())
         if not request.quiet:
             say(f"seed {config.seed}")
 
@@ -413,9 +413,7 @@ def _sample_text(
         )
 
     unclamped = generate(choose_backend(model, characters=length))
-    opening = ""
-    if not request.prompt:  # the same as the writer's
-        opening = "\n" if "\n" in tokenizer else tokenizer.decode([0])
+    opening = "" if request.prompt else tokenizer.decode([opening_id(tokenizer)])
     if not clamps:
         return InspectText(unclamped, "what it writes", opening)
     clamped = generate(ClampedBackend(model, clamps))

@@ -318,16 +318,10 @@ def inspect_text(
     return Inspection(
         text=text,
         model=model.config,
-        id_names=tuple(_id_name(tokenizer, id) for id in range(tokenizer.size)),
+        id_names=tuple(map(tokenizer.id_name, range(tokenizer.size))),
         trace=trace,
         findings=tuple(probe_units(text, trace.memory())),
     )
-
-
-def _id_name(tokenizer: Tokenizer, id: int) -> str:
-    if tokenizer.kind == "byte" and id > 0x7F:
-        return f"\\x{id:02x}"
-    return tokenizer.decode([id])
 
 
 @torch.inference_mode()

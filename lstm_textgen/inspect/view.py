@@ -121,7 +121,7 @@ def visible(char: str) -> str:
 
 
 def show_heat(inspection: Inspection, rows: Sequence[HeatRow], *, quiet: bool) -> None:
-    """Draw the beginning of the text with rows below it; not *quiet* with a legend."""
+    """Draw the beginning of the text, rows below it, and a legend unless *quiet*."""
     color = wants_color(sys.stdout)
     width = shutil.get_terminal_size((COLUMNS, 24)).columns
     width = width if sys.stdout.isatty() else COLUMNS

@@ -65,7 +65,7 @@ def from_input(x: Float[Tensor, "B E"], weights: CellWeights) -> Float[Tensor, "
     return x @ weights.inputs.T + weights.bias
 
 
-def from_memory(
+def from_hidden(
     hidden: Float[Tensor, "B H"], weights: CellWeights
 ) -> Float[Tensor, "B G"]:
     """The contribution of the hidden state to every gate: m = U h + d."""
@@ -165,5 +165,5 @@ def cell_step(
     cell: Cell, x: Float[Tensor, "B E"], state: LayerState, weights: CellWeights
 ) -> LayerState:
     """Advance a layer by one character."""
-    a, m = from_input(x, weights), from_memory(state.hidden, weights)
+    a, m = from_input(x, weights), from_hidden(state.hidden, weights)
     return UPDATES[cell](a, m, state)

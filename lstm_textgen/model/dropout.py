@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lstm_textgen.config import GATES, ModelConfig
+from lstm_textgen.config import GATE_COUNT, ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def draw_noise_masks(
     """
     if dropout == 0 and weight_drop == 0:
         return None
-    H, G = config.hidden, GATES[config.cell] * config.hidden
+    H, G = config.hidden, GATE_COUNT[config.cell] * config.hidden
     layers = range(config.layers)
     return NoiseMasks(
         outputs=tuple(_mask((streams, H), dropout, generator) for _ in layers),

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from lstm_textgen.config import GATES, ModelConfig
+from lstm_textgen.config import GATE_COUNT, ModelConfig
 from lstm_textgen.model.dropout import NoiseMasks
 from lstm_textgen.model.layers import MODULES, cell_weights, run_layer
 from lstm_textgen.model.recurrent import LayerState, StackState, zero_state
@@ -135,7 +135,7 @@ def initialize(model: CharModel, generator: torch.Generator) -> None:
         Jozefowicz, Zaremba and Sutskever (2015), An Empirical Exploration of
         Recurrent Network Architectures (forget bias), section 2.2.
     """
-    H, gates = model.config.hidden, GATES[model.config.cell]
+    H, gates = model.config.hidden, GATE_COUNT[model.config.cell]
 
     def fill(target: Tensor, init: object, **options: float) -> None:
         drawn = torch.empty(target.shape, dtype=torch.float32)

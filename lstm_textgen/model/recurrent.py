@@ -38,10 +38,6 @@ class StackState:
         """The same state with *change* applied to each tensor."""
         return StackState(tuple(layer.map(change) for layer in self.layers))
 
-    def detach(self) -> "StackState":
-        """The same state without its gradient, for truncated backpropagation."""
-        return self.map(Tensor.detach)
-
     def select(self, streams: slice | Tensor) -> "StackState":
         """The state of some streams, by slice or by index."""
         return self.map(lambda tensor: tensor[streams])

@@ -1,1 +1,1 @@
-"""Models on a hub."""
+"""Names of models on a hub, and their download; any command can use it."""

@@ -1,4 +1,4 @@
-"""The directory of a run: its model, its state for going on, its log, its lock."""
+"""The directory of a run: its model, its state for resuming, its log, its lock."""
 
 import contextlib
 import json
@@ -187,7 +187,7 @@ class RunDirectory:
         """Put *checkpoint* in the place of the best model; see `save_checkpoint`."""
         save_checkpoint(self.model_path, checkpoint)
 
-    def save_state(self, tensors: dict[str, Array], progress: dict[str, Any]) -> None:
+    def save_state(self, tensors: dict[str, Array], metadata: dict[str, Any]) -> None:
         """
         Save the state; keep the previous one.
 
@@ -195,14 +195,14 @@ class RunDirectory:
 
         Args:
             tensors: Of types F32, BF16, F64, I64 and U8; names are free.
-            progress: Plain JSON, finite.
+            metadata: Plain JSON, finite.
 
         Raises:
             CheckpointError: The state is larger than what would be read again.
             OutputError: The folder may not be written to.
             StorageError: The disk is full or fails.
         """
-        data = pack(tensors, STATE, progress)
+        data = pack(tensors, STATE, metadata)
         kept = self.path / ".state.previous.part"
         with translated_errors(self.state_path):
             try:
@@ -219,7 +219,7 @@ class RunDirectory:
         Read what `save_state` kept.
 
         Returns:
-            The tensors, the progress, and whether they are those of the state
+            The tensors, the metadata, and whether they are those of the state
             before, because the newest is damaged or gone. None if there is none.
 
         Raises:

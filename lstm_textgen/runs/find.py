@@ -157,3 +157,16 @@ def find_checkpoint(argument: str | None, *, folder: Path = RUNS) -> Path:
     if argument is not None and is_on_hub(argument):
         return download_model(parse_repository(argument)).path
     return resolve_checkpoint(argument, folder=folder)
+
+
+def model_name(argument: str | None, path: Path) -> str:
+    """
+    What to call a model: as on a hub, a run by its folder, or a file by its name.
+
+    Args:
+        argument: As it was given to `find_checkpoint`.
+        path: What `find_checkpoint` found.
+    """
+    if argument is not None and is_on_hub(argument):
+        return parse_repository(argument).short_name
+    return path.resolve().parent.name if path.name == "model.safetensors" else path.stem

@@ -63,7 +63,7 @@ class ModelEntry:
     saved_s: float
     """When the model was saved, or the run created, in seconds since 1970."""
 
-    card: Checkpoint | None
+    header: Checkpoint | None
     """The model without its tensors; None if it cannot be read."""
 
     problem: str = ""
@@ -140,7 +140,7 @@ def _run(path: Path) -> ModelEntry:
         size_bytes=0,
         folder_bytes=folder_bytes,
         saved_s=_saved_s(run.settings_path),
-        card=None,
+        header=None,
         problem="no model was saved yet",
     )
 
@@ -148,9 +148,9 @@ def _run(path: Path) -> ModelEntry:
 def _model(
     path: Path, kind: EntryKind, name: str, folder_bytes: int | None = None
 ) -> ModelEntry:
-    card, problem = None, ""
+    header, problem = None, ""
     try:
-        card = read_header(path)
+        header = read_header(path)
     except TextgenError as error:
         problem = error.problem
     size_bytes = _size_bytes(path)
@@ -161,7 +161,7 @@ def _model(
         size_bytes=size_bytes,
         folder_bytes=size_bytes if folder_bytes is None else folder_bytes,
         saved_s=_saved_s(path),
-        card=card,
+        header=header,
         problem=problem,
     )
 

@@ -54,7 +54,7 @@ class Backend(Protocol[State]):
         """The state of the samples at these places; a place may come twice."""
 
     def where(self, rows: Bool[Tensor, " N"], state: State, other: State) -> State:
-        """*state* for the samples that are marked, *other* for the others."""
+        """*state* for marked samples, else *other*."""
 
 
 @runtime_checkable

@@ -2,9 +2,9 @@
 The torch backend: any number of samples side by side, on the CPU or a GPU.
 
 A call of `nn.LSTM` for a single character spends its time on laying out weights. Here
-they lie ready: the contribution of a character to the first layer is a row of a table,
-and each layer costs one matrix product with its input and hidden state. The cells are
-those of `model.cells`.
+they are precomputed: the contribution of a character to the first layer is a row of a
+table, and each layer costs one matrix product with its input and hidden state. The
+cells are those of `model.cells`.
 
 Shapes: T steps, N and M samples, V vocabulary, G gate rows, E inputs, H hidden units.
 """
@@ -47,7 +47,7 @@ class NetworkBackend:
     def where(
         self, rows: Bool[Tensor, " N"], state: StackState, other: StackState
     ) -> StackState:
-        """*state* for the samples that are marked, *other* for the others."""
+        """*state* for marked samples, else *other*."""
         return state.where(rows.to(self._model.head.weight.device), other)
 
 

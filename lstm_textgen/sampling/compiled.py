@@ -19,7 +19,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from lstm_textgen.checkpoint.container import rounded_rows
-from lstm_textgen.config import GATES
+from lstm_textgen.config import GATE_COUNT
 from lstm_textgen.model.cells import from_input
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel
@@ -31,7 +31,7 @@ LSTM, GRU, RNN = range(3)
 CELL_CODES = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 
 Matrix = tuple[np.ndarray, np.ndarray]
-"""Weights, and the value of a weight of 1 in each row."""
+"""Multiples and the scale of each row; of exact weights the scales are 1."""
 
 
 class CompiledBackend(BatchedBackend):
@@ -84,7 +84,7 @@ class CompiledBackend(BatchedBackend):
     def _workspace(self) -> tuple[Any, ...]:
         """Scratch arrays of the kernels, new each time: threads do not share them."""
         hidden = self._model.config.hidden
-        rows = GATES[self._model.config.cell] * hidden
+        rows = GATE_COUNT[self._model.config.cell] * hidden
         a, m, x = (np.empty(size, self._dtype) for size in (rows, rows, hidden))
         bits = np.empty(rows, f"i{self._dtype.itemsize}")
         constants = kernel_constants(self._dtype)
@@ -115,9 +115,9 @@ def round_weights(model: CharModel) -> CharModel:
     with torch.no_grad():
         for depth, layer in enumerate(model.layers):
             for name in ("weight_ih_l0", "weight_hh_l0")[depth == 0 :]:
-                steps, scales = _rounded(layer.get_parameter(name))
+                multiples, scales = _rounded(layer.get_parameter(name))
                 layer.get_parameter(name).copy_(
-                    torch.from_numpy(steps * scales[:, None])
+                    torch.from_numpy(multiples * scales[:, None])
                 )
     return model
 
@@ -128,7 +128,7 @@ def _exact(weights: Float[Tensor, "G E"]) -> Matrix:
 
 
 def _rounded(weights: Float[Tensor, "G E"]) -> Matrix:
-    """To 127 steps on either side of zero, row by row."""
+    """In 8 bits: multiples, and the scale of each row."""
     return rounded_rows(_array(weights))
 
 

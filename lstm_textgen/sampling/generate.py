@@ -27,7 +27,7 @@ from lstm_textgen.sampling.transforms import (
 )
 
 PROMPT_WINDOW = 1024
-"""Characters of a prompt that are read at a time. It bounds memory, nothing else."""
+"""Characters of a prompt that are read at a time. This only bounds memory."""
 
 MAX_RECENT = 65536
 """Characters of a prompt that are kept for the penalties: their widest window."""
@@ -106,8 +106,8 @@ def generate(
         samples: Which samples of the seed to draw side by side. Sample n is the same
             text, whichever are drawn with it, up to the rounding of a batched matrix
             product.
-        length: Characters of a whole sample: over these the temperature goes from
-            its first value to its last, and in these a pattern must fit.
+        length: Characters of a whole sample: the temperature is interpolated over
+            them, and a pattern must fit into them.
         automaton: What may be written; None for anything.
         alternatives: How many of the most likely characters to list beside each.
 
@@ -202,7 +202,9 @@ class Sampler:
         self._history = History(recent, count, window)
         self._limits = first_limits(count, config.mirostat)
         self._automaton = automaton
-        self._states = torch.full((count,), automaton.start if automaton else 0)
+        self._automaton_states = torch.full(
+            (count,), automaton.start if automaton else 0
+        )
         self._continues = torch.ones(count, dtype=torch.bool)
         self._picked = 0
 
@@ -216,11 +218,13 @@ class Sampler:
             logits: The model's own, on the CPU.
 
         Returns:
-            Ids, and which samples continue. A sample that has come to its end has an
-            id without a meaning.
+            Ids, and which samples continue. A sample that has come to its end has a
+            meaningless id.
         """
         if self._automaton is not None:
-            allowed = self._automaton.allowed(self._states, self._length - self._picked)
+            allowed = self._automaton.allowed(
+                self._automaton_states, self._length - self._picked
+            )
             self._continues = allowed.any(dim=-1)
             allowed |= ~self._continues.unsqueeze(-1)  # or no id could be drawn
             logits = logits.masked_fill(~allowed, -torch.inf)
@@ -233,7 +237,9 @@ class Sampler:
         self._picked += 1
         self._history.add(ids)
         if self._automaton is not None:
-            self._states = self._automaton.advance(self._states, ids)
+            self._automaton_states = self._automaton.advance(
+                self._automaton_states, ids
+            )
         return ids, self._continues
 
     def observe(self, nats: Float[Tensor, " N"]) -> None:
@@ -379,13 +385,13 @@ def beam_search(
     """
     whole: list[Hypothesis] = []
     alive = [Hypothesis()]
-    states = torch.tensor([automaton.start if automaton else 0])
+    automaton_states = torch.tensor([automaton.start if automaton else 0])
     state, logits = prompt.state, prompt.logits
     for left in range(length, 0, -1):
         costs = -logits.double().log_softmax(dim=-1).cpu()
         if automaton is not None:
-            whole += _matching(alive, automaton, states)
-            allowed = automaton.allowed(states, left)
+            whole += _matching(alive, automaton, automaton_states)
+            allowed = automaton.allowed(automaton_states, left)
             costs = costs.masked_fill(~allowed, torch.inf)
         parents, ids = _cheapest_continuations(alive, costs, width)
         grown = [
@@ -401,7 +407,7 @@ def beam_search(
         parent = torch.tensor([parents[place] for place in kept])
         newest = torch.tensor([ids[place] for place in kept])
         if automaton is not None:
-            states = automaton.advance(states[parent], newest)
+            automaton_states = automaton.advance(automaton_states[parent], newest)
         logits, state = backend.step(newest, backend.select(state, parent))
     return min(whole, key=lambda text: text.score(power), default=Hypothesis())
 
@@ -419,8 +425,8 @@ def _cheapest_continuations(
 
 
 def _matching(
-    alive: list[Hypothesis], automaton: Automaton, states: Int64[Tensor, " W"]
+    alive: list[Hypothesis], automaton: Automaton, automaton_states: Int64[Tensor, " W"]
 ) -> list[Hypothesis]:
     """The hypotheses that match as they are, whether or not they can be continued."""
-    ends = (automaton.distance[states] == 0).tolist()
+    ends = (automaton.distance[automaton_states] == 0).tolist()
     return [text for text, end in zip(alive, ends, strict=True) if end and text.ids]

@@ -69,8 +69,8 @@ class MixtureBackend:
         """
         Read a part of a prompt.
 
-        A model that knew no character so far takes part with what it expects after
-        the first character of its vocabulary.
+        A model that has read nothing contributes what it expects after the first
+        character of its vocabulary.
         """
         logits, states = [], []
         for part, backend in enumerate(self._backends):
@@ -114,7 +114,7 @@ class MixtureBackend:
     def where(
         self, rows: Bool[Tensor, " N"], state: MixtureState, other: MixtureState
     ) -> MixtureState:
-        """*state* for the samples that are marked, *other* for the others."""
+        """*state* for marked samples, else *other*."""
         states = zip(self._backends, state.states, other.states, strict=True)
         logits = zip(state.logits, other.logits, strict=True)
         return MixtureState(

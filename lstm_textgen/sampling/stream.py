@@ -72,7 +72,7 @@ class CharacterStream:
         One more id, or None where nothing can follow.
 
         Returns:
-            The characters that are complete with it and surely part of the text.
+            The characters that are complete with it and definitely belong to the text.
         """
         if self.stopped_by is not None:
             return []
@@ -86,18 +86,12 @@ class CharacterStream:
         nats = [self._nats / broken] * broken if broken else []
         nats.append(drawn.nats if broken else self._nats + drawn.nats)
         self._nats = 0.0
-        named = tuple((self._name(id), p) for id, p in drawn.alternatives)
+        named = tuple((self._tokenizer.id_name(id), p) for id, p in drawn.alternatives)
         released: list[Character] = []
         for char, surprise in zip(text, nats, strict=True):
             if self.stopped_by is None:
                 released += self._conditions.push(Character(char, surprise, named))
         return released
-
-    def _name(self, id: int) -> str:
-        """A character as it is, a byte outside ASCII by its number."""
-        if self._tokenizer.kind == "byte" and id > 0x7F:
-            return f"\\x{id:02x}"
-        return self._tokenizer.decode([id])
 
 
 class SampleStream(Iterator[Character]):
@@ -142,7 +136,7 @@ LOOK_BACK = 16
 
 class StopConditions:
     """
-    Takes a text character by character and releases what is surely part of it.
+    Takes a text character by character and releases what definitely belongs to it.
 
     What may be the beginning of a stop string is held back until that is known. A
     stop string, and the space after a sentence, are not part of the text.

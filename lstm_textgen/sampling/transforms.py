@@ -242,7 +242,7 @@ def _check_window(config: SampleConfig) -> None:
 # `ban_repeated_ngrams` and `penalize_continued_repeats`, do a text less harm.
 
 MAX_REPEAT = 64
-"""Characters beyond those allowed from which on a repeat costs no more."""
+"""Characters beyond those allowed, beyond which the penalty stops growing."""
 
 MAX_REPEAT_NATS = 1e4
 """The most that lengthening a repeat costs: nothing is drawn at that price."""

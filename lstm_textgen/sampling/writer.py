@@ -34,7 +34,7 @@ from lstm_textgen.sampling.stream import (
     Sample,
     SampleStream,
 )
-from lstm_textgen.text.tokenizer import Tokenizer
+from lstm_textgen.text.tokenizer import Tokenizer, opening_id
 
 DEFAULT = SampleConfig()
 
@@ -145,7 +145,7 @@ class Writer:
         if first is None:
             if before is not None:
                 return before
-            first = self._opening()
+            first = np.array([opening_id(self.tokenizer)], dtype=np.uint32)
         return read_prompt(self.backend, itertools.chain([first], parts), before)
 
     def continue_from(
@@ -243,15 +243,6 @@ class Writer:
             automaton=constraint_for(self.tokenizer, form),
             alternatives=alternatives,
         )
-
-    def _opening(self) -> Integer[np.ndarray, " T"]:
-        """
-        What stands before an empty prompt: a line end, as before any new line.
-
-        A vocabulary without one opens with its first character.
-        """
-        line_end = self.tokenizer.decode(np.arange(self.tokenizer.size)).find("\n")
-        return np.array([max(line_end, 0)], dtype=np.uint32)
 
 
 def single_line(writer: Writer, prompt: str, length: int, config: SampleConfig) -> str:

@@ -99,8 +99,7 @@ class Streams:
             tick: From 0 to `ticks` - 1.
             columns: The streams to read.
             end_at: The fraction of the epoch, from 0 to 1, after which a stream reaches
-                the end of the text. None draws the offset from
-                the seed.
+                the end of the text. None draws the offset from the seed.
 
         Returns:
             Characters, and the characters that follow them. On the last tick

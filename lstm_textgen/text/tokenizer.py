@@ -73,6 +73,9 @@ class Tokenizer(Protocol):
     def decode(self, ids: Sequence[int] | Integer[np.ndarray, " N"]) -> str:
         """The text of *ids*, each of them from 0 to V - 1."""
 
+    def id_name(self, id: int) -> str:
+        """How to show a single id: its character, or the number of a byte: `\\xe2`."""
+
     def decoder(self) -> Decoder:
         """A decoder for a new text."""
 
@@ -183,6 +186,9 @@ class CharTokenizer:
         assert not places.size or places.min() >= 0, "a negative id would wrap around"
         return self._codes[places].tobytes().decode("utf-32-le")
 
+    def id_name(self, id: int) -> str:
+        return self.characters[id]
+
     def decoder(self) -> Decoder:
         return self.characters.__getitem__
 
@@ -223,6 +229,10 @@ class ByteTokenizer:
         """The text of *ids*; bytes that are no UTF-8 become U+FFFD."""
         return np.asarray(ids, np.uint8).tobytes().decode("utf-8", "replace")
 
+    def id_name(self, id: int) -> str:
+        """An ASCII character as it is, another byte by its number."""
+        return chr(id) if id <= 0x7F else f"\\x{id:02x}"
+
     def decoder(self) -> Decoder:
         """Holds back the bytes of a character until it is complete."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -250,6 +260,16 @@ def tokenizer_from_json(data: object) -> Tokenizer:
     if not isinstance(characters, str) or not isinstance(unknown, str | None):
         raise _bad("The vocabulary has a value of the wrong type.")
     return CharTokenizer(characters, unknown)
+
+
+def opening_id(tokenizer: Tokenizer) -> int:
+    """
+    The id that a model reads before a text with no prompt: a line end.
+
+    A vocabulary without line ends opens with its first character.
+    """
+    line_end = tokenizer.decode(np.arange(tokenizer.size)).find("\n")
+    return max(line_end, 0)
 
 
 def count_code_points(chunks: Iterable[str]) -> Int64[np.ndarray, " codes"]:

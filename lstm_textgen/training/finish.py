@@ -34,7 +34,7 @@ from lstm_textgen.config import OptimizerConfig
 from lstm_textgen.evaluation.loss import Loss, with_loss
 from lstm_textgen.evaluation.perplexity import (
     evaluation_seconds,
-    final_loss,
+    finished_model_loss,
     read_on,
     summed_loss,
 )
@@ -128,7 +128,7 @@ def finish(
         return best, Loss(0.0, 0)
     model = build_model(best, device=device)
     begins = best.tokenizer.begins
-    loss = final_loss(model, data.held_out, begins, check_interrupt)
+    loss = finished_model_loss(model, data.held_out, begins, check_interrupt)
     return with_loss(best, loss), loss
 
 

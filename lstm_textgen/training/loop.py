@@ -24,7 +24,7 @@ from lstm_textgen.errors import DivergedError
 from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.evaluation.perplexity import (
     count_target_characters,
-    estimate_loss,
+    loss_during_run,
     summed_loss,
 )
 from lstm_textgen.model.dropout import draw_noise_masks
@@ -364,7 +364,7 @@ class Loop:
         began_s = time.monotonic()
         try:
             with self._machine.autocast():
-                loss = estimate_loss(
+                loss = loss_during_run(
                     self._network,
                     self._data.held_out,
                     self._spec.evaluation_sample,

@@ -12,7 +12,7 @@ import torch
 
 from lstm_textgen.config import (
     CADENCE,
-    GATES,
+    GATE_COUNT,
     BudgetConfig,
     ModelConfig,
     OptimizerConfig,
@@ -162,7 +162,7 @@ def _sized_model(
     machine: Machine,
 ) -> ModelConfig:
     """The model with the size for the budget, by operations or by characters."""
-    rows = GATES[ModelConfig(**overrides.model).cell]
+    rows = GATE_COUNT[ModelConfig(**overrides.model).cell]
 
     def sized(available: float) -> ModelConfig:
         layers, hidden = size_for(

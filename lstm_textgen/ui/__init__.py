@@ -1,1 +1,1 @@
-"""Report: draws events and results for people."""
+"""What people see: options, tables, bars and pages, on a terminal or as HTML."""

@@ -2,7 +2,7 @@
 
 from lstm_textgen.checkpoint.format import Checkpoint
 from lstm_textgen.checkpoint.schema import parameter_count
-from lstm_textgen.evaluation.loss import Loss
+from lstm_textgen.evaluation.loss import Loss, recorded_loss
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "classic RNN"}
 
@@ -58,11 +58,10 @@ def model_facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
 
 def _loss_facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     """How well it does, and what that means."""
-    training = checkpoint.training
-    if training.validation_nats_per_char is None:
+    loss = recorded_loss(checkpoint)
+    if loss is None:
         return []
-    loss = Loss(training.validation_nats_per_char, 1)
-    characters = f"{training.validation_characters:,} characters"
+    characters = f"{checkpoint.training.validation_characters:,} characters"
     return [
         ("held-out loss", f"{_in_units(loss)}, over {characters}"),
         ("that means", _as_choice(loss, checkpoint.tokenizer.size)),

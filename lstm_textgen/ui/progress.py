@@ -13,7 +13,7 @@ from lstm_textgen.ui.terminal import say
 Bar = TypeVar("Bar", bound="RunBar")
 
 LONG_BYTES = 30_000_000
-"""Less than this is read before anybody could look at a bar."""
+"""Less than this is read too fast for a bar to be useful."""
 
 BAR = "{percentage:3.0f}%|{bar:10}| {desc}"
 """With the text of a training step it fits into 80 columns."""

@@ -13,7 +13,7 @@ from lstm_textgen.ui.terminal import sanitize, write_drawn
 PIPE_COLUMNS = 10_000
 """Columns where there is no terminal: more than any table needs."""
 
-Cell = str | Text
+TableCell = str | Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,9 @@ class Column:
     """May become narrower than its longest cell."""
 
 
-def print_table(rows: Sequence[Sequence[Cell]], columns: Sequence[Column] = ()) -> None:
+def print_table(
+    rows: Sequence[Sequence[TableCell]], columns: Sequence[Column] = ()
+) -> None:
     """
     Print a table on stdout: as wide as a terminal; into a pipe no line is broken.
 
@@ -62,7 +64,7 @@ def bold(text: str) -> Text:
     return Text(sanitize(text), "bold")
 
 
-def _safe(cell: Cell) -> Text:
+def _safe(cell: TableCell) -> Text:
     """Without markup, and without anything that steers the terminal."""
     return cell if isinstance(cell, Text) else Text(sanitize(cell))
 

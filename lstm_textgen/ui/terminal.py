@@ -104,7 +104,7 @@ def _encodable(text: str, stream: Stream) -> str:
 
 
 def silence(stream: Stream) -> None:
-    """Send what is still to be flushed into a closed pipe nowhere."""
+    """Discard output still buffered for a closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -154,18 +154,18 @@ def test_every_number_is_within_half_a_step():
     generator = np.random.default_rng(3)
     matrix = generator.normal(size=(6, 50)) * 10.0 ** np.arange(-3, 3)[:, None]
 
-    steps, scales = rounded_rows(matrix)
+    multiples, scales = rounded_rows(matrix)
 
-    assert steps.dtype == np.int8
-    assert (np.abs(steps).max(axis=1) == 127).all()
-    off = np.abs(steps * scales[:, None] - matrix)
+    assert multiples.dtype == np.int8
+    assert (np.abs(multiples).max(axis=1) == 127).all()
+    off = np.abs(multiples * scales[:, None] - matrix)
     assert (off <= scales[:, None] * (0.5 + 1e-9)).all()
 
 
 def test_a_row_of_zeros_stays_one():
     """It has no largest number to divide by."""
-    steps, scales = rounded_rows(np.zeros((2, 3), np.float32))
+    multiples, scales = rounded_rows(np.zeros((2, 3), np.float32))
 
-    assert not steps.any()
+    assert not multiples.any()
     assert scales.tolist() == [1, 1]
     assert scales.dtype == np.float32

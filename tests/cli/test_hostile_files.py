@@ -196,7 +196,7 @@ def test_no_command_lets_a_stranger_steer_the_terminal(textgen, good, on_screen,
 
 WATCHED = """
 import os, sys
-import lstm_textgen.cli.sample_output, lstm_textgen.ui.table
+import lstm_textgen.cli.sample_run, lstm_textgen.ui.table
 from lstm_textgen import cli
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC

@@ -8,10 +8,9 @@ import sys
 
 import pytest
 
-from lstm_textgen.cli.sample import model_loader
-from lstm_textgen.cli.sample_output import SampleRequest
+from lstm_textgen.cli import sample_run
+from lstm_textgen.cli.sample_request import ModelSource, SampleRequest
 from lstm_textgen.config import FormConfig, SampleConfig
-from lstm_textgen.model import matrix_speed
 
 EVEN = ("-n", "60", "--temperature", "1")
 FIRST = (*EVEN, "--seed", "1")
@@ -288,16 +287,11 @@ def test_bfloat16_that_does_not_pay_is_noted(
     precision, pays, quiet, noted, trained, monkeypatch, capsys
 ):
     """In one line, unless it is to be quiet; the model is opened all the same."""
-    monkeypatch.setattr(matrix_speed, "products_pay", lambda machine: pays)
-    load = model_loader(
-        SampleRequest(config=SampleConfig(), form=FormConfig()),
-        device="cpu",
-        threads=1,
-        precision=precision,
-        quiet=quiet,
-    )
+    monkeypatch.setattr(sample_run, "products_pay", lambda machine: pays)
+    models = ModelSource(checkpoint=str(trained.model), threads=1, precision=precision)
+    request = SampleRequest(config=SampleConfig(), form=FormConfig())
 
-    writer = load(trained.model)
+    writer = sample_run.open_writer(models, request, quiet=quiet)
 
     note = capsys.readouterr().err
     assert len(writer.generate(length=5)) == 5

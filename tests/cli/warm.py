@@ -88,7 +88,7 @@ def leave(code):
 
 def serve():
     import lstm_textgen.cli
-    import lstm_textgen.cli.sample_output
+    import lstm_textgen.cli.sample_run
     import lstm_textgen.corpora.install
     import lstm_textgen.evaluation.perplexity
     import lstm_textgen.hub.push

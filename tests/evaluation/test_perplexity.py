@@ -13,9 +13,9 @@ from lstm_textgen.errors import CorpusError
 from lstm_textgen.evaluation import perplexity
 from lstm_textgen.evaluation.loss import Loss
 from lstm_textgen.evaluation.perplexity import (
-    estimate,
     evaluation_seconds,
     exact_loss,
+    parallel_loss,
     summed_loss,
 )
 from lstm_textgen.text.streams import IGNORE
@@ -92,7 +92,7 @@ def test_estimate_is_several_readers(
 
     read = []
     how = {"streams": 4, "characters": limit, "warm_up": warm_up}
-    loss = estimate(model, ids, **how, progress=read.append)
+    loss = parallel_loss(model, ids, **how, progress=read.append)
 
     assert loss.characters == sum(read) == len(costs)
     assert loss.nats == pytest.approx(math.fsum(costs), abs=1e-9)
@@ -109,7 +109,7 @@ def test_estimate_of_a_short_text_is_exact(streams, length, warm_up, make_model)
     """
     model, ids = make_model(V), random_text(length)
 
-    loss = estimate(model, ids, streams=streams, warm_up=warm_up)
+    loss = parallel_loss(model, ids, streams=streams, warm_up=warm_up)
     exact = exact_loss(model, ids)
 
     assert loss.characters == exact.characters
@@ -139,7 +139,7 @@ def test_every_character_is_counted_once(make_model, ids, streams, warm_up, wind
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(perplexity, "MAX_WINDOW", window)
         found = [
-            estimate(model, text, streams=streams, warm_up=warm_up),
+            parallel_loss(model, text, streams=streams, warm_up=warm_up),
             exact_loss(model, text),
         ]
 
@@ -148,7 +148,7 @@ def test_every_character_is_counted_once(make_model, ids, streams, warm_up, wind
         assert loss.nats == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("read", [exact_loss, estimate])
+@pytest.mark.parametrize("read", [exact_loss, parallel_loss])
 @pytest.mark.parametrize("length", [0, 1])
 def test_a_text_needs_two_characters(read, length, make_model):
     """A text in which nothing can be predicted is refused, with its length."""
@@ -216,7 +216,7 @@ def test_half_precision_is_summed_in_single():
     assert loss.item() == pytest.approx(exact, rel=1e-6)
 
 
-@pytest.mark.parametrize("read", [exact_loss, estimate])
+@pytest.mark.parametrize("read", [exact_loss, parallel_loss])
 def test_bytes_are_counted_as_characters(read, make_model):
     """
     A loss per character is the same measure for bytes: two bytes make one `é`.
@@ -233,11 +233,11 @@ def test_bytes_are_counted_as_characters(read, make_model):
     assert by_characters.characters == 29
 
 
-@pytest.mark.parametrize("read", [exact_loss, estimate])
+@pytest.mark.parametrize("read", [exact_loss, parallel_loss])
 def test_wide_steps_are_read_in_short_windows(read, make_model, monkeypatch):
     """A window may be of a single step, as with a huge vocabulary; nothing changes."""
     model, ids = make_model(V, cell="gru"), random_text(300)
-    shares = {"streams": 3, "warm_up": 8} if read is estimate else {}
+    shares = {"streams": 3, "warm_up": 8} if read is parallel_loss else {}
     whole = read(model, ids, **shares)
     monkeypatch.setattr(perplexity, "MAX_ACTIVATIONS", 1)
     narrow = read(model, ids, **shares)

@@ -11,8 +11,8 @@ from lstm_textgen.inspect import inspection as under_test
 from lstm_textgen.inspect.inspection import HabitCounter, inspect_text, trace_text
 from lstm_textgen.model.cells import (
     UPDATES,
+    from_hidden,
     from_input,
-    from_memory,
     gru_gates,
     lstm_gates,
 )
@@ -39,7 +39,7 @@ def character_by_character(model, ids):
         x = model.embedding.weight[[id]]
         for depth, layer in enumerate(model.layers):
             weights, before = cell_weights(layer), states[depth]
-            a, m = from_input(x, weights), from_memory(before.hidden, weights)
+            a, m = from_input(x, weights), from_hidden(before.hidden, weights)
             states[depth] = after = UPDATES[cell](a, m, before)
             now = asdict(gates_of(a, m)) if gates_of else {}
             now |= {"hidden": after.hidden}

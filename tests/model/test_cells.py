@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck
 
-from lstm_textgen.config import BLOCKS, GATES
+from lstm_textgen.config import GATE_COUNT, GATES
 from lstm_textgen.model.cells import (
     CellWeights,
     GRUGates,
@@ -31,7 +31,7 @@ def random(*shape):
 def case(cell):
     """What goes into a step: input, hidden, for the LSTM its cell, and W, U, b, d."""
     torch.manual_seed(7)
-    G = GATES[cell] * H
+    G = GATE_COUNT[cell] * H
     memory = [random(B, H) for _ in range(2 if cell == "lstm" else 1)]
     return [random(B, E), *memory, random(G, E), random(G, H), random(G), random(G)]
 
@@ -101,8 +101,8 @@ def test_an_lstm_step_by_hand():
 def test_blocks_are_named_as_the_gates():
     """The rows of the weights lie in the order in which the gates are named."""
     for cell, kind in (("lstm", LSTMGates), ("gru", GRUGates)):
-        assert BLOCKS[cell] == tuple(field.name for field in fields(kind))
-        assert GATES[cell] == len(BLOCKS[cell])
+        assert GATES[cell] == tuple(field.name for field in fields(kind))
+        assert GATE_COUNT[cell] == len(GATES[cell])
 
 
 def test_a_gru_step_by_hand():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lstm_textgen.config import GATES, ModelConfig
+from lstm_textgen.config import GATE_COUNT, ModelConfig
 from lstm_textgen.model.dropout import draw_noise_masks
 
 B, H = 50, 40
@@ -45,7 +45,7 @@ def test_every_layer_and_stream_has_its_own(cell):
     noise = draw(cell=cell, dropout=0.5, weight_drop=0.5)
 
     assert [f.shape for f in noise.outputs] == [(B, H)] * 2
-    assert [f.shape for f in noise.recurrent] == [(GATES[cell] * H, H)] * 2
+    assert [f.shape for f in noise.recurrent] == [(GATE_COUNT[cell] * H, H)] * 2
     assert not torch.equal(*noise.outputs)
     assert not torch.equal(*noise.recurrent)
     assert len({tuple(row.tolist()) for row in noise.outputs[0]}) == B

@@ -5,8 +5,9 @@ from functools import partial
 
 import pytest
 import torch
+from torch import Tensor
 
-from lstm_textgen.config import GATES, ModelConfig
+from lstm_textgen.config import GATE_COUNT, ModelConfig
 from lstm_textgen.model.dropout import draw_noise_masks
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel, initialize
@@ -75,7 +76,7 @@ def test_a_detached_memory_stops_the_gradient(
 
     _, carried = model(ids[:6], first)
     open_logits, _ = model(ids[6:], carried)
-    cut_logits, _ = model(ids[6:], carried.detach())
+    cut_logits, _ = model(ids[6:], carried.map(Tensor.detach))
     slow_logits, _ = read_slowly(
         model, ids[6:], carried.map(lambda tensor: tensor.detach().clone())
     )
@@ -217,7 +218,7 @@ def test_each_recurrent_block_is_orthogonal(cell):
     for layer in initialized(cell).layers:
         blocks = cell_weights(layer).recurrent.detach().double().split(HIDDEN)
 
-        assert len(blocks) == GATES[cell]
+        assert len(blocks) == GATE_COUNT[cell]
         for block in blocks:
             identity = torch.eye(HIDDEN, dtype=torch.float64)
             torch.testing.assert_close(block.T @ block, identity, atol=1e-5, rtol=0)
@@ -233,7 +234,7 @@ def test_biases_are_zero_but_the_forget_gate(cell):
     for layer in model.layers:
         weights = cell_weights(layer)
         both = (weights.bias + weights.recurrent_bias).split(HIDDEN)
-        expected = [others, forget, others, others][: GATES[cell]]
+        expected = [others, forget, others, others][: GATE_COUNT[cell]]
         assert [block.tolist() for block in both] == expected
     assert model.head.bias.tolist() == [0.0] * VOCABULARY
 

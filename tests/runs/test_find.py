@@ -12,6 +12,7 @@ from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.runs.find import (
     free_name,
     is_bundled,
+    model_name,
     newest_run,
     resolve_checkpoint,
     runs_in,
@@ -130,3 +131,17 @@ def test_a_broken_installation_is_told(tmp_path, monkeypatch):
 
     with pytest.raises(MissingError, match="Install lstm-textgen again"):
         resolve_checkpoint(None, folder=tmp_path / "none")
+
+
+def test_a_model_is_called_by_its_repository_its_run_or_its_file(tmp_path, monkeypatch):
+    """Also inside the folder of a run, whose name no path shows, and from a cache."""
+    run = tmp_path / "notes"
+    run.mkdir()
+    monkeypatch.chdir(run)
+    inside = Path("model.safetensors")
+    cached = tmp_path / "0123abcd" / "model.safetensors"
+
+    assert model_name("model.safetensors", inside) == "notes"
+    assert model_name(None, run / "model.safetensors") == "notes"
+    assert model_name("hf://someone/fables@v2", cached) == "fables"
+    assert model_name("fables", tmp_path / "fables.safetensors") == "fables"

@@ -52,16 +52,16 @@ def test_what_cannot_be_read_says_why(entries):
     """The other entries of the list come all the same."""
     assert "not a checkpoint" in entries["bad.safetensors"].problem
     assert "no model was saved" in entries["unborn"].problem
-    assert entries["bad.safetensors"].card is entries["unborn"].card is None
+    assert entries["bad.safetensors"].header is entries["unborn"].header is None
 
 
 def test_a_card_says_what_the_model_is_without_its_weights(folder, checkpoint):
     """A list of large models comes at once."""
     book = list_models(folder)[0]
 
-    assert book.card.model == checkpoint.model
-    assert book.card.training == checkpoint.training
-    assert book.card.tensors == {}
+    assert book.header.model == checkpoint.model
+    assert book.header.training == checkpoint.training
+    assert book.header.tensors == {}
     assert book.size_bytes == (folder / "book/model.safetensors").stat().st_size
     assert book.folder_bytes == book.size_bytes + len("{}")
 

@@ -321,8 +321,8 @@ class TestRuns:
             ("training", False, False),
             ("learn_initial_state", False, False),
             ("best_temperature", False, False),
-            ("final_loss", False, False),
-            ("a long final_loss", False, False),
+            ("finished_model_loss", False, False),
+            ("a long finished_model_loss", False, False),
             ("save", True, True),
         ],
     )

@@ -11,7 +11,7 @@ from torch import nn
 from lstm_textgen.config import BudgetConfig, Cadence
 from lstm_textgen.errors import DivergedError
 from lstm_textgen.evaluation.loss import Loss
-from lstm_textgen.evaluation.perplexity import estimate_loss
+from lstm_textgen.evaluation.perplexity import loss_during_run
 from lstm_textgen.model.machine import Machine
 from lstm_textgen.text.streams import IGNORE
 from lstm_textgen.training.events import Evaluated, StepDone, StepSkipped, Stopped
@@ -371,10 +371,10 @@ class TestStopping:
             calls.append(arguments)
             if len(calls) == evaluation:
                 run.control.ask_to_stop("terminated")
-            return estimate_loss(*arguments)
+            return loss_during_run(*arguments)
 
         expected = list(run.loop().events())
-        name = "lstm_textgen.training.loop.estimate_loss"
+        name = "lstm_textgen.training.loop.loss_during_run"
         monkeypatch.setattr(name, stop_and_estimate)
         loop = run.loop()
         first = list(loop.events())
@@ -421,7 +421,8 @@ class TestStopping:
         """
         nats = iter([100.0, 200.0, 200.0, 50.0])
         monkeypatch.setattr(
-            "lstm_textgen.training.loop.estimate_loss", lambda *_: Loss(next(nats), 100)
+            "lstm_textgen.training.loop.loss_during_run",
+            lambda *_: Loss(next(nats), 100),
         )
         run = tiny(steps=100, patience=0.125)
         loop = run.loop()
