@@ -14,10 +14,8 @@ from lstm_textgen.config import from_json, to_json
 from lstm_textgen.errors import DivergedError
 from lstm_textgen.model.machine import Machine
 
-pytestmark = pytest.mark.slow
-
 CPU = Machine(torch.device("cpu"), 1)
-pytestmark = pytest.mark.usefixtures("few_evaluations")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_evaluations")]
 
 EXPERIMENTS = 2 * 2 * (3 + 2)
 """Two cells, text and one task, three rates and two seeds; there may be more rates."""

@@ -72,6 +72,7 @@ def written(model):
     return np.array(ids, dtype=np.uint8)
 
 
+@pytest.mark.slow
 class TestTemperature:
     def loss_at(self, model, ids, temperature):
         """By float64, the equation written out."""
@@ -81,7 +82,6 @@ class TestTemperature:
         logits = logits[:, 0].double() / temperature
         return float(functional.cross_entropy(logits, read[1:]))
 
-    @pytest.mark.slow
     def test_no_other_temperature_loses_less(self, model, written):
         """
         An exhaustive search in float64 finds nothing better.
