@@ -158,7 +158,7 @@ def _run(
     """Everything that takes long, followed on stderr; a signal stops it."""
     from lstm_textgen.compare.results import StudyResult
     from lstm_textgen.compare.study import load_design, missing_seconds, run_study
-    from lstm_textgen.compare.view import announce, progress_text
+    from lstm_textgen.compare.view import announce_study, progress_text
     from lstm_textgen.ui.progress import RunBar
     from lstm_textgen.ui.terminal import say
 
@@ -172,7 +172,7 @@ def _run(
     with polite_signals(ask_to_stop):
         design = load_design(config, text, store, machine)
         if not quiet:
-            announce(design, text, missing_seconds(design, store))
+            announce_study(design, text, missing_seconds(design, store))
         with RunBar("first network ...", quiet=quiet) as bar:
             for event in run_study(design, text, store, stop):
                 if isinstance(event, StudyResult):

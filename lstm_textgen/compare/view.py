@@ -14,7 +14,7 @@ from lstm_textgen.ui.table import Column, bold, print_table
 from lstm_textgen.ui.terminal import say
 
 
-def announce(design: StudyDesign, text: StudyText, seconds: float) -> None:
+def announce_study(design: StudyDesign, text: StudyText, seconds: float) -> None:
     """Say what will be trained, on which terms, and how long it takes."""
     say(
         f"text     {text.name}: {text.characters:,} characters; the last "
