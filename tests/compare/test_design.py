@@ -59,6 +59,7 @@ def test_a_setting_out_of_range_is_refused(setting, named):
         CompareConfig(**setting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minutes", [10.0, 60.0, 240.0])
 def test_the_minutes_are_used(design_with, minutes):
     """Within a tenth, if the text is long enough for it."""
@@ -67,6 +68,7 @@ def test_the_minutes_are_used(design_with, minutes):
     assert expected_s == pytest.approx(60 * minutes, rel=0.1)
 
 
+@pytest.mark.slow
 def test_more_cores_do_more_in_the_same_time(design_with):
     """Twice the processes, twice the steps."""
     one, two = (design_with(threads=threads, minutes=240.0) for threads in (1, 2))
@@ -90,6 +92,7 @@ def test_without_time_there_are_still_some_steps(design_with):
     assert {task.steps for task in design.tasks} == {MIN_STEPS}
 
 
+@pytest.mark.slow
 def test_without_tasks_the_text_gets_all_the_time(design_with):
     """More steps than with them."""
     alone = design_with(minutes=60.0, tasks=())

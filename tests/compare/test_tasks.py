@@ -75,6 +75,7 @@ def test_the_answer_is_right_at_any_distance(task, distance):
         assert set(question.text) <= set(task.alphabet)
 
 
+@pytest.mark.slow
 @every_task
 @pytest.mark.parametrize("distance", [8, 32])
 @pytest.mark.parametrize("known", [1, 4, 7])

@@ -93,6 +93,7 @@ def test_the_reader_draws_the_text_of_the_sampler(both_write, prompt, temperatur
     assert found == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("residual", [True, False])
 def test_the_reader_knows_every_cell(make_model, both_write, cell, residual):

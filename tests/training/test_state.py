@@ -65,6 +65,7 @@ def whole(cell):
     return run_to(noisy(cell=cell), STEPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @given(st.sets(st.integers(0, STEPS - 1), max_size=4).map(sorted))
 @settings(max_examples=6, deadline=None, derandomize=True)
