@@ -67,7 +67,8 @@ def test_a_run_that_was_terminated_is_saved_and_while_it_goes_nobody_else_may(
     command = ("train", book, *textgen.small, "--steps", "1000000")
     with textgen.running(*command, "--json") as process:
         wait_for_progress(process)
-        others = [textgen(*command, "-q", *more) for more in ((), ["--resume"])]
+        there = (["-o", "checkpoints/book"], ["--resume"])
+        others = [textgen(*command, "-q", *more) for more in there]
         seconds, out, err = stop(process, signal.SIGTERM)
 
     for other in others:
