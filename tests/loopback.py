@@ -142,13 +142,14 @@ class Handler(QuietHandler):
     def send_body(self, body, mood):
         is_cut = mood in ("cut", "chunked cut", "endless")
         piece = body[: self.server.cut_at] if is_cut else body
+        # before the client can have it all and look
+        self.server.sent += len(piece)
         if mood.startswith("chunked"):
             for at in range(0, len(piece), 500):
                 block = piece[at : at + 500]
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
         else:
             self.wfile.write(piece)
-        self.server.sent += len(piece)
         if mood == "chunked":
             self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
