@@ -55,10 +55,10 @@ def hear_signals() -> None:
     would end the process. A signal that was ignored when the process started, as
     SIGHUP is by nohup, stays ignored.
     """
-    wanted: dict[int, Handler] = dict.fromkeys(REASONS, _unwind)
+    handlers: dict[int, Handler] = dict.fromkeys(REASONS, _unwind)
     if hasattr(signal, "SIGUSR1"):
-        wanted[signal.SIGUSR1] = _pass_over
-    for number, handler in wanted.items():
+        handlers[signal.SIGUSR1] = _pass_over
+    for number, handler in handlers.items():
         if signal.getsignal(number) in UNTOUCHED:
             signal.signal(number, handler)
 
@@ -91,18 +91,18 @@ def polite_signals(
         yield
         return
 
-    wanted: dict[int, Handler] = {}
+    handlers: dict[int, Handler] = {}
 
     def stop(number: int, frame: FrameType | None) -> None:
         for other in REASONS:
-            if other in wanted:
+            if other in handlers:
                 signal.signal(other, signal.SIG_DFL)
         ask_to_stop(REASONS[number])
 
-    wanted |= {n: stop for n in REASONS if not _is_ignored_hangup(n)}
+    handlers |= {n: stop for n in REASONS if not _is_ignored_hangup(n)}
     if hasattr(signal, "SIGUSR1"):
-        wanted[signal.SIGUSR1] = lambda number, frame: ask_to_save()
-    before = {number: signal.signal(number, wanted[number]) for number in wanted}
+        handlers[signal.SIGUSR1] = lambda number, frame: ask_to_save()
+    before = {number: signal.signal(number, handlers[number]) for number in handlers}
     try:
         yield
     finally:

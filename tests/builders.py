@@ -8,9 +8,11 @@ from dataclasses import replace
 import torch
 
 from lstm_textgen.checkpoint.container import to_bfloat16
+from lstm_textgen.checkpoint.format import Checkpoint, versions
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.network import CharModel, initialize
+from lstm_textgen.model.weights import to_arrays
 from lstm_textgen.text.tokenizer import CharTokenizer
 
 RECORD = TrainingRecord(
@@ -73,4 +75,19 @@ def wrong_tensors(tensors):
         {**others, "head.bias": bias.reshape(-1, 1)},
         {**tensors, "head.weight": weight.T},
         {**others, "head.bias": to_bfloat16(bias)},
+    )
+
+
+def to_checkpoint(
+    model, tokenizer, training, *, licence="", note="", dtype=torch.float32
+):
+    """A network as a checkpoint, its weights in *dtype*."""
+    return Checkpoint(
+        model=model.config,
+        tokenizer=tokenizer,
+        training=training,
+        tensors=to_arrays(model.state_dict(), dtype),
+        made_by=versions(),
+        licence=licence,
+        note=note,
     )

@@ -12,9 +12,8 @@ from lstm_textgen.model.cells import cell_step
 from lstm_textgen.model.layers import cell_weights
 from lstm_textgen.model.network import CharModel, initialize
 from lstm_textgen.model.recurrent import LayerState, StackState
-from lstm_textgen.model.weights import to_checkpoint
 from tests.browser import Browser, Page, find_chromium
-from tests.builders import RECORD, char_tokenizer, tiny_model
+from tests.builders import RECORD, char_tokenizer, tiny_model, to_checkpoint
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -79,8 +79,8 @@ app.add_typer(
 app.add_typer(corpora.app, name="corpora", short_help="Texts to learn from.")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         from lstm_textgen import __version__
 
         typer.echo(f"textgen {__version__}")

@@ -179,7 +179,7 @@ def _summary(checkpoint: "Checkpoint") -> tuple[str, str, str]:
 
 
 def _age(seconds: float) -> str:
-    """Since when, in the largest unit of which there is at least one."""
+    """An age in the largest unit that it reaches."""
     for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         count = int(seconds // length)
         if count >= 1:

@@ -278,7 +278,7 @@ class Dialogue:
             UnavailableError: The library for patterns is not installed.
         """
         prompt = self._last.after or self._writer.read([])
-        # an end that is reached at once, such as that of a line, is no turn
+        # an empty text, such as a line end reached at once, is not a turn
         form = replace(self._form, min_length=max(self._form.min_length, 1))
         stream = self._writer.continue_from(
             prompt, self._config, form, sample=self._continuations

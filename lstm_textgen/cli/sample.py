@@ -189,15 +189,15 @@ def sample(
         **draw,
         **penalties,
     )
-    wanted = FormConfig(**form)
+    form_config = FormConfig(**form)
     from lstm_textgen.cli import sample_run
 
     if show_chain:
-        sample_run.show_chain(config, wanted)
+        sample_run.show_chain(config, form_config)
         return
     request = SampleRequest(
         config=config,
-        form=wanted,
+        form=form_config,
         samples=samples,
         first_sample=first_sample,
         best_of=best_of,

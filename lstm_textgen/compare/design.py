@@ -351,10 +351,10 @@ def with_equal_parameters(config: ModelConfig, cell: Cell) -> ModelConfig:
         The same shape but for `cell` and `hidden`. The recurrent parameters differ
         as little as whole units allow: by less than 2 % from 64 LSTM units on.
     """
-    wanted = recurrent_parameters(config)
+    target = recurrent_parameters(config)
     most = min(2 * GATE_COUNT[config.cell] * config.hidden, MAX_UNITS)
     candidates = (replace(config, cell=cell, hidden=n) for n in range(1, most + 1))
-    return min(candidates, key=lambda shape: abs(recurrent_parameters(shape) - wanted))
+    return min(candidates, key=lambda shape: abs(recurrent_parameters(shape) - target))
 
 
 FUSED_KERNELS = {

@@ -211,7 +211,7 @@ class _Transfer:
             if first == start or start == 0:
                 return self._append(response, start)
         self.discard()
-        self._attempt()  # from the very start, so there is no third time
+        self._attempt()  # from the start, so it cannot happen a third time
 
     def _arrived_bytes(self) -> int:
         return self.part.stat().st_size if self.part.is_file() else 0

@@ -97,7 +97,7 @@ class Finding:
         Location and scale of `best_by_shift`, from its mean and deviation.
 
         The maximum of many values is distributed like that; the maximum of a hundred
-        shifts alone would not tell what comes once in a thousand.
+        shifts alone cannot resolve a chance of one in a thousand.
 
         Source:
             Gumbel (1958), Statistics of Extremes. Columbia University Press.

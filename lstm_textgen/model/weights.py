@@ -9,43 +9,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from lstm_textgen.checkpoint.container import BF16, Array
-from lstm_textgen.checkpoint.format import Checkpoint, versions
-from lstm_textgen.checkpoint.record import TrainingRecord
+from lstm_textgen.checkpoint.format import Checkpoint
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.network import CharModel
 from lstm_textgen.model.recurrent import StackState
-from lstm_textgen.text.tokenizer import Tokenizer
-
-
-def to_checkpoint(
-    model: CharModel,
-    tokenizer: Tokenizer,
-    training: TrainingRecord,
-    *,
-    licence: str = "",
-    note: str = "",
-    dtype: torch.dtype = torch.float32,
-) -> Checkpoint:
-    """
-    A snapshot of a network, which later training does not change.
-
-    Args:
-        model: The network, on any device.
-        tokenizer: Its vocabulary.
-        training: The record of its training.
-        licence: The license of the model.
-        note: Anything that its maker wants to say.
-        dtype: Number format to store: float32, or bfloat16 for half the size.
-    """
-    return Checkpoint(
-        model=model.config,
-        tokenizer=tokenizer,
-        training=training,
-        tensors=to_arrays(model.state_dict(), dtype),
-        made_by=versions(),
-        licence=licence,
-        note=note,
-    )
 
 
 def build_model(

@@ -147,7 +147,7 @@ class RunDirectory:
             BusyError: Another run works here.
             OutputError: The folder cannot be made, or may not be written to.
         """
-        holder = self.path / ".lock.pid"  # apart: filelock may empty its own file
+        holder = self.path / ".lock.pid"  # filelock may empty its own file
         with translated_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         lock = self._locked()

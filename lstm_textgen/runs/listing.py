@@ -205,7 +205,7 @@ def check_files(argument: str) -> list[FileCheck]:
 
 def summary(checks: Sequence[FileCheck]) -> TextgenError:
     """
-    One error for all checks, of which at least one has failed.
+    One error for all files that failed their check.
 
     Of a single check it is its own. Of several, a damaged file decides the kind of
     error over a missing one.

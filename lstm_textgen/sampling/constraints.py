@@ -111,19 +111,19 @@ def allowed_ids(tokenizer: Tokenizer, only: str, ban: str) -> Bool[np.ndarray, "
         tokenizer: The vocabulary. Of a model of bytes only ASCII can be banned, and
             only ASCII can be all that is allowed: a byte above it is part of many
             characters.
-        only: A set, outside of which nothing may be written. Empty allows all.
+        only: The characters that may be written. Empty allows all.
         ban: A set that may not be written.
 
     Raises:
         ConfigError: A set cannot be read, or nothing is left to write.
     """
-    wanted, banned = parse_set(only), parse_set(ban)
+    permitted, banned = parse_set(only), parse_set(ban)
     if tokenizer.kind == "byte":
-        _check_ascii(only, wanted)
+        _check_ascii(only, permitted)
         _check_ascii(ban, banned)
     allowed = np.array(
         [
-            (not wanted or _is_in(char, wanted))
+            (not permitted or _is_in(char, permitted))
             and not _is_in(char, banned)
             and char != tokenizer.unknown
             for char in characters_of(tokenizer)

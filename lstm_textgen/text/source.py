@@ -109,8 +109,8 @@ def _matching(pattern: str) -> list[Path]:
         names = sorted(glob.glob(pattern, recursive=True))
     except ValueError:  # a NUL in it, or half a character: no file has such a name
         names = []
-    wanted = [name for name in names if os.path.exists(name)]  # no broken links
-    files = [_regular(name) for name in wanted if not os.path.isdir(name)]
+    existing = [name for name in names if os.path.exists(name)]  # no broken links
+    files = [_regular(name) for name in existing if not os.path.isdir(name)]
     if not files:
         raise MissingError(
             f"No file matches {pattern}.", "Check the pattern, or name the files."

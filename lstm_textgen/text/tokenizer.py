@@ -391,7 +391,7 @@ def encode_prompt(
         tokenizer: The vocabulary of the model.
         text: The prompt.
         on_unknown: What to do with an unknown character. `replace` takes the closest
-            known spelling, and skips the character where there is none.
+            known spelling, and skips a character that has none.
         offset: Characters of the prompt before *text*, for the error.
 
     Raises:

@@ -246,7 +246,7 @@ class _Training:
         The last saved state, to continue from at half the rate.
 
         Raises:
-            DivergedError: There is none, or that was tried often enough.
+            DivergedError: No state is saved, or the run was set back too often.
         """
         loaded = _load_state(self._run)
         if failed.setbacks >= MAX_SETBACKS or loaded is None:

@@ -20,7 +20,7 @@ def rate_factor(progress: float, warm_up: float) -> float:
 
     Args:
         progress: Share of the budget that is used, 0 to 1.
-        warm_up: Share in which the factor climbs in a straight line. 0 is none.
+        warm_up: Share in which the factor rises linearly. 0 turns it off.
 
     Returns:
         A factor from 0 to 1; 0 at the end, so that the run anneals to its budget.
@@ -51,7 +51,7 @@ def windows_ahead(done: int, began: float, progress: float) -> float:
         progress: Share of the budget that is used after them.
 
     Returns:
-        0 or more; infinite where there is no pace yet.
+        0 or more; infinite before the first window.
     """
     if progress <= began:
         return math.inf

@@ -10,9 +10,8 @@ from lstm_textgen.checkpoint.diff import diff_models
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import ModelConfig
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.model.weights import to_checkpoint
 from lstm_textgen.text.tokenizer import ByteTokenizer
-from tests.builders import char_tokenizer
+from tests.builders import char_tokenizer, to_checkpoint
 
 
 def test_a_model_does_not_differ_from_itself(checkpoint):

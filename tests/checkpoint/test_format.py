@@ -21,10 +21,10 @@ from lstm_textgen.checkpoint.schema import parameter_count, tensor_shapes
 from lstm_textgen.config import ModelConfig, SampleConfig, to_json
 from lstm_textgen.errors import CheckpointError, ConfigError
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.model.weights import build_model, skeleton, to_checkpoint, to_tensors
+from lstm_textgen.model.weights import build_model, skeleton, to_tensors
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import ByteTokenizer
-from tests.builders import char_tokenizer, wrong_tensors
+from tests.builders import char_tokenizer, to_checkpoint, wrong_tensors
 
 
 def same_values(one, other):

@@ -14,11 +14,11 @@ from lstm_textgen.checkpoint.format import load_checkpoint, save_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import ModelConfig, to_json
 from lstm_textgen.errors import CheckpointError, MissingError
-from lstm_textgen.model.weights import skeleton, to_checkpoint
+from lstm_textgen.model.weights import skeleton
 from lstm_textgen.paths import bundled_folder
 from lstm_textgen.strict_json import CROWD_CAP, parse
 from lstm_textgen.text.tokenizer import CharTokenizer
-from tests.builders import wrong_tensors
+from tests.builders import to_checkpoint, wrong_tensors
 from tests.forging import compact, container, entry, sha256
 from tests.fuzzing.oracle import memory_limited
 

@@ -19,11 +19,10 @@ from lstm_textgen.errors import CheckpointError
 from lstm_textgen.model.weights import (
     build_model,
     to_arrays,
-    to_checkpoint,
     to_tensors,
     with_initial_state,
 )
-from tests.builders import char_tokenizer, in_bfloat16
+from tests.builders import char_tokenizer, in_bfloat16, to_checkpoint
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from lstm_textgen.checkpoint.format import load_checkpoint, to_metadata
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.export.arrays import npz_bytes
-from lstm_textgen.model.weights import build_model, to_checkpoint, to_tensors
+from lstm_textgen.model.weights import build_model, to_tensors
 from lstm_textgen.paths import bundled_folder
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import CharTokenizer
-from tests.builders import char_tokenizer
+from tests.builders import char_tokenizer, to_checkpoint
 
 PAGE = Path(__file__).parents[2] / "docs" / "format.md"
 FABLES = bundled_folder("checkpoints") / "fables.safetensors"

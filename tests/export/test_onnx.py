@@ -11,11 +11,11 @@ from lstm_textgen.checkpoint.format import load_checkpoint, to_metadata
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import SampleConfig
 from lstm_textgen.errors import CheckpointError
-from lstm_textgen.model.weights import build_model, to_checkpoint
+from lstm_textgen.model.weights import build_model
 from lstm_textgen.paths import bundled_folder
 from lstm_textgen.sampling.generate import UniformStream, draw_ids
 from lstm_textgen.sampling.writer import Writer
-from tests.builders import char_tokenizer
+from tests.builders import char_tokenizer, to_checkpoint
 
 FABLES = bundled_folder("checkpoints") / "fables.safetensors"
 TOLERANCE = 1e-5

@@ -16,11 +16,11 @@ from lstm_textgen.errors import CheckpointError
 from lstm_textgen.export import webpage as under_test
 from lstm_textgen.export.webpage import page_bytes
 from lstm_textgen.model.network import CharModel
-from lstm_textgen.model.weights import to_checkpoint
 from lstm_textgen.paths import bundled_folder
 from lstm_textgen.sampling.generate import UniformStream
 from lstm_textgen.sampling.writer import Writer
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from tests.builders import to_checkpoint
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,9 @@ import torch
 
 from lstm_textgen.checkpoint.container import BF16, pack
 from lstm_textgen.checkpoint.format import MODEL, to_metadata
-from lstm_textgen.model.weights import to_checkpoint
 from lstm_textgen.runs.directory import STATE
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
-from tests.builders import RECORD, char_tokenizer, tiny_model
+from tests.builders import RECORD, char_tokenizer, tiny_model, to_checkpoint
 
 KINDS = (
     ("lstm", 2, "learned", char_tokenizer("hällo\0"), torch.float32),

@@ -7,13 +7,13 @@ from lstm_textgen.checkpoint.format import save_checkpoint
 from lstm_textgen.checkpoint.record import TrainingRecord
 from lstm_textgen.config import FormConfig, SampleConfig
 from lstm_textgen.errors import ConfigError, MissingError, VocabularyError
-from lstm_textgen.model.weights import to_checkpoint
 from lstm_textgen.sampling import writer as writer_module
 from lstm_textgen.sampling.batched import BatchedBackend
 from lstm_textgen.sampling.generate import DrawnId
 from lstm_textgen.sampling.stream import Character
 from lstm_textgen.sampling.writer import Writer, single_line
 from lstm_textgen.text.tokenizer import ByteTokenizer, CharTokenizer
+from tests.builders import to_checkpoint
 
 CHARS = CharTokenizer("\t\n abcdä😀")
 EVEN = SampleConfig(temperature=1.0, seed=3)

@@ -19,7 +19,7 @@ from lstm_textgen.config import (
 from lstm_textgen.errors import ConfigError
 from lstm_textgen.evaluation.perplexity import summed_loss
 from lstm_textgen.model.network import CharModel, initialize
-from lstm_textgen.model.weights import build_model, to_checkpoint
+from lstm_textgen.model.weights import build_model
 from lstm_textgen.runs.directory import RunDirectory
 from lstm_textgen.text.streams import Streams
 from lstm_textgen.training import finish
@@ -34,7 +34,7 @@ from lstm_textgen.training.finish import (
 from lstm_textgen.training.overrides import Overrides
 from lstm_textgen.ui.model_facts import model_facts
 from lstm_textgen.ui.run_view import RunView
-from tests.builders import char_tokenizer
+from tests.builders import char_tokenizer, to_checkpoint
 from tests.training.tiny import equal, ids_of, of
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "that", "rat", "is", "hot"]
