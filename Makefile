@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo check test crash-test fuzz bench pictures clean
+.PHONY: demo check test lint types unit crash-test fuzz bench pictures clean
 
 FILES ?= 100000
 
@@ -14,17 +14,21 @@ demo: .venv/installed ## learn from a bundled text for a minute, then write
 
 PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-check: .venv/dev ## lint, types and unit tests, within two minutes
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(PYTEST) -m "not slow"
+check: .venv/dev ## lint, types and unit tests side by side, within two minutes
+	@$(MAKE) --no-print-directory -j2 lint types unit
 
-test: .venv/dev ## everything; what CI runs
+test: .venv/dev lint types ## everything; what CI runs
+	$(PYTEST)
+
+lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/dev
 	$(BIN)/mypy
-	$(PYTEST)
+
+unit: .venv/dev
+	$(PYTEST) -m "not slow"
 
 crash-test: .venv/dev ## about half an hour: 200 kills at random
 	$(BIN)/python tests/crash/kill.py --kills 200
