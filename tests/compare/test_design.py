@@ -77,6 +77,7 @@ def test_more_cores_do_more_in_the_same_time(design_with):
     assert two.tasks[0].steps == pytest.approx(2 * one.tasks[0].steps, rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_short_text_is_read_three_times_at_most(design_with):
     """However many minutes there are."""
     design = design_with(minutes=600.0, characters=100_000)

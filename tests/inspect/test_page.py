@@ -254,6 +254,7 @@ def test_levels_are_the_nearest():
     assert signed_levels(np.zeros(1))[0] == 127
 
 
+@pytest.mark.slow
 def test_the_largest_page_stays_small_and_says_what_it_lacks(large):
     """Below 5 MB at 20,000 characters of 2 x 512 units, and no address in it."""
     html = large[1]

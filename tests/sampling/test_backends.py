@@ -108,6 +108,7 @@ def test_every_step_is_that_of_the_equations(
         assert_same_state(after, copy, atol=0, rtol=0)
 
 
+@pytest.mark.slow
 @every_cell
 @every_backend
 @torch.no_grad()
@@ -228,6 +229,7 @@ def test_products_in_bfloat16_are_close_to_the_cells(
         assert_same_state(state.map(torch.Tensor.double), expected_state, **close)
 
 
+@pytest.mark.slow
 @every_cell
 def test_a_trained_model_means_the_same_in_bfloat16(cell, make_model):
     """
@@ -315,6 +317,7 @@ def test_exponentials(dtype):
         assert exp([beyond]) == exp([border])
 
 
+@pytest.mark.slow
 @needs_numba
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
 @every_cell
@@ -354,6 +357,7 @@ def test_where_blocks_end_does_not_show(cell, make_model, assert_same_state):
     assert_same_state(prompt.state, before, atol=0, rtol=0)
 
 
+@pytest.mark.slow
 @needs_numba
 @every_cell
 def test_eight_bits_are_close(cell, make_model, make_state):
