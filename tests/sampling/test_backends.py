@@ -54,8 +54,11 @@ def compiled(model, **options):
     return CompiledBackend(model, **options)
 
 
+COMPILED = pytest.param(compiled, marks=[needs_numba, pytest.mark.slow])
+"""Compiling the kernels takes longer than all other tests of this module."""
+
 every_backend = pytest.mark.parametrize(
-    "backend_of", [BatchedBackend, graphed, pytest.param(compiled, marks=needs_numba)]
+    "backend_of", [BatchedBackend, graphed, COMPILED]
 )
 
 
@@ -298,6 +301,7 @@ def test_a_real_graph_is_the_plain_step(make_model, make_state, assert_same_stat
 # Compiled code
 
 
+@pytest.mark.slow
 @needs_numba
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_exponentials(dtype):
@@ -338,6 +342,7 @@ def test_it_draws_the_same_text(cell, temperature, make_model):
     assert [character.nats for character in fast] == pytest.approx(nats, abs=1e-9)
 
 
+@pytest.mark.slow
 @needs_numba
 @every_cell
 def test_where_blocks_end_does_not_show(cell, make_model, assert_same_state):
@@ -392,6 +397,7 @@ def test_several_samples_have_the_same_weights_as_one(int8, make_model):
 # The choice of a backend
 
 
+@pytest.mark.slow
 @needs_numba
 def test_compiled_code_is_for_long_texts(make_model, monkeypatch):
     """A short one is drawn before numba is imported, and without numba all are."""

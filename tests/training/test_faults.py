@@ -24,6 +24,8 @@ from lstm_textgen.training.prepare import prepare_run
 from lstm_textgen.training.run import open_run
 from tests.training.tiny import equal, of
 
+pytestmark = pytest.mark.slow
+
 TEXT = "the cat sat on the mat and the rat sat on the cat; " * 20
 
 

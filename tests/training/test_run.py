@@ -38,6 +38,8 @@ from lstm_textgen.training.run import open_run
 from lstm_textgen.training.spec import RunSpec
 from tests.training.tiny import equal, of
 
+pytestmark = pytest.mark.slow
+
 TEXT = "the cat sat on the mat and the rat sat on the cat; " * 20
 
 
@@ -321,7 +323,6 @@ class TestResuming:
         """Five steps with both kinds of noise."""
         return make_overrides(steps=5, optimizer={"dropout": 0.2, "weight_drop": 0.2})
 
-    @pytest.mark.slow
     def test_a_death_at_any_event(self, cats, overrides, train, tmp_path):
         """
         Wherever the process dies, the end is that of a run that nothing interrupted.
